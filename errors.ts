@@ -1,0 +1,160 @@
+/**
+ * Every error that this package throws, rejects with or puts into an event.
+ *
+ * Match on `code`, read `message`: the codes are part of the API, the texts are for people. A message says what was
+ * tried, what was found and what the limit is. A mistake of the caller is a `TypeError` or a `RangeError`; an aborted
+ * wait is rejected with the reason of its `AbortSignal`, as everywhere on the web platform.
+ *
+ * @module
+ */
+
+/** Why a peer was found to break ZMTP. */
+export type ProtocolErrorCode =
+  /** The first octets are no ZMTP 3 greeting: HTTP, TLS, SSH, ZMTP 1 or 2, or noise. */
+  | "bad-greeting"
+  /** Reserved flag bits, a command with MORE, or a command in the wrong place. */
+  | "bad-frame"
+  /** An announced size is above the limit. */
+  | "frame-too-large"
+  /** A command whose name or body does not parse. */
+  | "bad-command"
+  /** READY metadata that does not parse, or lacks or repeats `Socket-Type`. */
+  | "bad-metadata"
+  /** Something before READY that does not belong there. */
+  | "unexpected-before-ready"
+  /** More topics, or a longer topic, than one connection may have. */
+  | "too-many-topics"
+  /** More unknown commands or other noise than an honest peer sends. */
+  | "too-much-noise"
+  /** A box that does not open, a nonce that does not rise, or a wrong key: CURVE only. */
+  | "bad-crypto";
+
+/** The peer broke ZMTP, so its connection was closed. Nothing else is affected. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+  /** What was broken. */
+  readonly code: ProtocolErrorCode;
+  constructor(code: ProtocolErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Why two correct peers cannot talk to each other. */
+export type HandshakeErrorCode =
+  /** The two sides use different security mechanisms. */
+  | "mechanism-mismatch"
+  /** The peer's socket type cannot talk to ours, for example a SUB that dialled the receive address. */
+  | "socket-type-mismatch"
+  /** The peer sent ERROR: it refuses us, for example for our key. */
+  | "refused-by-peer"
+  /** We refuse the peer: authorisation said no. */
+  | "denied"
+  /** The handshake took longer than `handshakeTimeoutMs`. */
+  | "handshake-timeout";
+
+/** Both sides are right, yet they do not fit together; trying again changes nothing until one side is set up differently. */
+export class HandshakeError extends Error {
+  override readonly name = "HandshakeError";
+  /** What does not fit. */
+  readonly code: HandshakeErrorCode;
+  constructor(code: HandshakeErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Why a connection ended or did not come up. */
+export type ConnectionErrorCode =
+  /** Nobody listens at the address, or it cannot be reached or resolved. */
+  | "connect-failed"
+  /** The peer closed the connection. */
+  | "peer-closed"
+  /** Reading or writing failed, for example after a reset. */
+  | "connection-lost"
+  /** The peer was silent for longer than the heartbeat allows. */
+  | "heartbeat-timeout"
+  /** Deno's sandbox does not allow to dial the address; the message names the flag to add. */
+  | "permission-denied";
+
+/** A dial, read or write failed. It is worth to try again, and clients do so by themselves. `cause` holds Deno's error. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+  /** What failed. */
+  readonly code: ConnectionErrorCode;
+  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Why an address cannot be listened on. */
+export type ListenErrorCode =
+  /** Another program listens there already. */
+  | "address-in-use"
+  /** This machine has no such address. */
+  | "address-not-available"
+  /** The operating system or Deno's sandbox does not allow it; the message names the flag to add. */
+  | "permission-denied"
+  /** Any other reason; see `cause`. */
+  | "listen-failed";
+
+/** The broker cannot listen on an address. Nothing stays open. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  /** What stood in the way. */
+  readonly code: ListenErrorCode;
+  constructor(code: ListenErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Something was used after it was closed. */
+export class ClosedError extends Error {
+  override readonly name = "ClosedError";
+  /** Always `"closed"`. */
+  readonly code = "closed";
+}
+
+/** The bounded send queue is full: nothing was queued. Wait (`flush`), or drop the message knowingly. */
+export class QueueFullError extends Error {
+  override readonly name = "QueueFullError";
+  /** Always `"queue-full"`. */
+  readonly code = "queue-full";
+}
+
+/** Why something is no message of the bus. */
+export type MessageErrorCode =
+  /** Not UTF-8, or a text with a lone surrogate, which UTF-8 cannot hold. */
+  | "not-utf8"
+  /** Not JSON. */
+  | "not-json"
+  /** JSON, but no object. */
+  | "not-an-object"
+  /** An object without a `type` that is a string. */
+  | "missing-type"
+  /** A field of one of the seven message kinds is missing or of the wrong type. */
+  | "bad-field"
+  /** More than one frame: a message of the bus is exactly one. */
+  | "multipart"
+  /** Larger than `maxMessageBytes`. */
+  | "too-large";
+
+/** Something is no message of the bus. A `TypeError`, since it is what the caller passed that is wrong. */
+export class MessageError extends TypeError {
+  override readonly name = "MessageError";
+  /** What is wrong with it. */
+  readonly code: MessageErrorCode;
+  constructor(code: MessageErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A text is no address such as `tcp://127.0.0.1:5555`. */
+export class AddressError extends TypeError {
+  override readonly name = "AddressError";
+  /** Always `"invalid-address"`. */
+  readonly code = "invalid-address";
+}
