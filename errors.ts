@@ -158,3 +158,21 @@ export class AddressError extends TypeError {
   /** Always `"invalid-address"`. */
   readonly code = "invalid-address";
 }
+
+/** Why an option was refused. */
+export type OptionErrorCode =
+  /** Not a value that the option can have. */
+  | "bad-option"
+  /** Listening beyond this machine, without keys and without saying that everybody may join. */
+  | "anonymous-not-allowed";
+
+/** An option has a value that it cannot have, or that does not go with another one. */
+export class OptionError extends TypeError {
+  override readonly name = "OptionError";
+  /** What is wrong. */
+  readonly code: OptionErrorCode;
+  constructor(code: OptionErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -145,7 +145,11 @@ export type LogMessageFields =
 /** Id of this running instance: chosen at random when the module is loaded, the same until the process ends. */
 export const instanceId: string = crypto.randomUUID();
 
-/** "The current subject is now …". */
+/**
+ * "The current subject is now …".
+ *
+ * @throws {MessageError} If a field is missing or of the wrong type: code `bad-field`. So do all constructors here.
+ */
 export function createSubjectMessage(subject: SubjectId): SubjectMessage {
   return checked({ type: "subject", subject });
 }
@@ -205,10 +209,9 @@ export function isMessage(value: unknown): value is Message {
 }
 
 /**
- * Checks a message as strictly as its kind allows: the fields of the seven kinds, only `type` for any other.
+ * Checks what every message needs: an object with a text in `type`. What else it holds is not looked at.
  *
- * @throws {MessageError} If it is no object (`not-an-object`), has no text in `type` (`missing-type`) or a field is
- * missing or of the wrong type (`bad-field`).
+ * @throws {MessageError} If it is no object (`not-an-object`) or has no text in `type` (`missing-type`).
  */
 export function assertMessage(value: unknown): asserts value is Message {
   if (!isObject(value)) {
@@ -217,11 +220,27 @@ export function assertMessage(value: unknown): asserts value is Message {
   if (typeof value.type !== "string") {
     throw new MessageError("missing-type", `Cannot take message: type is ${nameOf(value.type)}, not a text`);
   }
-  const kind = kindOf(value.type);
-  const fault = kind === undefined ? undefined : fieldFault(value, kind);
-  if (fault !== undefined) {
-    throw new MessageError("bad-field", `Cannot take message of type ${value.type}: ${fault}`);
+}
+
+/**
+ * The JSON text of a message.
+ *
+ * @throws {MessageError} As {@linkcode assertMessage}, or if JSON cannot hold it (`not-json`): a `bigint`, a circle.
+ */
+export function stringifyMessage(message: Message): string {
+  assertMessage(message);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(message);
+  } catch (cause) {
+    const why = (cause as Error).message.split("\n")[0];
+    throw new MessageError("not-json", `Cannot take message: JSON cannot hold it: ${why}`, { cause });
   }
+  // A toJSON of the caller's may have made anything of it.
+  if (!text?.startsWith("{")) {
+    throw new MessageError("not-an-object", "Cannot take message: its toJSON gives no object");
+  }
+  return text;
 }
 
 /** One test and its name for the error text. */
@@ -263,7 +282,10 @@ function fieldFault(
 }
 
 function checked<T extends KnownMessage>(message: T): T {
-  assertMessage(message);
+  const fault = fieldFault({ ...message }, kindOf(message.type)!);
+  if (fault !== undefined) {
+    throw new MessageError("bad-field", `Cannot make message of type ${message.type}: ${fault}`);
+  }
   return message;
 }
 

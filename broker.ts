@@ -1,0 +1,340 @@
+/**
+ * The broker: everyone sends to its receive address, everyone listens at its broadcast address, and each message goes to
+ * everyone.
+ *
+ * ```text
+ *   applications ──PUSH──▶ receive address ─▶ MessageServer ─▶ broadcast address ──SUB──▶ applications
+ * ```
+ *
+ * As a program: `deno run --allow-net=127.0.0.1 broker.ts`.
+ *
+ * @module
+ */
+import { ClosedError, type MessageError, OptionError } from "./errors.ts";
+import { BusMessageEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
+import { explainJson, explainJsonText, explainUnfit, isJsonObject } from "./json_check.ts";
+import { type Message, stringifyMessage } from "./messages.ts";
+import { checkInteger } from "./options.ts";
+import {
+  encodeTextFrame,
+  formatEndpoint,
+  type ListenStats,
+  type MessageHandler,
+  type PubSocket,
+  type PubStats,
+  type PullSocket,
+  type QueueLimit,
+  type Transport,
+  zmtp,
+} from "./zmtp/mod.ts";
+
+/** Options of a {@linkcode MessageServer}. */
+export interface MessageServerOptions {
+  /** Listen for this machine only. @default true */
+  readonly localOnly?: boolean;
+  /** The name or address to listen on. @default "127.0.0.1", or "0.0.0.0" when not `localOnly` */
+  readonly hostname?: string;
+  /** Port of the broadcast address; 0 for any free one. @default 0 */
+  readonly broadcastPort?: number;
+  /** Port of the receive address; 0 for any free one. @default 0 */
+  readonly receivePort?: number;
+  /** Octets of one message at most; larger ones are refused. @default 16 MiB */
+  readonly maxMessageBytes?: number;
+  /** Connections to each of the two addresses at once. @default 4096 */
+  readonly maxConnections?: number;
+  /** What may wait for one subscriber before it loses messages. @default 100_000 messages, 64 MiB */
+  readonly subscriberQueue?: Partial<QueueLimit>;
+  /** Milliseconds that a handshake may take. @default 10_000 */
+  readonly handshakeTimeoutMs?: number;
+  /** Milliseconds between two heartbeats; 0 for none. @default 0 */
+  readonly heartbeatMs?: number;
+  /** Let everyone join who can reach the addresses: needed when not `localOnly`. @default false */
+  readonly allowAnonymous?: boolean;
+  /** Milliseconds that `close` gives to subscribers to take what waits for them. @default 1000 */
+  readonly lingerMs?: number;
+  /** What carries the messages. @default our own ZMTP engine */
+  readonly transport?: Transport;
+  /** Closes the broker when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** Counters of a {@linkcode MessageServer} since its start. */
+export interface MessageServerStats {
+  /** Messages that came in, whatever became of them. */
+  readonly received: number;
+  /** Octets of the bodies of those that were accepted. */
+  readonly receivedBytes: number;
+  /** Messages that went out to whoever was there: accepted ones and the broker's own. */
+  readonly broadcast: number;
+  /** Messages that were refused, by reason. */
+  readonly refused: Readonly<Partial<Record<MessageError["code"], number>>>;
+  /** Messages that came in while paused. */
+  readonly ignored: number;
+  /** The receive address. */
+  readonly senders: ListenStats;
+  /** The broadcast address. */
+  readonly subscribers: PubStats;
+}
+
+/** The events of a {@linkcode MessageServer}. */
+export interface MessageServerEvents {
+  /** A message was accepted. Not for the broker's own messages. */
+  message: BusMessageEvent;
+  /** Something was refused. */
+  messageerror: MessageErrorEvent;
+}
+
+/**
+ * A broker.
+ *
+ * - A message is one frame of UTF-8 that is a JSON object. Anything else is refused: not broadcast, counted by reason in
+ *   `stats()`, told by a `messageerror` event. The sender's connection lives on, unless it broke ZMTP.
+ * - Octets are passed on untouched: white space and the order of keys survive.
+ * - The messages of each sender keep their order. There is no order between senders, but all subscribers see the same one.
+ * - Nobody is waited for: a subscriber whose queue is full loses new messages, that subscriber only, and the loss is counted.
+ * - A message is passed on at most once. There is no acknowledgement and nothing is stored: who connects later gets what
+ *   comes later.
+ *
+ * @example
+ * ```ts
+ * import { MessageServer } from "./broker.ts";
+ *
+ * await using server = new MessageServer();
+ * console.assert(server.broadcastAddress.startsWith("tcp://127.0.0.1:"));
+ * server.sendMessage({ type: "subject", subject: 119 });
+ * ```
+ *
+ * @see https://rfc.zeromq.org/spec/37/ for what travels between broker and applications
+ */
+export class MessageServer extends TypedEventTarget<MessageServerEvents> implements AsyncDisposable {
+  /** While true, messages that come in are read, counted and ignored. `sendMessage` works all the same. */
+  pause = false;
+
+  readonly #pull: PullSocket;
+  readonly #pub: PubSocket;
+  readonly #lingerMs: number;
+  readonly #stopListening: () => void;
+  #closing: Promise<void> | undefined;
+  #received = 0;
+  #receivedBytes = 0;
+  #broadcast = 0;
+  #ignored = 0;
+  readonly #refused: Partial<Record<MessageError["code"], number>> = {};
+  /**
+   * Accepted frames of the read in progress that lie together: `#bytes[#start, #end)`. Invariant: empty between two reads.
+   */
+  #bytes: Uint8Array = NOTHING;
+  #start = 0;
+  #end = 0;
+  #messages = 0;
+
+  /**
+   * Binds both addresses before it returns.
+   *
+   * @throws {OptionError} If an option has a value that it cannot have (`bad-option`), or if it would listen beyond this
+   * machine without `allowAnonymous: true` (`anonymous-not-allowed`).
+   * @throws {ListenError} If it cannot listen: `address-in-use`, `permission-denied` and others. Nothing stays open.
+   */
+  constructor(options: MessageServerOptions = {}) {
+    super();
+    const hostname = checkHostname(options);
+    const broadcastPort = checkInteger("broadcastPort", options.broadcastPort ?? 0, 0, 65_535);
+    const receivePort = checkInteger("receivePort", options.receivePort ?? 0, 0, 65_535);
+    const maxMessageBytes = checkInteger(
+      "maxMessageBytes",
+      options.maxMessageBytes ?? 16 * MIB,
+      1,
+      1024 * MIB,
+    );
+    const queue = {
+      messages: checkInteger("subscriberQueue.messages", options.subscriberQueue?.messages ?? 100_000, 1),
+      bytes: checkInteger("subscriberQueue.bytes", options.subscriberQueue?.bytes ?? 64 * MIB, 1),
+    };
+    if (queue.bytes < maxMessageBytes + FRAME_OVERHEAD) {
+      throw new OptionError(
+        "bad-option",
+        `Cannot use subscriberQueue: ${queue.bytes} bytes cannot hold a message of maxMessageBytes, ${maxMessageBytes}`,
+      );
+    }
+    const common = {
+      maxMessageBytes,
+      maxConnections: checkInteger("maxConnections", options.maxConnections ?? 4096, 1),
+      handshakeTimeoutMs: checkInteger("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 10_000, 1),
+      heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0),
+    };
+    this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 1000, 0);
+    const { transport = zmtp } = options;
+    this.#pub = transport.pub({
+      ...common,
+      address: formatEndpoint({ hostname, port: broadcastPort }),
+      queue,
+    });
+    try {
+      this.#pull = transport.pull(
+        { ...common, address: formatEndpoint({ hostname, port: receivePort }) },
+        this.#intake(),
+      );
+    } catch (error) {
+      void this.#pub.close(0);
+      throw error;
+    }
+    const { signal } = options;
+    const abort = () => void this.close();
+    signal?.addEventListener("abort", abort);
+    this.#stopListening = () => signal?.removeEventListener("abort", abort);
+    if (signal?.aborted) abort();
+  }
+
+  /** Where to listen for messages: `tcp://127.0.0.1:43211`. */
+  get broadcastAddress(): string {
+    return this.#pub.address;
+  }
+
+  /** Where to send messages to: `tcp://127.0.0.1:43212`. */
+  get receiveAddress(): string {
+    return this.#pull.address;
+  }
+
+  /**
+   * Broadcasts a message of the broker's own, also while paused. No `message` event tells of it.
+   *
+   * @throws {MessageError} If it is no object with a text in `type`, or if JSON cannot hold it.
+   */
+  sendMessage(message: Message): void {
+    this.sendJsonMessage(stringifyMessage(message));
+  }
+
+  /**
+   * Broadcasts a text as it is.
+   *
+   * @throws {MessageError} If it is no JSON object.
+   */
+  sendJsonMessage(text: string): void {
+    const error = explainJsonText(text);
+    if (error !== undefined) throw error;
+    if (this.#closing !== undefined) throw new ClosedError("Cannot send message: the broker is closed");
+    const frame = encodeTextFrame(text);
+    this.#passOn(); // What came in before goes out before.
+    this.#publish(frame, 0, frame.length, 1);
+    this.#pub.flush();
+  }
+
+  /** Counters of the moment. Every message that was not delivered is in one of them. */
+  stats(): MessageServerStats {
+    return {
+      received: this.#received,
+      receivedBytes: this.#receivedBytes,
+      broadcast: this.#broadcast,
+      refused: { ...this.#refused },
+      ignored: this.#ignored,
+      senders: this.#pull.stats(),
+      subscribers: this.#pub.stats(),
+    };
+  }
+
+  /** Stops receiving, lets subscribers take what waits for them for up to `lingerMs`, then closes every connection. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** The same as {@linkcode MessageServer.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#stopListening();
+    await this.#pull.close(0);
+    await this.#pub.close(this.#lingerMs);
+  }
+
+  // The hot path: these two, and `Pub.publish`. A message is checked where it lies; frames that lie together are passed on
+  // together, header and all, since a frame of a PULL and a frame of a PUB are the same octets.
+
+  #intake(): MessageHandler {
+    return {
+      handleMessage: (bytes, start, bodyStart, end) => {
+        this.#received++;
+        if (this.pause) {
+          this.#ignored++;
+          return;
+        }
+        if (!isJsonObject(bytes, bodyStart, end)) {
+          return this.#refuse(explainJson(bytes.subarray(bodyStart, end))!);
+        }
+        this.#receivedBytes += end - bodyStart;
+        if (bytes !== this.#bytes || start !== this.#end) {
+          this.#passOn();
+          this.#bytes = bytes;
+          this.#start = start;
+        }
+        this.#end = end;
+        this.#messages++;
+        if (this.isWanted("message")) this.#tell(bytes.subarray(bodyStart, end));
+      },
+      handleTurnEnd: () => {
+        this.#passOn();
+        this.#pub.flush();
+      },
+      handleUnfit: (reason, size, parts) => {
+        this.#received++;
+        if (this.pause) this.#ignored++;
+        else this.#refuse(explainUnfit(reason, size, parts));
+      },
+    };
+  }
+
+  #passOn(): void {
+    if (this.#messages === 0) return;
+    const [bytes, messages] = [this.#bytes, this.#messages];
+    this.#bytes = NOTHING;
+    this.#messages = 0;
+    this.#publish(bytes, this.#start, this.#end, messages);
+  }
+
+  #publish(bytes: Uint8Array, start: number, end: number, messages: number): void {
+    this.#broadcast += messages;
+    this.#pub.publish(bytes, start, end, messages);
+  }
+
+  #tell(body: Uint8Array): void {
+    this.dispatchEvent(new BusMessageEvent(decoder.decode(body)));
+  }
+
+  #refuse(error: MessageError): void {
+    this.#refused[error.code] = (this.#refused[error.code] ?? 0) + 1;
+    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(error));
+  }
+}
+
+/** Where to listen, if the options allow it. */
+function checkHostname({ localOnly = true, hostname, allowAnonymous = false }: MessageServerOptions): string {
+  if (localOnly) {
+    if (hostname !== undefined && !LOCAL_HOSTNAME.test(hostname)) {
+      throw new OptionError(
+        "bad-option",
+        `Cannot listen on ${hostname}: it is not local to this machine; say localOnly: false for a wider address`,
+      );
+    }
+    return hostname ?? "127.0.0.1";
+  }
+  if (!allowAnonymous) {
+    throw new OptionError(
+      "anonymous-not-allowed",
+      "Cannot listen beyond this machine: everyone who can reach it could join; say allowAnonymous: true if that is meant",
+    );
+  }
+  return hostname ?? "0.0.0.0";
+}
+
+const LOCAL_HOSTNAME = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+const MIB: number = 1024 * 1024;
+/** Octets that a frame's header adds at most. */
+const FRAME_OVERHEAD = 9;
+const NOTHING = new Uint8Array(0);
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+if (import.meta.main) {
+  const { runBroker } = await import("./programs/broker.ts");
+  await runBroker();
+}

@@ -1,0 +1,98 @@
+/**
+ * Which messages that come back from the bus are the client's own.
+ *
+ * @module
+ */
+import { Fifo } from "./fifo.ts";
+
+/** A message that was sent and has not come back yet. */
+interface Sent {
+  /** Its number among the messages that were sent. */
+  readonly number: number;
+  readonly text: string;
+  /** When it is no longer waited for. Invariant: `Infinity` until it has left this process. */
+  until: number;
+  isBack: boolean;
+}
+
+/** How long an echo is waited for, from the moment when the message left this process. */
+const ECHO_TIMEOUT_MS = 5000;
+/** So many messages may be waited for; one more and the oldest is forgotten, so that its echo would be heard. */
+const MAX_WAITED_FOR = 100_000;
+
+/**
+ * Lets each message that was sent be recognised once when it comes back. Messages of others are never taken for an echo,
+ * unless they are equal to one that is waited for; then the two cannot be told apart, and one of both gets through. Reads
+ * no clock: the time is passed.
+ */
+export class EchoFilter {
+  /** In the order of sending. */
+  readonly #sent: Fifo<Sent> = new Fifo();
+  /** How many of them have left this process. Invariant: the first ones. */
+  #left = 0;
+  #waitedFor = 0;
+  readonly #byText: Map<string, Sent[]> = new Map();
+  #forgotten = 0;
+
+  /** Messages whose echo is not recognised, because too many were waited for. */
+  get forgotten(): number {
+    return this.#forgotten;
+  }
+
+  /** Messages that are waited for. */
+  get waitedFor(): number {
+    return this.#waitedFor;
+  }
+
+  /** A message was queued; numbers rise by one. */
+  add(number: number, text: string): void {
+    const sent = { number, text, until: Infinity, isBack: false };
+    this.#sent.push(sent);
+    this.#waitedFor++;
+    const same = this.#byText.get(text);
+    if (same === undefined) this.#byText.set(text, [sent]);
+    else same.push(sent);
+    while (this.#waitedFor > MAX_WAITED_FOR) {
+      this.#forgotten++;
+      this.#forgetFirst();
+    }
+  }
+
+  /** All messages up to this number have left this process. */
+  left(upTo: number, now: number): void {
+    for (let sent; (sent = this.#sent.at(this.#left)) !== undefined && sent.number <= upTo; this.#left++) {
+      sent.until = now + ECHO_TIMEOUT_MS;
+    }
+  }
+
+  /** Is this message an echo? Says so once for each message that was sent. */
+  take(text: string, now: number): boolean {
+    this.#expire(now);
+    const same = this.#byText.get(text);
+    if (same === undefined) return false;
+    this.#drop(same.shift()!, same);
+    this.#expire(now);
+    return true;
+  }
+
+  #expire(now: number): void {
+    for (let first; (first = this.#sent.first) !== undefined; this.#forgetFirst()) {
+      if (!first.isBack && first.until > now) return;
+    }
+  }
+
+  #forgetFirst(): void {
+    const first = this.#sent.shift()!;
+    this.#left = Math.max(0, this.#left - 1);
+    if (first.isBack) return;
+    const same = this.#byText.get(first.text)!;
+    same.splice(same.indexOf(first), 1);
+    this.#drop(first, same);
+  }
+
+  #drop(sent: Sent, same: readonly Sent[]): void {
+    sent.isBack = true;
+    this.#waitedFor--;
+    if (same.length === 0) this.#byText.delete(sent.text);
+  }
+}

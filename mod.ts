@@ -1,0 +1,33 @@
+/**
+ * A message bus for the applications of an analysis environment: a broker, clients and HTTP handlers, on the ZeroMQ wire.
+ *
+ * ```text
+ *   Deno, Python, R, C++  ──PUSH──▶ receive address ─▶ broker ─▶ broadcast address ──SUB──▶ Deno, Python, R, C++
+ *   web pages, curl       ──HTTP──▶             gateway                          ──HTTP──▶ web pages, curl
+ * ```
+ *
+ * @example
+ * ```ts
+ * import { MessageClient, MessageServer } from "./mod.ts";
+ *
+ * await using server = new MessageServer();
+ * const addresses = { serverBroadcast: server.broadcastAddress, serverReceive: server.receiveAddress };
+ * await using explorer = new MessageClient(addresses);
+ * await using viewer = new MessageClient(addresses);
+ * await Promise.all([explorer.ready, viewer.ready]);
+ *
+ * explorer.sendMessage({ type: "subject", subject: 119 });
+ * for await (const message of viewer) {
+ *   console.assert(message.type === "subject");
+ *   break;
+ * }
+ * ```
+ *
+ * @module
+ */
+export * from "./broker.ts";
+export * from "./client.ts";
+export * from "./errors.ts";
+export * from "./events.ts";
+export * from "./messages.ts";
+export type { Endpoint, ListenStats, PubStats, QueueLimit, SubscriberStats, Transport } from "./zmtp/mod.ts";

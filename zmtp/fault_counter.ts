@@ -1,0 +1,25 @@
+/**
+ * How connections began and ended.
+ *
+ * @module
+ */
+import { ConnectionError, HandshakeError, ProtocolError } from "../errors.ts";
+
+/** Counts connections that ended for a fault of the peer, by the error's code. A peer that just leaves is no fault. */
+export class FaultCounter {
+  /** Handshakes that came to a good end. */
+  accepted = 0;
+  readonly #byCode: Map<string, number> = new Map();
+
+  /** Counts an end. */
+  count(reason: Error): void {
+    const isFault = reason instanceof ProtocolError || reason instanceof HandshakeError ||
+      (reason instanceof ConnectionError && reason.code === "heartbeat-timeout");
+    if (isFault) this.#byCode.set(reason.code, (this.#byCode.get(reason.code) ?? 0) + 1);
+  }
+
+  /** The counts. */
+  byCode(): Record<string, number> {
+    return Object.fromEntries(this.#byCode);
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * Frames (RFC 37 §2.3): found in any cut of the stream, as spans of the octets in which they came.
+ *
+ * ```text
+ *   flags │ size: 1 octet, or 8 when LONG │ body
+ *   MORE 01, LONG 02, COMMAND 04; all other bits are reserved
+ * ```
+ *
+ * @module
+ */
+import { ProtocolError } from "../errors.ts";
+import {
+  FIRST_ALLOCATION_BYTES,
+  FLAG_COMMAND,
+  FLAG_LONG,
+  FLAG_MORE,
+  LONG_HEADER_SIZE,
+  MAX_COMMAND_BYTES,
+  MAX_SKIPPED_BYTES,
+  SHORT_BODY_MAX,
+  SHORT_HEADER_SIZE,
+} from "./wire.ts";
+
+/** Takes what a {@linkcode FrameDecoder} finds, at once and in the order of the stream. */
+export interface FrameHandler {
+  /**
+   * One whole frame: `bytes[start, end)`, its body from `bodyStart` on, its flags at `start`. The octets may be
+   * overwritten as soon as the call returns: whoever keeps them copies them.
+   */
+  handleFrame(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
+  /** A message frame above the limit has passed and was not stored. */
+  handleSkippedFrame(flags: number, size: number): void;
+}
+
+/** Limits of a {@linkcode FrameDecoder}. */
+export interface FrameLimits {
+  /** Octets of a message frame's body; a larger one is skipped. */
+  readonly maxMessageBytes: number;
+  /** Octets of a message frame's body that are still skipped; a larger one is an error. */
+  readonly maxSkippedBytes?: number;
+  /** Octets of a command's body; a larger one is an error. */
+  readonly maxCommandBytes?: number;
+}
+
+/** Cuts a stream of octets into frames. Pure: no I/O, no clock. */
+export class FrameDecoder {
+  /**
+   * While true, as it is until READY, a message frame is an error when its first octet is read, so that a stranger
+   * cannot make us store anything.
+   */
+  commandsOnly = false;
+
+  readonly #handler: FrameHandler;
+  readonly #maxMessageBytes: number;
+  readonly #maxSkippedBytes: number;
+  readonly #maxCommandBytes: number;
+  /** The beginning of a frame whose rest has not come yet. Invariant: `#partSize` octets of it are in use. */
+  #part: Uint8Array = EMPTY;
+  #partSize = 0;
+  /** Octets of the frame in `#part`, header included; 0 while its header is not complete. */
+  #frameSize = 0;
+  #partHeaderSize = 0;
+  /** Octets of the body of a frame above the limit that have still to pass. */
+  #skipLeft = 0;
+  #skipFlags = 0;
+  #skipSize = 0;
+
+  constructor(limits: FrameLimits, handler: FrameHandler) {
+    this.#handler = handler;
+    this.#maxMessageBytes = limits.maxMessageBytes;
+    this.#maxSkippedBytes = Math.max(limits.maxMessageBytes, limits.maxSkippedBytes ?? MAX_SKIPPED_BYTES);
+    this.#maxCommandBytes = limits.maxCommandBytes ?? MAX_COMMAND_BYTES;
+  }
+
+  /**
+   * Takes the next octets of the stream. Every frame that they complete is handed over before it returns.
+   *
+   * @throws {ProtocolError} `bad-frame`, `frame-too-large` or, while `commandsOnly`, `unexpected-before-ready`. The decoder
+   * must not be used afterwards: where the next frame begins is not known any more.
+   */
+  push(chunk: Uint8Array): void {
+    const end = chunk.length;
+    let at = 0;
+    while (at < end) {
+      if (this.#skipLeft > 0) {
+        at = this.#skip(at, end);
+        continue;
+      }
+      if (this.#partSize > 0) {
+        at = this.#fillPart(chunk, at, end);
+        continue;
+      }
+      // The fast path: the frame is whole in this chunk, so it is handed over where it is.
+      const flags = chunk[at]!;
+      let bodyStart = at + SHORT_HEADER_SIZE;
+      let size = 0;
+      if ((flags & FLAG_LONG) === 0) {
+        if (bodyStart <= end) size = chunk[at + 1]!;
+      } else {
+        bodyStart = at + LONG_HEADER_SIZE;
+        if (bodyStart <= end) size = readSize(chunk, at + 1);
+      }
+      // An empty command may be libzmq 4.3.4's broken SUBSCRIBE: that is sorted out with the slow path's care.
+      if (bodyStart > end || bodyStart + size > end || (flags === FLAG_COMMAND && size === 0)) {
+        at = this.#fillPart(chunk, at, end);
+        continue;
+      }
+      this.#check(flags, size);
+      if (size > this.#maxMessageBytes && (flags & FLAG_COMMAND) === 0) {
+        this.#beginSkip(flags, size);
+        at = bodyStart;
+        continue;
+      }
+      this.#handler.handleFrame(chunk, at, bodyStart, bodyStart + size);
+      at = bodyStart + size;
+    }
+  }
+
+  /** Adds octets to the frame that came in pieces; returns how far it got in the chunk. */
+  #fillPart(chunk: Uint8Array, from: number, end: number): number {
+    let at = from;
+    while (this.#frameSize === 0) {
+      if (at === end) return at;
+      this.#appendToPart(chunk, at, at + 1);
+      at++;
+      if (this.#readPartHeader()) return at;
+    }
+    const take = Math.min(this.#frameSize - this.#partSize, end - at);
+    this.#appendToPart(chunk, at, at + take);
+    if (this.#partSize === this.#frameSize) this.#handOverPart();
+    return at + take;
+  }
+
+  /** Reads the header as soon as it is complete. Returns true when the frame is over already: empty, or to be skipped. */
+  #readPartHeader(): boolean {
+    const part = this.#part;
+    const flags = part[0]!;
+    let size: number;
+    if (this.#partSize === 1) {
+      this.#checkFlags(flags);
+      return false;
+    }
+    if (flags === FLAG_COMMAND && part[1] === 0) {
+      // libzmq 4.3.3 and 4.3.4 forget LONG when a topic has 246 to 255 octets (#4367): eight octets of size follow 04.
+      if (!isBrokenSubscription(part, this.#partSize)) {
+        throw new ProtocolError("bad-frame", "Cannot decode frame: a command is empty");
+      }
+      if (this.#partSize < BROKEN_SUBSCRIPTION_SIZE) return false;
+      size = readSize(part, 1);
+      this.#partHeaderSize = LONG_HEADER_SIZE;
+    } else {
+      this.#partHeaderSize = (flags & FLAG_LONG) === 0 ? SHORT_HEADER_SIZE : LONG_HEADER_SIZE;
+      if (this.#partSize < this.#partHeaderSize) return false;
+      size = this.#partHeaderSize === SHORT_HEADER_SIZE ? part[1]! : readSize(part, 1);
+    }
+    this.#check(flags, size);
+    if (size > this.#maxMessageBytes && (flags & FLAG_COMMAND) === 0) {
+      this.#forgetPart();
+      this.#beginSkip(flags, size);
+      return true;
+    }
+    this.#frameSize = this.#partHeaderSize + size;
+    if (this.#partSize < this.#frameSize) return false;
+    this.#handOverPart();
+    return true;
+  }
+
+  #handOverPart(): void {
+    const part = this.#part;
+    const headerSize = this.#partHeaderSize;
+    const size = this.#partSize;
+    this.#forgetPart();
+    this.#handler.handleFrame(part, 0, headerSize, size);
+  }
+
+  #forgetPart(): void {
+    this.#partSize = 0;
+    this.#frameSize = 0;
+    // A small buffer serves the next frame as well; a large one would keep an idle connection fat.
+    if (this.#part.length > SMALL_PART_BYTES) this.#part = EMPTY;
+  }
+
+  #appendToPart(chunk: Uint8Array, from: number, to: number): void {
+    const needed = this.#partSize + to - from;
+    if (needed > this.#part.length) {
+      // Doubles with what has really come, so that a peer cannot make us allocate by announcing a size.
+      const room = Math.max(
+        needed,
+        Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, 2 * this.#partSize)),
+      );
+      const grown = new Uint8Array(Math.max(room, SMALL_PART_BYTES));
+      grown.set(this.#part.subarray(0, this.#partSize));
+      this.#part = grown;
+    }
+    // A single octet, as most of a header comes, is cheaper without a view.
+    if (to - from === 1) this.#part[this.#partSize] = chunk[from]!;
+    else this.#part.set(chunk.subarray(from, to), this.#partSize);
+    this.#partSize = needed;
+  }
+
+  #beginSkip(flags: number, size: number): void {
+    this.#skipLeft = size;
+    this.#skipFlags = flags;
+    this.#skipSize = size;
+  }
+
+  #skip(at: number, end: number): number {
+    const take = Math.min(this.#skipLeft, end - at);
+    this.#skipLeft -= take;
+    if (this.#skipLeft === 0) this.#handler.handleSkippedFrame(this.#skipFlags, this.#skipSize);
+    return at + take;
+  }
+
+  #check(flags: number, size: number): void {
+    this.#checkFlags(flags);
+    const limit = (flags & FLAG_COMMAND) === 0 ? this.#maxSkippedBytes : this.#maxCommandBytes;
+    if (size > limit) {
+      throw new ProtocolError(
+        "frame-too-large",
+        `Cannot decode frame: body is ${size} bytes, limit is ${limit}`,
+      );
+    }
+  }
+
+  #checkFlags(flags: number): void {
+    if (flags > (FLAG_COMMAND | FLAG_LONG) || flags === (FLAG_COMMAND | FLAG_MORE)) {
+      const what = flags > (FLAG_COMMAND | FLAG_LONG | FLAG_MORE)
+        ? "reserved bits are set"
+        : "a command has the MORE bit";
+      throw new ProtocolError("bad-frame", `Cannot decode frame: flags are 0x${hex(flags)}, ${what}`);
+    }
+    if (this.commandsOnly && (flags & FLAG_COMMAND) === 0) {
+      throw new ProtocolError(
+        "unexpected-before-ready",
+        "Cannot take frame: it is a message, READY was expected",
+      );
+    }
+  }
+}
+
+/** The frame around a body; LONG only where it must be, as libzmq does. */
+export function encodeFrame(body: Uint8Array, flags: number): Uint8Array {
+  const headerSize = frameHeaderSize(body.length);
+  const frame = new Uint8Array(headerSize + body.length);
+  writeFrameHeader(frame, 0, flags, body.length);
+  frame.set(body, headerSize);
+  return frame;
+}
+
+/** A text as a message of one frame. */
+export function encodeTextFrame(text: string): Uint8Array {
+  return encodeFrame(encoder.encode(text), 0);
+}
+
+/** Octets of the header in front of a body. */
+export function frameHeaderSize(bodySize: number): number {
+  return bodySize > SHORT_BODY_MAX ? LONG_HEADER_SIZE : SHORT_HEADER_SIZE;
+}
+
+/** Writes a header; there must be {@linkcode frameHeaderSize} octets of room. */
+export function writeFrameHeader(bytes: Uint8Array, at: number, flags: number, bodySize: number): void {
+  if (bodySize <= SHORT_BODY_MAX) {
+    bytes[at] = flags;
+    bytes[at + 1] = bodySize;
+    return;
+  }
+  bytes[at] = flags | FLAG_LONG;
+  const high = Math.floor(bodySize / 0x1_0000_0000);
+  for (let i = 0; i < 4; i++) {
+    bytes[at + 1 + i] = high >>> (24 - 8 * i);
+    bytes[at + 5 + i] = bodySize >>> (24 - 8 * i);
+  }
+}
+
+/** Where the frame at `start` ends; only for octets that are known to be whole, valid frames. */
+export function frameEnd(bytes: Uint8Array, start: number): number {
+  return (bytes[start]! & FLAG_LONG) === 0
+    ? start + SHORT_HEADER_SIZE + bytes[start + 1]!
+    : start + LONG_HEADER_SIZE + readSize(bytes, start + 1);
+}
+
+/** Where the body of the frame at `start` begins. */
+export function frameBodyStart(bytes: Uint8Array, start: number): number {
+  return start + ((bytes[start]! & FLAG_LONG) === 0 ? SHORT_HEADER_SIZE : LONG_HEADER_SIZE);
+}
+
+const encoder = new TextEncoder();
+const EMPTY = new Uint8Array(0);
+/** A part buffer up to this size is kept for the next frame. */
+const SMALL_PART_BYTES = 512;
+
+/** 04, eight octets of size from 0x0100 to 0x010f, and the first seven octets of SUBSCRIBE's or CANCEL's name. */
+const BROKEN_SUBSCRIPTION_SIZE = 16;
+const BROKEN_SIZE_START = [0, 0, 0, 0, 0, 0, 1];
+const BROKEN_NAMES = ["\x09SUBSCR", "\x06CANCEL"];
+
+function isBrokenSubscription(part: Uint8Array, size: number): boolean {
+  for (let i = 1; i < size && i < 8; i++) if (part[i] !== BROKEN_SIZE_START[i - 1]) return false;
+  if (size > 8 && part[8]! > 0x0f) return false;
+  return BROKEN_NAMES.some((name) => {
+    for (let i = LONG_HEADER_SIZE; i < size; i++) {
+      if (part[i] !== name.charCodeAt(i - LONG_HEADER_SIZE)) return false;
+    }
+    return true;
+  });
+}
+
+/** An eight-octet size. Above 2^53 the value is not exact, yet far above every limit, which is all that matters. */
+function readSize(bytes: Uint8Array, at: number): number {
+  const high = (bytes[at]! * 0x100_0000) + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
+  const low = (bytes[at + 4]! * 0x100_0000) +
+    ((bytes[at + 5]! << 16) | (bytes[at + 6]! << 8) | bytes[at + 7]!);
+  return high * 0x1_0000_0000 + low;
+}
+
+function hex(octet: number): string {
+  return octet.toString(16).padStart(2, "0");
+}

@@ -1,0 +1,29 @@
+/**
+ * A ZeroMQ engine in TypeScript: ZMTP 3.1 over TCP for PULL and PUB, which listen, and PUSH and SUB, which dial. It talks to
+ * libzmq >= 4.0 and everything built on it. Older peers are refused, as is whatever is no ZMTP at all.
+ *
+ * Broker and clients stand on it; most programs want those instead.
+ *
+ * @module
+ */
+import { Pub } from "./pub.ts";
+import { Pull } from "./pull.ts";
+import { Push } from "./push.ts";
+import { Sub } from "./sub.ts";
+import type { Transport } from "./transport.ts";
+
+export { Pub, Pull, Push, Sub };
+export type * from "./transport.ts";
+export type { QueueLimit } from "./outbox.ts";
+export { type Endpoint, formatEndpoint, parseBindEndpoint, parseEndpoint } from "./endpoint.ts";
+
+export { encodeTextFrame } from "./frame.ts";
+
+/** Our own engine as a transport; the default of broker and clients. */
+export const zmtp: Transport = {
+  name: "zmtp",
+  pull: (options, handler) => new Pull(options, handler),
+  pub: (options) => new Pub(options),
+  push: (options, handler) => new Push(options, handler),
+  sub: (options, handler) => new Sub(options, handler),
+};

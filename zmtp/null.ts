@@ -1,0 +1,41 @@
+/**
+ * The NULL mechanism: READY in both directions, nothing else (RFC 37 §3.1).
+ *
+ * @module
+ */
+import { ProtocolError } from "../errors.ts";
+import { type Command, encodeReady, type Metadata, parseMetadata } from "./command.ts";
+import type { Mechanism, MechanismStep } from "./mechanism.ts";
+
+/**
+ * The dialling side says READY at once, as libzmq does on both sides. The listening side answers only when it has seen
+ * the peer's: a libzmq client that is refused by ERROR before READY gives up, one that is dropped after READY comes back
+ * for ever.
+ */
+export class NullMechanism implements Mechanism {
+  readonly name = "NULL";
+  readonly asServer = false;
+  readonly #ready: Uint8Array;
+  readonly #listening: boolean;
+
+  constructor(metadata: Metadata, listening: boolean) {
+    this.#ready = encodeReady(metadata);
+    this.#listening = listening;
+  }
+
+  start(): Uint8Array | undefined {
+    return this.#listening ? undefined : this.#ready;
+  }
+
+  handleCommand({ name, data }: Command): MechanismStep {
+    if (name === "READY") return { metadata: parseMetadata(data) };
+    throw new ProtocolError(
+      "unexpected-before-ready",
+      `Cannot take command ${JSON.stringify(name)}: READY was expected`,
+    );
+  }
+
+  accept(): Uint8Array | undefined {
+    return this.#listening ? this.#ready : undefined;
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * PUB, listening: sends to whoever connects and has subscribed (RFC 29).
+ *
+ * @module
+ */
+import { Arena } from "./arena.ts";
+import { socketTypeMetadata, type SubscriptionChange } from "./command.ts";
+import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
+import { FaultCounter } from "./fault_counter.ts";
+import { frameBodyStart, frameEnd } from "./frame.ts";
+import { NullMechanism } from "./null.ts";
+import { Outbox, type QueueLimit } from "./outbox.ts";
+import { listenStats } from "./pull.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { type Clock, Link, type LinkHandler, Listener } from "./tcp.ts";
+import type { PubOptions, PubSocket, PubStats, SubscriberStats } from "./transport.ts";
+import { MAX_CONNECTIONS } from "./wire.ts";
+
+/**
+ * A PUB that listens.
+ *
+ * - Never waits: a subscriber whose queue is full loses new messages, that subscriber only, and the loss is counted. It gets
+ *   messages again when its queue is half empty, as with libzmq.
+ * - Each subscriber gets the messages in the order of `publish`; each once, however many of its topics match.
+ * - A subscriber gets what is published after its SUBSCRIBE was read.
+ */
+export class Pub implements PubSocket {
+  readonly #listener: Listener;
+  readonly #faults = new FaultCounter();
+  readonly #subscribers: Set<Subscriber> = new Set();
+  readonly #arena = new Arena();
+  readonly #gone = { dropped: 0, discarded: 0 };
+
+  /**
+   * Binds at once.
+   *
+   * @throws {AddressError} If the address is no `tcp://host:port`.
+   * @throws {ListenError} If it cannot listen there.
+   */
+  constructor(options: PubOptions) {
+    const endpoint = parseBindEndpoint(options.address);
+    const metadata = socketTypeMetadata("PUB");
+    const makeLink = (conn: Deno.TcpConn, clock: Clock): Link => {
+      const outbox = new Outbox(options.queue);
+      const subscriber = new Subscriber(outbox, this.#faults, {
+        join: () => this.#subscribers.add(subscriber),
+        leave: () => this.#leave(subscriber),
+      });
+      const mechanism = new NullMechanism(metadata, true);
+      subscriber.link = new Link(
+        conn,
+        { ...options, socketType: "PUB", mechanism },
+        outbox,
+        subscriber,
+        clock,
+      );
+      return subscriber.link;
+    };
+    const { maxConnections = MAX_CONNECTIONS } = options;
+    this.#listener = new Listener({ endpoint, maxConnections }, makeLink);
+  }
+
+  get address(): string {
+    return formatEndpoint(this.#listener.endpoint);
+  }
+
+  publish(bytes: Uint8Array, start: number, end: number, messages: number): void {
+    let block: Uint8Array | undefined;
+    let at = 0;
+    for (const subscriber of this.#subscribers) {
+      if (!subscriber.subscriptions.isEverything) {
+        subscriber.pushMatching(bytes, start, end);
+        continue;
+      }
+      if (block === undefined) {
+        // The one copy: all subscribers' queues refer to it.
+        this.#arena.append(bytes, start, end);
+        block = this.#arena.block;
+        at = this.#arena.at;
+      }
+      subscriber.outbox.push(block, at - (end - start), at, messages);
+    }
+  }
+
+  flush(): void {
+    for (const { outbox, link } of this.#subscribers) if (!outbox.isEmpty) link!.wake();
+  }
+
+  stats(): PubStats {
+    const subscribers = [...this.#subscribers].map((subscriber) => subscriber.stats());
+    return {
+      ...listenStats(this.#listener, this.#faults),
+      subscribers,
+      dropped: this.#gone.dropped + subscribers.reduce((sum, { dropped }) => sum + dropped, 0),
+      discarded: this.#gone.discarded,
+    };
+  }
+
+  close(lingerMs: number): Promise<void> {
+    return this.#listener.close(lingerMs);
+  }
+
+  #leave(subscriber: Subscriber): void {
+    if (!this.#subscribers.delete(subscriber)) return;
+    this.#gone.dropped += subscriber.outbox.dropped;
+    this.#gone.discarded += subscriber.outbox.clear();
+  }
+}
+
+/** What a PUB keeps of one connection: its topics and its queue. */
+class Subscriber implements LinkHandler {
+  readonly subscriptions: Subscriptions = new Subscriptions();
+  readonly outbox: Outbox;
+  link: Link | undefined;
+  readonly #faults: FaultCounter;
+  readonly #membership: { readonly join: () => void; readonly leave: () => void };
+  /** Messages that match a narrow topic are copied: kept where they are, each would hold a whole block. */
+  #arena: Arena | undefined;
+
+  constructor(outbox: Outbox, faults: FaultCounter, membership: { join: () => void; leave: () => void }) {
+    this.outbox = outbox;
+    this.#faults = faults;
+    this.#membership = membership;
+  }
+
+  /** Queues those of the frames `bytes[start, end)` that match. */
+  pushMatching(bytes: Uint8Array, start: number, end: number): void {
+    if (this.subscriptions.count === 0) return;
+    const arena = this.#arena ??= new Arena();
+    for (let at = start; at < end;) {
+      const next = frameEnd(bytes, at);
+      if (this.subscriptions.matches(bytes, frameBodyStart(bytes, at), next)) {
+        arena.append(bytes, at, next);
+        this.outbox.push(arena.block, arena.at - (next - at), arena.at, 1);
+      }
+      at = next;
+    }
+  }
+
+  stats(): SubscriberStats {
+    return {
+      address: this.link!.remoteAddress,
+      topics: this.subscriptions.count,
+      queuedMessages: this.outbox.messages,
+      queuedBytes: this.outbox.bytes,
+      dropped: this.outbox.dropped,
+    };
+  }
+
+  handleReady(): void {
+    this.#faults.accepted++;
+    this.#membership.join();
+  }
+
+  handleSubscription({ subscribe, topic }: SubscriptionChange): void {
+    if (subscribe) this.subscriptions.add(topic);
+    else this.subscriptions.remove(topic);
+  }
+
+  handleEnd(reason: Error): void {
+    this.#faults.count(reason);
+    this.#membership.leave();
+  }
+
+  // The session drops a subscriber's messages; nobody waits for its PONG or for what is written to it.
+  handleMessage(): void {}
+  handleUnfit(): void {}
+  handlePong(): void {}
+  handleTurnEnd(): void {}
+  handleWritten(): void {}
+}
+
+export type { QueueLimit };

@@ -1,0 +1,109 @@
+/**
+ * PULL, listening: takes messages of whoever connects (RFC 30).
+ *
+ * @module
+ */
+import { socketTypeMetadata } from "./command.ts";
+import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
+import { FaultCounter } from "./fault_counter.ts";
+import { NullMechanism } from "./null.ts";
+import { Outbox } from "./outbox.ts";
+import type { SubscriptionChange } from "./command.ts";
+import { type Clock, Link, type LinkHandler, Listener } from "./tcp.ts";
+import type { ListenStats, MessageHandler, PullOptions, PullSocket } from "./transport.ts";
+import { MAX_CONNECTIONS } from "./wire.ts";
+
+/**
+ * A PULL that listens.
+ *
+ * - The messages of one connection come in the order in which they were sent, those of several in the order in which they
+ *   arrive.
+ * - A connection is always read: nothing waits here, so a sender is slowed by its own connection only.
+ */
+export class Pull implements PullSocket {
+  readonly #listener: Listener;
+  readonly #faults = new FaultCounter();
+
+  /**
+   * Binds at once.
+   *
+   * @throws {AddressError} If the address is no `tcp://host:port`.
+   * @throws {ListenError} If it cannot listen there.
+   */
+  constructor(options: PullOptions, handler: MessageHandler) {
+    const endpoint = parseBindEndpoint(options.address);
+    const metadata = socketTypeMetadata("PULL");
+    const peer = new PullPeer(handler, this.#faults);
+    const makeLink = (conn: Deno.TcpConn, clock: Clock) =>
+      new Link(
+        conn,
+        { ...options, socketType: "PULL", mechanism: new NullMechanism(metadata, true) },
+        new Outbox(NOTHING_TO_SEND),
+        peer,
+        clock,
+      );
+    const { maxConnections = MAX_CONNECTIONS } = options;
+    this.#listener = new Listener({ endpoint, maxConnections }, makeLink);
+  }
+
+  get address(): string {
+    return formatEndpoint(this.#listener.endpoint);
+  }
+
+  stats(): ListenStats {
+    return listenStats(this.#listener, this.#faults);
+  }
+
+  close(lingerMs: number): Promise<void> {
+    return this.#listener.close(lingerMs);
+  }
+}
+
+/** Counters that PULL and PUB share. */
+export function listenStats(listener: Listener, faults: FaultCounter): ListenStats {
+  return {
+    connections: listener.connections,
+    accepted: faults.accepted,
+    refusedConnections: listener.refused,
+    failedAccepts: listener.failed,
+    faults: faults.byCode(),
+  };
+}
+
+const NOTHING_TO_SEND = { messages: 0, bytes: 0 };
+
+/** All connections share one handler: a PULL keeps nothing for each. */
+class PullPeer implements LinkHandler {
+  readonly #handler: MessageHandler;
+  readonly #faults: FaultCounter;
+
+  constructor(handler: MessageHandler, faults: FaultCounter) {
+    this.#handler = handler;
+    this.#faults = faults;
+  }
+
+  handleReady(): void {
+    this.#faults.accepted++;
+  }
+
+  handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
+    this.#handler.handleMessage(bytes, start, bodyStart, end);
+  }
+
+  handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {
+    this.#handler.handleUnfit(reason, size, parts);
+  }
+
+  handleTurnEnd(): void {
+    this.#handler.handleTurnEnd();
+  }
+
+  handleEnd(reason: Error): void {
+    this.#faults.count(reason);
+  }
+
+  // A PULL has nothing to say, so nobody subscribes to it, answers it or waits for what it writes.
+  handleSubscription(_change: SubscriptionChange): void {}
+  handlePong(): void {}
+  handleWritten(): void {}
+}

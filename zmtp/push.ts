@@ -1,0 +1,122 @@
+/**
+ * PUSH, dialling: sends to the one it is connected to (RFC 30).
+ *
+ * @module
+ */
+import { QueueFullError } from "../errors.ts";
+import { Arena } from "./arena.ts";
+import { socketTypeMetadata } from "./command.ts";
+import { parseEndpoint } from "./endpoint.ts";
+import { NullMechanism } from "./null.ts";
+import { Outbox } from "./outbox.ts";
+import { type Clock, Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
+import type { PushHandler, PushOptions, PushSocket } from "./transport.ts";
+
+/**
+ * A PUSH that dials.
+ *
+ * - Messages leave in the order of `send`, over reconnections too: what waits is kept (libzmq without ZMQ_IMMEDIATE).
+ * - At most once: a message that is cut by the end of a connection is lost and told (`handleLost`), never sent twice.
+ * - Never waits: above its limit the queue refuses.
+ */
+export class Push implements PushSocket, LinkHandler, DialerHandler {
+  readonly #options: PushOptions;
+  readonly #handler: PushHandler;
+  readonly #outbox: Outbox;
+  readonly #arena = new Arena();
+  readonly #dialer: Dialer;
+  #isConnected = false;
+
+  /**
+   * Returns at once and dials in the background.
+   *
+   * @throws {AddressError} If the address is no `tcp://host:port`.
+   */
+  constructor(options: PushOptions, handler: PushHandler) {
+    this.#options = options;
+    this.#handler = handler;
+    this.#outbox = new Outbox(options.queue);
+    this.#dialer = new Dialer(parseEndpoint(options.address), options.reconnect, this);
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  get queuedMessages(): number {
+    return this.#outbox.messages;
+  }
+
+  send(text: string): void {
+    const size = this.#arena.appendMessage(text);
+    if (!this.#outbox.hasRoom(size)) {
+      this.#arena.takeBack(size);
+      const { messages, bytes } = this.#options.queue;
+      throw new QueueFullError(
+        `Cannot queue message: ${this.#outbox.messages} messages of ${this.#outbox.bytes} bytes wait, ` +
+          `limits are ${messages} and ${bytes}`,
+      );
+    }
+    this.#outbox.push(this.#arena.block, this.#arena.at - size, this.#arena.at, 1);
+    if (this.#isConnected) this.#scheduleWake();
+  }
+
+  async close(): Promise<void> {
+    await this.#dialer.close();
+  }
+
+  // DialerHandler
+
+  makeLink(conn: Deno.TcpConn, clock: Clock): Link {
+    const mechanism = new NullMechanism(socketTypeMetadata("PUSH"), false);
+    return new Link(conn, { ...this.#options, socketType: "PUSH", mechanism }, this.#outbox, this, clock);
+  }
+
+  handleFailure(error: Error, isFinal: boolean): void {
+    this.#handler.handleFailure(error, isFinal);
+  }
+
+  handleGone(link: Link): void {
+    const { written, lost } = this.#outbox.putBack(link.writtenOctets);
+    if (written > 0) this.#handler.handleWritten(written);
+    if (lost > 0) this.#handler.handleLost(lost);
+  }
+
+  // LinkHandler
+
+  handleReady(): void {
+    this.#isConnected = true;
+    this.#dialer.succeeded();
+    this.#handler.handleConnect();
+  }
+
+  handleWritten(messages: number): void {
+    this.#handler.handleWritten(messages);
+  }
+
+  handleEnd(reason: Error): void {
+    const wasConnected = this.#isConnected;
+    this.#isConnected = false;
+    if (wasConnected) this.#handler.handleDisconnect(reason);
+    else this.#dialer.failed(reason);
+  }
+
+  // A PULL has nothing to say to a PUSH; the session drops and counts what it says all the same.
+  handleMessage(): void {}
+  handleUnfit(): void {}
+  handleSubscription(): void {}
+  handlePong(): void {}
+  handleTurnEnd(): void {}
+
+  #isWakeScheduled = false;
+
+  /** What is sent in the same turn leaves in one write. */
+  #scheduleWake(): void {
+    if (this.#isWakeScheduled) return;
+    this.#isWakeScheduled = true;
+    queueMicrotask(() => {
+      this.#isWakeScheduled = false;
+      this.#dialer.link?.wake();
+    });
+  }
+}

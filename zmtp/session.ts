@@ -1,0 +1,407 @@
+/**
+ * One connection's state machine: octets in, events and octets out. It does no I/O and reads no clock: whoever owns the
+ * socket passes the time.
+ *
+ * ```text
+ *   greeting ──64 octets──▶ handshake ──READY both ways──▶ ready
+ *       └──────────────────────┴──── fault, deadline ────────┴──▶ dead
+ * ```
+ *
+ * @module
+ */
+import { ConnectionError, HandshakeError, ProtocolError } from "../errors.ts";
+import {
+  encodeError,
+  encodeLegacySubscription,
+  encodePing,
+  encodePong,
+  encodeSubscription,
+  type Metadata,
+  parseCommand,
+  parseError,
+  parseLegacySubscription,
+  parsePing,
+  socketTypeOf,
+  type SubscriptionChange,
+} from "./command.ts";
+import { FrameDecoder } from "./frame.ts";
+import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "./greeting.ts";
+import type { Mechanism } from "./mechanism.ts";
+import { canTalk, peersOf, type SocketType } from "./socket_type.ts";
+import {
+  FLAG_COMMAND,
+  FLAG_MORE,
+  GREETING_SIZE,
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_MESSAGE_BYTES,
+  MAX_NOISE_PER_SECOND,
+  MAX_PARTS,
+  MAX_SKIPPED_BYTES,
+  TTL_FLOOR_MS,
+} from "./wire.ts";
+
+/** Where a session stands. */
+export type SessionState = "greeting" | "handshake" | "ready" | "dead";
+
+/** Why a session died by itself. */
+export type SessionFault = ProtocolError | HandshakeError | ConnectionError;
+
+/** Who the peer is, as far as it said so. */
+export interface Peer {
+  /** `PUSH`, `SUB` … */
+  readonly socketType: string;
+  /** Minor version that both sides talk: 0 or 1. */
+  readonly minor: number;
+  /** All properties of its READY. */
+  readonly metadata: Metadata;
+}
+
+/** Takes what a session finds out, in the order of the stream, while `receive` or `tick` runs. */
+export interface SessionHandler {
+  /** The handshake is over. */
+  handleReady(peer: Peer): void;
+  /**
+   * A message of one frame: `bytes[start, end)` with its body from `bodyStart` on. The octets may be overwritten when the
+   * call returns.
+   */
+  handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
+  /** A message that is not handed over: it has several frames, or one above the limit. Its octets were not kept. */
+  handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void;
+  /** SUBSCRIBE or CANCEL in either form. The topic is a view on octets that may be overwritten. */
+  handleSubscription(change: SubscriptionChange): void;
+  /** The answer to a PING of ours. */
+  handlePong(): void;
+}
+
+/** Options of a session. */
+export interface SessionOptions {
+  /** Our role. */
+  readonly socketType: SocketType;
+  /** The mechanism's part of the handshake. */
+  readonly mechanism: Mechanism;
+  /** Octets of a message's body at most; larger ones are skipped. @default 16 MiB */
+  readonly maxMessageBytes?: number;
+  /** Milliseconds for the whole handshake. @default 10_000 */
+  readonly handshakeTimeoutMs?: number;
+  /** Milliseconds between two PINGs; 0 for none. @default 0 */
+  readonly heartbeatMs?: number;
+}
+
+/** One connection, without the connection. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #handler: SessionHandler;
+  readonly #mechanism: Mechanism;
+  readonly #decoder: FrameDecoder;
+  #state: SessionState = "greeting";
+  #fault: SessionFault | undefined;
+  #peer: Peer | undefined;
+  /** Invariant: while `greeting`, the first `#greetingSize` octets of the peer. */
+  readonly #greeting: Uint8Array = new Uint8Array(GREETING_SIZE);
+  #greetingSize = 0;
+  #theirMinor = 0;
+  /** Frames of ours that are not taken yet. The last PONG stays apart: a flood of PINGs is answered once. */
+  #output: Uint8Array[];
+  #pong: Uint8Array | undefined;
+  /** The message in progress, when it has several frames. */
+  #parts = 0;
+  #partBytes = 0;
+  #partsTooLarge = false;
+  /** Invariant: `Infinity` where nothing is waited for. */
+  #handshakeBy: number;
+  #pingAt = Infinity;
+  #heardBy = Infinity;
+  #ttlBy = Infinity;
+  #now: number;
+  #noise = 0;
+  #noiseSince = 0;
+  #dropped = 0;
+
+  constructor(options: SessionOptions, handler: SessionHandler, now: number) {
+    this.#options = options;
+    this.#handler = handler;
+    this.#mechanism = options.mechanism;
+    this.#decoder = new FrameDecoder({ maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES }, {
+      handleFrame: (bytes, start, bodyStart, end) => this.#handleFrame(bytes, start, bodyStart, end),
+      handleSkippedFrame: (flags, size) => this.#handleSkippedFrame(flags, size),
+    });
+    this.#decoder.commandsOnly = true;
+    // Never wait for the peer's greeting: libzmq sends ten octets and waits for ours.
+    this.#output = [encodeGreeting(options.mechanism.name, options.mechanism.asServer)];
+    this.#now = now;
+    this.#handshakeBy = now + (options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
+  }
+
+  /** Where it stands. */
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** Who the peer is, from READY on. */
+  get peer(): Peer | undefined {
+    return this.#peer;
+  }
+
+  /** Why it is dead. */
+  get fault(): SessionFault | undefined {
+    return this.#fault;
+  }
+
+  /** Messages and commands of the peer that have no meaning for our role; libzmq drops them in silence, we count. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** When {@linkcode Session.tick} must be called at the latest; `Infinity` while nothing is waited for. */
+  get deadline(): number {
+    return Math.min(this.#handshakeBy, this.#pingAt, this.#heardBy, this.#ttlBy);
+  }
+
+  /** Takes octets of the peer. Returns the fault that they caused, if any; after that the session stays dead. */
+  receive(chunk: Uint8Array, now: number): SessionFault | undefined {
+    if (this.#state === "dead") return this.#fault;
+    this.#now = now;
+    // Octets are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
+    this.#heardBy = Infinity;
+    this.#ttlBy = Infinity;
+    try {
+      const rest = this.#state === "greeting" ? this.#receiveGreeting(chunk) : chunk;
+      if (rest.length > 0) this.#decoder.push(rest);
+    } catch (error) {
+      if (error instanceof ProtocolError || error instanceof HandshakeError) return this.#die(error);
+      throw error;
+    }
+    return undefined;
+  }
+
+  /** Lets time pass: deadlines and heartbeats. Returns the fault that it caused, if any. */
+  tick(now: number): SessionFault | undefined {
+    if (this.#state === "dead") return this.#fault;
+    this.#now = now;
+    if (now >= this.#handshakeBy) {
+      const limit = this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+      return this.#die(
+        new HandshakeError(
+          "handshake-timeout",
+          `Cannot finish handshake: state is ${this.#state} after ${limit} ms`,
+        ),
+      );
+    }
+    if (now >= this.#heardBy || now >= this.#ttlBy) {
+      return this.#die(
+        new ConnectionError("heartbeat-timeout", "Cannot keep connection: the peer is silent"),
+      );
+    }
+    if (now >= this.#pingAt) {
+      this.ping();
+      this.#pingAt = now + this.#heartbeatMs;
+      this.#heardBy = Math.min(this.#heardBy, now + this.#heartbeatMs);
+    }
+    return undefined;
+  }
+
+  /** Empties the octets that the session itself has to say: greeting, handshake, PONG, subscriptions. */
+  takeOutput(): Uint8Array | undefined {
+    if (this.#pong !== undefined) {
+      this.#output.push(this.#pong);
+      this.#pong = undefined;
+    }
+    if (this.#output.length === 0) return undefined;
+    const output = this.#output;
+    this.#output = [];
+    return output.length === 1 ? output[0] : concat(output);
+  }
+
+  /** Is there anything for {@linkcode Session.takeOutput}? */
+  get hasOutput(): boolean {
+    return this.#output.length > 0 || this.#pong !== undefined;
+  }
+
+  /** Says PING; the answer comes as `handlePong`. Only from READY on. */
+  ping(): void {
+    this.#output.push(encodePing(2 * this.#heartbeatMs));
+  }
+
+  /** Says SUBSCRIBE or CANCEL in the form that the peer understands. Only from READY on. */
+  changeSubscription(change: SubscriptionChange): void {
+    this.#output.push(
+      this.#peer!.minor >= 1 ? encodeSubscription(change) : encodeLegacySubscription(change),
+    );
+  }
+
+  get #heartbeatMs(): number {
+    return this.#options.heartbeatMs ?? 0;
+  }
+
+  #die(fault: SessionFault): SessionFault {
+    this.#state = "dead";
+    this.#fault = fault;
+    this.#handshakeBy =
+      this.#pingAt =
+      this.#heardBy =
+      this.#ttlBy =
+        Infinity;
+    return fault;
+  }
+
+  #receiveGreeting(chunk: Uint8Array): Uint8Array {
+    const take = Math.min(GREETING_SIZE - this.#greetingSize, chunk.length);
+    this.#greeting.set(chunk.subarray(0, take), this.#greetingSize);
+    this.#greetingSize += take;
+    checkGreetingStart(this.#greeting.subarray(0, this.#greetingSize));
+    if (this.#greetingSize === GREETING_SIZE) {
+      const { minor, mechanism } = parseGreeting(this.#greeting);
+      if (mechanism !== this.#mechanism.name) {
+        throw new HandshakeError(
+          "mechanism-mismatch",
+          `Cannot shake hands: peer uses mechanism ${printable(mechanism)}, we use ${this.#mechanism.name}`,
+        );
+      }
+      this.#theirMinor = Math.min(minor, 1);
+      this.#state = "handshake";
+      this.#say(this.#mechanism.start());
+    }
+    return chunk.subarray(take);
+  }
+
+  /** The hot path: a frame of a message goes to the handler in two comparisons. */
+  #handleFrame(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
+    const flags = bytes[start]!;
+    if ((flags & FLAG_COMMAND) !== 0) return this.#handleCommand(bytes.subarray(bodyStart, end));
+    if ((flags & FLAG_MORE) !== 0 || this.#parts > 0) {
+      return this.#handlePart((flags & FLAG_MORE) !== 0, end - bodyStart, false);
+    }
+    switch (this.#options.socketType) {
+      case "PULL":
+      case "SUB":
+        return this.#handler.handleMessage(bytes, start, bodyStart, end);
+      case "PUB": {
+        const change = parseLegacySubscription(bytes.subarray(bodyStart, end));
+        return change === undefined ? this.#drop() : this.#handler.handleSubscription(change);
+      }
+      case "PUSH":
+        return this.#drop();
+    }
+  }
+
+  #handleSkippedFrame(flags: number, size: number): void {
+    if ((flags & FLAG_MORE) !== 0 || this.#parts > 0) {
+      return this.#handlePart((flags & FLAG_MORE) !== 0, size, true);
+    }
+    this.#handleUnfit("too-large", size, 1);
+  }
+
+  /** The parts of a message are counted, not kept: a message of the bus has one frame. */
+  #handlePart(more: boolean, size: number, tooLarge: boolean): void {
+    this.#parts++;
+    this.#partBytes += size;
+    this.#partsTooLarge ||= tooLarge;
+    if (this.#parts > MAX_PARTS || this.#partBytes > MAX_SKIPPED_BYTES) {
+      throw new ProtocolError(
+        "frame-too-large",
+        `Cannot take message: it has ${this.#parts} frames of ${this.#partBytes} bytes so far, ` +
+          `limits are ${MAX_PARTS} and ${MAX_SKIPPED_BYTES}`,
+      );
+    }
+    if (more) return;
+    const reason = this.#partsTooLarge ? "too-large" : "multipart";
+    const [bytes, parts] = [this.#partBytes, this.#parts];
+    this.#parts = this.#partBytes = 0;
+    this.#partsTooLarge = false;
+    this.#handleUnfit(reason, bytes, parts);
+  }
+
+  #handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {
+    const { socketType } = this.#options;
+    if (socketType === "PULL" || socketType === "SUB") this.#handler.handleUnfit(reason, size, parts);
+    else this.#drop();
+  }
+
+  #handleCommand(body: Uint8Array): void {
+    const { name, data } = parseCommand(body);
+    if (this.#state === "handshake") return this.#handleHandshake(name, data);
+    switch (name) {
+      case "PING": {
+        const { ttlMs, context } = parsePing(data);
+        if (ttlMs > 0) this.#ttlBy = this.#now + Math.max(TTL_FLOOR_MS, ttlMs);
+        this.#pong = encodePong(context);
+        return;
+      }
+      case "PONG":
+        return this.#handler.handlePong();
+      case "SUBSCRIBE":
+      case "CANCEL":
+        if (this.#options.socketType !== "PUB") return this.#drop();
+        return this.#handler.handleSubscription({ subscribe: name === "SUBSCRIBE", topic: data });
+      default:
+        return this.#drop();
+    }
+  }
+
+  #handleHandshake(name: string, data: Uint8Array): void {
+    if (name === "ERROR") {
+      const reason = printable(parseError(data));
+      throw new HandshakeError("refused-by-peer", `Cannot shake hands: the peer answered ERROR ${reason}`);
+    }
+    let step;
+    try {
+      step = this.#mechanism.handleCommand({ name, data });
+      if ("metadata" in step) return this.#acceptPeer(step.metadata);
+    } catch (error) {
+      // ERROR makes a libzmq client give up for ever, so it is only sent where trying again is of no use.
+      if (error instanceof HandshakeError) this.#say(encodeError("Invalid socket type"));
+      else if (error instanceof ProtocolError && error.code === "bad-metadata") {
+        this.#say(encodeError("Invalid metadata"));
+      }
+      throw error;
+    }
+    this.#say(step.send);
+  }
+
+  #acceptPeer(metadata: Metadata): void {
+    const our = this.#options.socketType;
+    const socketType = socketTypeOf(metadata);
+    if (!canTalk(our, socketType)) {
+      throw new HandshakeError(
+        "socket-type-mismatch",
+        `Cannot shake hands: peer is a ${printable(socketType)}, a ${our} talks to ${peersOf(our)}`,
+      );
+    }
+    this.#say(this.#mechanism.accept());
+    this.#state = "ready";
+    this.#handshakeBy = Infinity;
+    this.#decoder.commandsOnly = false;
+    if (this.#heartbeatMs > 0) this.#pingAt = this.#now + this.#heartbeatMs;
+    this.#peer = { socketType, minor: this.#theirMinor, metadata };
+    this.#handler.handleReady(this.#peer);
+  }
+
+  #say(frames: Uint8Array | undefined): void {
+    if (frames !== undefined) this.#output.push(frames);
+  }
+
+  #drop(): void {
+    this.#dropped++;
+    if (this.#now - this.#noiseSince >= 1000) {
+      this.#noiseSince = this.#now;
+      this.#noise = 0;
+    }
+    if (++this.#noise > MAX_NOISE_PER_SECOND) {
+      throw new ProtocolError(
+        "too-much-noise",
+        `Cannot keep connection: more than ${MAX_NOISE_PER_SECOND} frames in a second that mean nothing to a ` +
+          this.#options.socketType,
+      );
+    }
+  }
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

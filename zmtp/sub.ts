@@ -1,0 +1,137 @@
+/**
+ * SUB, dialling: receives from the one it is connected to what begins with its topics (RFC 29).
+ *
+ * @module
+ */
+import { socketTypeMetadata } from "./command.ts";
+import { parseEndpoint } from "./endpoint.ts";
+import { NullMechanism } from "./null.ts";
+import { Outbox } from "./outbox.ts";
+import type { Peer } from "./session.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { type Clock, Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
+import type { ConnectionHandler, MessageHandler, SubOptions, SubSocket } from "./transport.ts";
+
+/**
+ * A SUB that dials.
+ *
+ * - Subscriptions survive reconnections: all topics are said again after each READY.
+ * - `handleConnect` comes when the publisher has taken the subscriptions: SUBSCRIBE is followed by PING, and a publisher
+ *   answers in order. Peers of ZMTP 3.0 may know no PING; for them it comes when SUBSCRIBE is on its way.
+ * - What does not match any more, because CANCEL is still under way, is filtered here, as libzmq does.
+ */
+export class Sub implements SubSocket, LinkHandler, DialerHandler {
+  readonly #options: SubOptions;
+  readonly #handler: MessageHandler & ConnectionHandler;
+  readonly #dialer: Dialer;
+  /** How often each topic was subscribed to, by its octets as a text. */
+  readonly #topics: Map<string, { readonly topic: Uint8Array; uses: number }> = new Map();
+  readonly #filter = new Subscriptions({ maxTopics: Infinity, maxTopicBytes: Infinity });
+  /** READY was exchanged, so SUBSCRIBE may be said. */
+  #isReady = false;
+  #isConnected = false;
+
+  /**
+   * Returns at once and dials in the background.
+   *
+   * @throws {AddressError} If the address is no `tcp://host:port`.
+   */
+  constructor(options: SubOptions, handler: MessageHandler & ConnectionHandler) {
+    this.#options = options;
+    this.#handler = handler;
+    this.#dialer = new Dialer(parseEndpoint(options.address), options.reconnect, this);
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  subscribe(topic: Uint8Array): void {
+    const key = String.fromCharCode(...topic);
+    const known = this.#topics.get(key);
+    if (known !== undefined) {
+      known.uses++;
+      return;
+    }
+    const copy = topic.slice();
+    this.#topics.set(key, { topic: copy, uses: 1 });
+    this.#filter.add(copy);
+    this.#say(true, copy);
+  }
+
+  unsubscribe(topic: Uint8Array): void {
+    const key = String.fromCharCode(...topic);
+    const known = this.#topics.get(key);
+    if (known === undefined || --known.uses > 0) return;
+    this.#topics.delete(key);
+    this.#filter.remove(topic);
+    this.#say(false, known.topic);
+  }
+
+  async close(): Promise<void> {
+    await this.#dialer.close();
+  }
+
+  #say(subscribe: boolean, topic: Uint8Array): void {
+    const { link } = this.#dialer;
+    if (!this.#isReady || link === undefined) return;
+    link.session.changeSubscription({ subscribe, topic });
+    link.wake();
+  }
+
+  // DialerHandler
+
+  makeLink(conn: Deno.TcpConn, clock: Clock): Link {
+    const mechanism = new NullMechanism(socketTypeMetadata("SUB"), false);
+    const outbox = new Outbox({ messages: 0, bytes: 0 });
+    return new Link(conn, { ...this.#options, socketType: "SUB", mechanism }, outbox, this, clock);
+  }
+
+  handleFailure(error: Error, isFinal: boolean): void {
+    this.#handler.handleFailure(error, isFinal);
+  }
+
+  handleGone(): void {}
+
+  // LinkHandler
+
+  handleReady({ minor }: Peer): void {
+    this.#isReady = true;
+    this.#dialer.succeeded();
+    const { session } = this.#dialer.link!;
+    for (const { topic } of this.#topics.values()) session.changeSubscription({ subscribe: true, topic });
+    if (minor >= 1) session.ping();
+    else this.handlePong();
+  }
+
+  handlePong(): void {
+    if (this.#isConnected) return;
+    this.#isConnected = true;
+    this.#handler.handleConnect();
+  }
+
+  handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
+    if (!this.#filter.isEverything && !this.#filter.matches(bytes, bodyStart, end)) return;
+    this.#handler.handleMessage(bytes, start, bodyStart, end);
+  }
+
+  handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {
+    this.#handler.handleUnfit(reason, size, parts);
+  }
+
+  handleTurnEnd(): void {
+    this.#handler.handleTurnEnd();
+  }
+
+  handleEnd(reason: Error): void {
+    const wasConnected = this.#isConnected;
+    this.#isReady = false;
+    this.#isConnected = false;
+    if (wasConnected) this.#handler.handleDisconnect(reason);
+    else this.#dialer.failed(reason);
+  }
+
+  // A PUB takes no subscriptions from us and we write nothing but commands.
+  handleSubscription(): void {}
+  handleWritten(): void {}
+}

@@ -1,0 +1,567 @@
+/**
+ * The only file of the engine that names `Deno.` or a timer: listening, dialling, and a link, which is one connection with
+ * its session and its outbox, one loop that reads and one that writes.
+ *
+ * @module
+ */
+import { ClosedError, ConnectionError, HandshakeError, ListenError } from "../errors.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import type { Outbox } from "./outbox.ts";
+import { Session, type SessionHandler, type SessionOptions } from "./session.ts";
+
+/** A read buffer starts like this and grows when a read fills it: an idle connection costs 4 KiB, not 64. */
+const SMALL_READ_BYTES = 4 * 1024;
+/** Larger reads gain nothing on Deno 2.9 (measured). */
+const LARGE_READ_BYTES = 64 * 1024;
+/** So many reads that a small buffer would have held bring the small one back. */
+const SMALL_READS_TO_SHRINK = 16;
+/** After the last octet is written we wait so long for the peer's end: closing at once may destroy what is under way. */
+const LEAVE_TIMEOUT_MS = 1000;
+/** The pause after a failed accept, for example when file descriptors have run out. */
+const ACCEPT_RETRY_MS = 50;
+/** A dial that the operating system does not decide is given up after this time. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The pause before dialling a peer again that has refused us: it will hardly change its mind at once. */
+const REFUSED_RETRY_MS = 30_000;
+/** Deadlines are looked at no more often than this. */
+const SWEEP_FLOOR_MS = 10;
+
+/** Takes what a link finds out. */
+export interface LinkHandler extends SessionHandler {
+  /** All events of one read have been handed over: now is the time to send on what they brought. */
+  handleTurnEnd(): void;
+  /** Messages of the outbox have been handed to the operating system. */
+  handleWritten(messages: number): void;
+  /** The link is of no more use. Called once, at once; the socket may take a moment longer to close. */
+  handleEnd(reason: Error): void;
+}
+
+/** One connection with its session, its outbox and its two loops. */
+export class Link {
+  /** The peer's address as `host:port`. */
+  readonly remoteAddress: string;
+  /** The protocol's state. */
+  readonly session: Session;
+  /** What waits to be written, once the session is ready. */
+  readonly outbox: Outbox;
+  readonly #conn: Deno.TcpConn;
+  readonly #handler: LinkHandler;
+  readonly #clock: Clock;
+  readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
+  #reading: Promise<void> | undefined;
+  #writing: Promise<void> | undefined;
+  /** Apart from `#writing`, since a loop that finds nothing to write is over before its promise is known. */
+  #isWriting = false;
+  #idleWaiters: (() => void)[] = [];
+  /** Octets of what the outbox gave that are written. */
+  #writtenOctets = 0;
+  #hasEnded = false;
+  #isClosed = false;
+  /** When an ending link closes its socket at the latest. */
+  #leaveBy = Infinity;
+
+  constructor(
+    conn: Deno.TcpConn,
+    options: SessionOptions,
+    outbox: Outbox,
+    handler: LinkHandler,
+    clock: Clock,
+  ) {
+    this.#conn = conn;
+    this.#handler = handler;
+    this.#clock = clock;
+    this.outbox = outbox;
+    this.session = new Session(options, handler, clock.now());
+    const { hostname, port } = conn.remoteAddr;
+    this.remoteAddress = hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  }
+
+  /** Starts both loops. */
+  start(): void {
+    // Off by default in Deno, always on in libzmq: without it two small writes in a row take 40 ms.
+    this.#conn.setNoDelay(true);
+    this.#clock.add(this);
+    this.#reading = this.#read();
+    this.wake();
+  }
+
+  /** Resolves when the socket is closed and both loops have ended. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  /** Octets that the outbox gave and that were written before the link was gone. */
+  get writtenOctets(): number {
+    return this.#writtenOctets;
+  }
+
+  /** See {@linkcode Session.deadline}. */
+  get deadline(): number {
+    return this.#hasEnded ? this.#leaveBy : this.session.deadline;
+  }
+
+  /** Something may have to be written. */
+  wake(): void {
+    if (this.#isWriting || this.#isClosed) return;
+    this.#isWriting = true;
+    this.#writing = this.#write();
+  }
+
+  /** Resolves when everything that waits is written, or the link has ended. */
+  drained(): Promise<void> {
+    if (this.#hasEnded || (this.outbox.isEmpty && !this.#isWriting)) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Lets time pass. */
+  tick(now: number): void {
+    if (now >= this.#leaveBy) return this.#close();
+    if (this.#hasEnded) return;
+    const fault = this.session.tick(now);
+    if (fault !== undefined) this.#leave(fault);
+    else if (this.session.hasOutput) this.wake();
+  }
+
+  /** Ends the link politely: what is being written and what the session has to say goes out, then the peer hears the end. */
+  leave(): void {
+    this.#leave(new ClosedError("Cannot use connection: it was closed"));
+  }
+
+  /** Ends the link at once. */
+  abort(): void {
+    this.#end(new ClosedError("Cannot use connection: it was closed"));
+    this.#close();
+  }
+
+  async #read(): Promise<void> {
+    let buffer = new Uint8Array(SMALL_READ_BYTES);
+    let smallReads = 0;
+    while (true) {
+      let size: number | null;
+      try {
+        size = await this.#conn.read(buffer);
+      } catch (cause) {
+        this.#end(
+          new ConnectionError("connection-lost", `Cannot read from ${this.remoteAddress}`, { cause }),
+        );
+        return this.#close();
+      }
+      if (size === null) {
+        this.#end(
+          new ConnectionError("peer-closed", `Cannot keep connection: ${this.remoteAddress} closed it`),
+        );
+        return this.#close();
+      }
+      if (this.#hasEnded) continue; // Read and drop until the peer's end, so that it sees our last words.
+      const fault = this.session.receive(
+        size === buffer.length ? buffer : buffer.subarray(0, size),
+        this.#clock.now(),
+      );
+      this.#handler.handleTurnEnd();
+      if (fault !== undefined) {
+        this.#leave(fault);
+        continue;
+      }
+      if (this.session.hasOutput || !this.outbox.isEmpty) this.wake();
+      this.#clock.expect(this.session.deadline);
+      if (size > SMALL_READ_BYTES) smallReads = 0;
+      else if (size === buffer.length) buffer = new Uint8Array(LARGE_READ_BYTES);
+      else if (buffer.length > SMALL_READ_BYTES && ++smallReads >= SMALL_READS_TO_SHRINK) {
+        buffer = new Uint8Array(SMALL_READ_BYTES);
+        smallReads = 0;
+      }
+    }
+  }
+
+  async #write(): Promise<void> {
+    try {
+      while (true) {
+        const words = this.session.takeOutput();
+        if (words !== undefined) {
+          for (let at = 0; at < words.length;) at += await this.#conn.write(words.subarray(at));
+          continue;
+        }
+        const frames = this.#hasEnded || this.session.state !== "ready" ? undefined : this.outbox.take();
+        if (frames === undefined) break;
+        this.#writtenOctets = 0;
+        // A write may take a part only.
+        while (this.#writtenOctets < frames.length) {
+          const rest = this.#writtenOctets === 0 ? frames : frames.subarray(this.#writtenOctets);
+          this.#writtenOctets += await this.#conn.write(rest);
+        }
+        this.#writtenOctets = 0;
+        this.#handler.handleWritten(this.outbox.written());
+      }
+      if (this.#hasEnded && !this.#isClosed) await this.#conn.closeWrite();
+    } catch (cause) {
+      this.#end(new ConnectionError("connection-lost", `Cannot write to ${this.remoteAddress}`, { cause }));
+      this.#close();
+    } finally {
+      this.#isWriting = false;
+      if (this.outbox.isEmpty) this.#tellIdle();
+    }
+  }
+
+  #tellIdle(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+
+  #leave(reason: Error): void {
+    this.#end(reason);
+    if (this.#isClosed || this.#leaveBy !== Infinity) return;
+    this.#leaveBy = this.#clock.now() + LEAVE_TIMEOUT_MS;
+    this.#clock.expect(this.#leaveBy);
+    this.wake();
+  }
+
+  #end(reason: Error): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#tellIdle();
+    this.#handler.handleEnd(reason);
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#clock.remove(this);
+    this.#conn[Symbol.dispose]();
+    // The loops end by themselves now; what they do last decides what is put back into the queue.
+    void Promise.allSettled([this.#reading, this.#writing]).then(() => this.#gone.resolve());
+  }
+}
+
+/** Looks at the deadlines of many links with one timer, which runs only while there is a deadline. */
+export class Clock {
+  readonly #links: Set<Link> = new Set();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #due = Infinity;
+
+  /** Milliseconds from an arbitrary start; never goes back. */
+  now(): number {
+    return performance.now();
+  }
+
+  /** A link whose deadlines count from now on. */
+  add(link: Link): void {
+    this.#links.add(link);
+    this.expect(link.deadline);
+  }
+
+  /** A link that is gone. */
+  remove(link: Link): void {
+    this.#links.delete(link);
+    if (this.#links.size === 0) this.#set(Infinity);
+  }
+
+  /** Some link's deadline may have come nearer. */
+  expect(due: number): void {
+    if (due < this.#due) this.#set(due);
+  }
+
+  #set(due: number): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#due = due;
+    if (due === Infinity) return;
+    this.#timer = setTimeout(() => this.#sweep(), Math.max(SWEEP_FLOOR_MS, due - this.now()));
+  }
+
+  #sweep(): void {
+    this.#timer = undefined;
+    this.#due = Infinity;
+    const now = this.now();
+    for (const link of [...this.#links]) link.tick(now);
+    let due = Infinity;
+    for (const link of this.#links) due = Math.min(due, link.deadline);
+    this.expect(due);
+  }
+}
+
+/** Options of a {@linkcode Listener}. */
+export interface ListenerOptions {
+  /** Where to listen; port 0 for any free one. */
+  readonly endpoint: Endpoint;
+  /** Connections at once; one more is closed as soon as it is accepted. */
+  readonly maxConnections: number;
+}
+
+/** Listens, and makes a link of each connection. */
+export class Listener {
+  /** Where it listens, with the port that was chosen. */
+  readonly endpoint: Endpoint;
+  readonly #listener: Deno.TcpListener;
+  readonly #maxConnections: number;
+  readonly #links: Set<Link> = new Set();
+  readonly #accepting: Promise<void>;
+  readonly #clock = new Clock();
+  readonly #stopping = new AbortController();
+  #refused = 0;
+  #failed = 0;
+
+  /**
+   * Binds at once.
+   *
+   * @throws {ListenError} If it cannot.
+   */
+  constructor(
+    { endpoint, maxConnections }: ListenerOptions,
+    makeLink: (conn: Deno.TcpConn, clock: Clock) => Link,
+  ) {
+    this.#listener = listen(endpoint);
+    const { hostname, port } = this.#listener.addr;
+    this.endpoint = { hostname, port };
+    this.#maxConnections = maxConnections;
+    this.#accepting = this.#accept(makeLink);
+  }
+
+  /** Connections at the moment, those that are about to end included. */
+  get connections(): number {
+    return this.#links.size;
+  }
+
+  /** Connections that were closed because there were too many. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Times that the operating system could not give us a connection, for example for lack of file descriptors. */
+  get failed(): number {
+    return this.#failed;
+  }
+
+  /** Stops listening and ends all links; what they still have to write is written if that takes no longer than `lingerMs`. */
+  async close(lingerMs: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort();
+    this.#listener.close();
+    await this.#accepting;
+    const links = [...this.#links];
+    if (lingerMs > 0) {
+      await withTimeout(Promise.all(links.map((link) => link.drained())), lingerMs);
+    }
+    for (const link of links) link.leave();
+    await withTimeout(Promise.all(links.map((link) => link.gone)), LEAVE_TIMEOUT_MS);
+    for (const link of links) link.abort();
+    await Promise.all(links.map((link) => link.gone));
+  }
+
+  async #accept(makeLink: (conn: Deno.TcpConn, clock: Clock) => Link): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      let conn: Deno.TcpConn;
+      try {
+        conn = await this.#listener.accept();
+      } catch {
+        if (this.#stopping.signal.aborted) return;
+        // EMFILE and ECONNABORTED pass: the broker outlives them.
+        this.#failed++;
+        await pause(ACCEPT_RETRY_MS, this.#stopping.signal);
+        continue;
+      }
+      if (this.#stopping.signal.aborted || this.#links.size >= this.#maxConnections) {
+        this.#refused++;
+        conn.close();
+        continue;
+      }
+      const link = makeLink(conn, this.#clock);
+      this.#links.add(link);
+      void link.gone.then(() => this.#links.delete(link));
+      link.start();
+    }
+  }
+}
+
+/** Pauses between two dials. */
+export interface ReconnectOptions {
+  /** Milliseconds before the first. @default 100 */
+  readonly minMs: number;
+  /** Milliseconds at most. @default 5000 */
+  readonly maxMs: number;
+}
+
+/** Takes what a {@linkcode Dialer} finds out. */
+export interface DialerHandler {
+  /** There is a connection: make a link of it. */
+  makeLink(conn: Deno.TcpConn, clock: Clock): Link;
+  /** A dial or a link ended. The dialer goes on unless `isFinal`. */
+  handleFailure(error: Error, isFinal: boolean): void;
+  /** The link is gone, both loops have ended. */
+  handleGone(link: Link): void;
+}
+
+/** Keeps one link to an endpoint, for ever: exponential back-off with jitter between two dials. */
+export class Dialer {
+  readonly #endpoint: Endpoint;
+  readonly #reconnect: ReconnectOptions;
+  readonly #handler: DialerHandler;
+  readonly #clock = new Clock();
+  readonly #stopping = new AbortController();
+  #link: Link | undefined;
+  #attempt = 0;
+  #lastFailure: Error | undefined;
+  readonly #running: Promise<void>;
+
+  constructor(endpoint: Endpoint, reconnect: ReconnectOptions, handler: DialerHandler) {
+    this.#endpoint = endpoint;
+    this.#reconnect = reconnect;
+    this.#handler = handler;
+    this.#running = this.#run();
+  }
+
+  /** The link, while there is one. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** The handshake is over: the next failure starts with the shortest pause again. */
+  succeeded(): void {
+    this.#attempt = 0;
+  }
+
+  /** The link ended for this reason; the link's handler passes it on. */
+  failed(reason: Error): void {
+    this.#lastFailure = reason;
+    if (!this.#stopping.signal.aborted) this.#handler.handleFailure(reason, false);
+  }
+
+  /** Stops dialling and ends the link politely. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    this.#link?.leave();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // The constructor of our owner has to be through before it hears of anything.
+    await Promise.resolve();
+    while (!this.#stopping.signal.aborted) {
+      this.#lastFailure = undefined;
+      try {
+        await this.#dial();
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        const isFinal = error instanceof ConnectionError && error.code === "permission-denied";
+        this.#handler.handleFailure(error as Error, isFinal);
+        if (isFinal) return;
+      }
+      if (this.#stopping.signal.aborted) return;
+      await pause(this.#pauseMs(), this.#stopping.signal);
+    }
+  }
+
+  async #dial(): Promise<void> {
+    const conn = await connect(this.#endpoint, this.#stopping.signal);
+    const link = this.#handler.makeLink(conn, this.#clock);
+    this.#link = link;
+    link.start();
+    await link.gone;
+    this.#link = undefined;
+    this.#handler.handleGone(link);
+  }
+
+  #pauseMs(): number {
+    const { minMs, maxMs } = this.#reconnect;
+    if (this.#lastFailure instanceof HandshakeError && this.#lastFailure.code !== "handshake-timeout") {
+      return Math.max(maxMs, REFUSED_RETRY_MS);
+    }
+    this.#attempt = Math.min(this.#attempt + 1, 30);
+    return minMs + Math.random() * (Math.max(minMs, Math.min(maxMs, minMs * 2 ** this.#attempt)) - minMs);
+  }
+}
+
+function listen(endpoint: Endpoint): Deno.TcpListener {
+  const { hostname, port } = endpoint;
+  try {
+    return Deno.listen({ hostname, port, transport: "tcp" });
+  } catch (cause) {
+    const where = formatEndpoint(endpoint);
+    if (cause instanceof Deno.errors.NotCapable) {
+      const message =
+        `Cannot listen on ${where}: Deno's sandbox does not allow it, run with --allow-net=${hostname}`;
+      throw new ListenError("permission-denied", message, { cause });
+    }
+    if (cause instanceof Deno.errors.AddrInUse) {
+      throw new ListenError("address-in-use", `Cannot listen on ${where}: another program uses the port`, {
+        cause,
+      });
+    }
+    if (cause instanceof Deno.errors.AddrNotAvailable) {
+      throw new ListenError(
+        "address-not-available",
+        `Cannot listen on ${where}: this machine has no such address`,
+        {
+          cause,
+        },
+      );
+    }
+    if (cause instanceof Deno.errors.PermissionDenied) {
+      const message =
+        `Cannot listen on ${where}: the operating system does not allow it, try a port above 1023`;
+      throw new ListenError("permission-denied", message, { cause });
+    }
+    throw new ListenError("listen-failed", `Cannot listen on ${where}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function connect(endpoint: Endpoint, stop: AbortSignal): Promise<Deno.TcpConn> {
+  const { hostname, port } = endpoint;
+  const where = formatEndpoint(endpoint);
+  const giveUp = new AbortController();
+  const abort = () => giveUp.abort();
+  stop.addEventListener("abort", abort);
+  const timer = setTimeout(abort, CONNECT_TIMEOUT_MS);
+  try {
+    const conn = await Deno.connect({ hostname, port, signal: giveUp.signal });
+    const { localAddr, remoteAddr } = conn;
+    if (localAddr.port === remoteAddr.port && localAddr.hostname === remoteAddr.hostname) {
+      // Dialling a free port of one's own machine again and again ends in a connection with oneself (TCP allows it).
+      conn.close();
+      throw new ConnectionError("connect-failed", `Cannot connect to ${where}: nobody listens there`);
+    }
+    if (stop.aborted) {
+      conn.close();
+      throw new ConnectionError("connect-failed", `Cannot connect to ${where}: closed`);
+    }
+    return conn;
+  } catch (cause) {
+    if (cause instanceof ConnectionError) throw cause;
+    if (cause instanceof Deno.errors.NotCapable) {
+      const message =
+        `Cannot connect to ${where}: Deno's sandbox does not allow it, run with --allow-net=${hostname}`;
+      throw new ConnectionError("permission-denied", message, { cause });
+    }
+    const why = giveUp.signal.aborted ? `no answer within ${CONNECT_TIMEOUT_MS} ms` : messageOf(cause);
+    throw new ConnectionError("connect-failed", `Cannot connect to ${where}: ${why}`, { cause });
+  } finally {
+    clearTimeout(timer);
+    stop.removeEventListener("abort", abort);
+  }
+}
+
+/** Resolves when the promise does, or after the time; never rejects for the time. */
+export async function withTimeout(promise: Promise<unknown>, ms: number): Promise<void> {
+  const stop = new AbortController();
+  try {
+    await Promise.race([promise, pause(ms, stop.signal)]);
+  } finally {
+    stop.abort();
+  }
+}
+
+/** Resolves after the time, or as soon as the signal is aborted. */
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal?.aborted) return Promise.resolve();
+  const done = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", done);
+    resolve();
+  };
+  const timer = setTimeout(done, ms);
+  signal?.addEventListener("abort", done);
+  return promise;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,183 @@
+/**
+ * The seam between the bus and what carries it: four roles, as small as broker and clients need them. `zmtp/mod.ts` has our
+ * own engine behind it.
+ *
+ * @module
+ */
+import type { QueueLimit } from "./outbox.ts";
+
+/** Takes the messages of a PULL or a SUB, in the order in which each peer sent them. */
+export interface MessageHandler {
+  /**
+   * One message: `bytes[start, end)` is its frame as it travelled, its body begins at `bodyStart`. The octets may be
+   * overwritten when the call returns.
+   */
+  handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
+  /** A message that has several frames or is too large. It was not kept. */
+  handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void;
+  /** No more messages for the moment: whatever was gathered should be sent on now. */
+  handleTurnEnd(): void;
+}
+
+/** Takes what becomes of the connection of a PUSH or a SUB. */
+export interface ConnectionHandler {
+  /** Connected; for a SUB: and the peer has taken our subscriptions, as far as it can be known. */
+  handleConnect(): void;
+  /** The connection that there was is gone. It is dialled again. */
+  handleDisconnect(reason: Error): void;
+  /** A dial or a handshake failed. It is tried again unless `isFinal`. */
+  handleFailure(error: Error, isFinal: boolean): void;
+}
+
+/** Takes what becomes of the messages of a PUSH. */
+export interface PushHandler extends ConnectionHandler {
+  /** So many more messages, the oldest ones, are in the operating system's hands. */
+  handleWritten(messages: number): void;
+  /** So many more messages were cut by the end of a connection, and are lost. */
+  handleLost(messages: number): void;
+}
+
+/** Options of both ends of a connection. */
+export interface ConnectionOptions {
+  /** Octets of a message's body at most. @default 16 MiB */
+  readonly maxMessageBytes?: number;
+  /** Milliseconds for a handshake. @default 10_000 */
+  readonly handshakeTimeoutMs?: number;
+  /** Milliseconds between two heartbeats; a peer that is silent for as long after one is given up; 0 for none. @default 0 */
+  readonly heartbeatMs?: number;
+}
+
+/** Options of a PULL. */
+export interface PullOptions extends ConnectionOptions {
+  /** `tcp://host:port`; port 0 or `*` for any free one. */
+  readonly address: string;
+  /** Connections at once. @default 4096 */
+  readonly maxConnections?: number;
+}
+
+/** Options of a PUB. */
+export interface PubOptions extends PullOptions {
+  /** What may wait for one subscriber. */
+  readonly queue: QueueLimit;
+}
+
+/** Options of a SUB. */
+export interface SubOptions extends ConnectionOptions {
+  /** `tcp://host:port`. */
+  readonly address: string;
+  /** Pauses between two dials. */
+  readonly reconnect: { readonly minMs: number; readonly maxMs: number };
+}
+
+/** Options of a PUSH. */
+export interface PushOptions extends SubOptions {
+  /** What may wait to be sent. */
+  readonly queue: QueueLimit;
+}
+
+/** Counters of a listening socket. */
+export interface ListenStats {
+  /** Connections at the moment, those in the handshake included. */
+  readonly connections: number;
+  /** Handshakes that came to a good end. */
+  readonly accepted: number;
+  /** Connections that were closed because there were too many. */
+  readonly refusedConnections: number;
+  /** Connections that the operating system could not give us. */
+  readonly failedAccepts: number;
+  /** Connections that ended for a fault of the peer, by the error's code. */
+  readonly faults: Readonly<Record<string, number>>;
+}
+
+/** Counters of one subscriber. */
+export interface SubscriberStats {
+  /** The subscriber's address as `host:port`. */
+  readonly address: string;
+  /** Topics that it subscribed to. */
+  readonly topics: number;
+  /** Messages that wait for it. */
+  readonly queuedMessages: number;
+  /** Octets that wait for it. */
+  readonly queuedBytes: number;
+  /** Messages that it lost because its queue was full. */
+  readonly dropped: number;
+}
+
+/** Counters of a PUB. */
+export interface PubStats extends ListenStats {
+  /** One entry each. */
+  readonly subscribers: readonly SubscriberStats[];
+  /** Messages that were not delivered because a queue was full, of all subscribers that there ever were. */
+  readonly dropped: number;
+  /** Messages that waited for a subscriber when its connection ended. */
+  readonly discarded: number;
+}
+
+/** Something that listens. */
+export interface ListenSocket {
+  /** Where, with the port that was chosen. */
+  readonly address: string;
+  /** Stops; what waits is written if that takes no longer than `lingerMs`. */
+  close(lingerMs: number): Promise<void>;
+}
+
+/** Receives from whoever connects. */
+export interface PullSocket extends ListenSocket {
+  /** Counters of the moment. */
+  stats(): ListenStats;
+}
+
+/** Sends to whoever connects and has subscribed. Never waits. */
+export interface PubSocket extends ListenSocket {
+  /**
+   * Takes `messages` whole frames, `bytes[start, end)`, for every subscriber whom they concern. They leave with the next
+   * {@linkcode PubSocket.flush}. The octets may be overwritten when the call returns.
+   */
+  publish(bytes: Uint8Array, start: number, end: number, messages: number): void;
+  /** Starts writing what was published. */
+  flush(): void;
+  /** Counters of the moment. */
+  stats(): PubStats;
+}
+
+/** Sends to the one it is connected to. */
+export interface PushSocket {
+  /** Is there a connection? */
+  readonly isConnected: boolean;
+  /** Messages that wait. */
+  readonly queuedMessages: number;
+  /**
+   * Queues a text as one message.
+   *
+   * @throws {QueueFullError} If it does not fit.
+   */
+  send(text: string): void;
+  /** Ends; what waits is lost. */
+  close(): Promise<void>;
+}
+
+/** Receives from the one it is connected to. */
+export interface SubSocket {
+  /** Is there a connection, with our subscriptions in place? */
+  readonly isConnected: boolean;
+  /** Wants messages that begin with the topic; each call counts, as for libzmq. */
+  subscribe(topic: Uint8Array): void;
+  /** Takes back one call of {@linkcode SubSocket.subscribe}. */
+  unsubscribe(topic: Uint8Array): void;
+  /** Ends. */
+  close(): Promise<void>;
+}
+
+/** What carries the bus. */
+export interface Transport {
+  /** For people. */
+  readonly name: string;
+  /** @throws {ListenError} If it cannot listen there. */
+  pull(options: PullOptions, handler: MessageHandler): PullSocket;
+  /** @throws {ListenError} If it cannot listen there. */
+  pub(options: PubOptions): PubSocket;
+  /** Dials in the background, for ever. */
+  push(options: PushOptions, handler: PushHandler): PushSocket;
+  /** Dials in the background, for ever. */
+  sub(options: SubOptions, handler: MessageHandler & ConnectionHandler): SubSocket;
+}
