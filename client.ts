@@ -645,7 +645,7 @@ class MessageLoop implements AsyncIterableIterator<Message> {
       return true;
     }
     if (
-      this.#texts.length - this.#head >= LOOP_MESSAGES || this.#characters + text.length > LOOP_CHARACTERS
+      this.#texts.length >= LOOP_MESSAGES || this.#characters + text.length > LOOP_CHARACTERS
     ) return false;
     this.#texts.push(text);
     this.#characters += text.length;

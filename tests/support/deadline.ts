@@ -1,0 +1,34 @@
+/** Waits in tests: always for an event, never longer than a deadline. */
+import { deadline as within } from "@std/async/deadline.js";
+
+/** Rejects when the promise has not settled in time; ten seconds are plenty on a busy machine. */
+export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Promise<T> {
+  return within(promise, ms).catch((error: unknown) => {
+    if (error instanceof DOMException && error.name === "TimeoutError") {
+      throw new Error(`Waited ${ms} ms in vain for ${what}`, { cause: error });
+    }
+    throw error;
+  });
+}
+
+/** The next event of a type. */
+export function nextEvent<E extends Event>(
+  target: {
+    addEventListener(type: string, listener: (event: E) => void, options?: AddEventListenerOptions): void;
+  },
+  type: string,
+): Promise<E> {
+  return soon(
+    new Promise((resolve) => target.addEventListener(type, resolve, { once: true })),
+    `the event ${type}`,
+  );
+}
+
+/** Polls a condition that no event tells of, such as a counter of another thread. */
+export async function until(condition: () => boolean, what = "a condition", ms = 10_000): Promise<void> {
+  const end = performance.now() + ms;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`Waited ${ms} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
