@@ -335,6 +335,6 @@ const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 if (import.meta.main) {
-  const { runBroker } = await import("./programs/broker.ts");
-  await runBroker();
+  // Not awaited: the program imports this module, which would wait for itself.
+  void import("./programs/broker.ts").then(({ runBroker }) => runBroker());
 }

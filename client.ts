@@ -397,7 +397,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         this.dispatchEvent(new ConnectionEvent("connect", endpoint, address));
       },
       handleDisconnect: (reason) => {
-        if (this.#closing !== undefined && reason instanceof ClosedError) return;
+        if (reason instanceof ClosedError) return; // We ended it ourselves.
         this.dispatchEvent(new ConnectionEvent("disconnect", endpoint, address, reason));
       },
       handleFailure: (error, isFinal) => {
@@ -685,6 +685,6 @@ function closedError(what: string): ClosedError {
 }
 
 if (import.meta.main) {
-  const { runClient } = await import("./programs/client.ts");
-  await runClient();
+  // Not awaited: the program imports this module, which would wait for itself.
+  void import("./programs/client.ts").then(({ runClient }) => runClient());
 }
