@@ -1,0 +1,56 @@
+#!/usr/bin/env -S deno run --allow-net=127.0.0.1
+/**
+ * The bus on the web: HTTP handlers over one bus client, a gateway that mounts them all, and a program that serves it.
+ *
+ * ```text
+ *   broker ──SUB──▶ PassiveMessageClient ──▶ messageGateway ──▶ GET, long-poll, history, events, WebSocket, live page
+ *          ◀─PUSH──                      ◀──                ◀── POST, WebSocket
+ * ```
+ *
+ * - The original's requests and answers work unchanged; cursors, history and streams are added beside them.
+ * - A client that sends back the cursor of each answer misses nothing between two requests, and is told when messages are gone.
+ * - It answers to this machine only, and foreign web pages are refused on every path.
+ *
+ * As a program: `deno run --allow-net=127.0.0.1 http.ts --broadcast tcp://127.0.0.1:5555 --receive tcp://127.0.0.1:5556`
+ *
+ * ```ts
+ * import { messageGateway, serveGateway } from "./http.ts";
+ *
+ * // A PassiveMessageClient usually stands where null is.
+ * await using gateway = serveGateway(null, { port: 0 });
+ * const { paths } = await (await fetch(`${gateway.url}/openapi.json`)).json();
+ * console.assert("/messages" in paths);
+ *
+ * // Or in a server of your own:
+ * const handler = messageGateway(null, { prefix: "/bus" });
+ * const response = await handler(new Request("http://127.0.0.1:8000/bus/readyz"));
+ * console.assert(response.status === 503); // no broker
+ * await handler.close();
+ * ```
+ *
+ * @module
+ */
+export type { HandlerStats, Traffic, Transport as HttpTransport, WaitKind } from "./http/counters.ts";
+export { messageGateway } from "./http/gateway.ts";
+export type { GatewayClient, GatewayEntry, GatewaySlice } from "./http/gateway_client.ts";
+export {
+  type CloseOptions,
+  eventStreamHandler,
+  longPollMessageHandler,
+  type MessageHandler,
+  messageHandler,
+  webSocketMessageHandler,
+} from "./http/handlers.ts";
+export type { GatewayOptions, HandlerOptions, PublishRate } from "./http/options.ts";
+export type { ProblemCode } from "./http/problem.ts";
+export {
+  type GatewayServer,
+  serveGateway,
+  type ServeGatewayOptions,
+  type ServerStats,
+} from "./http/server.ts";
+
+if (import.meta.main) {
+  const { runGateway } = await import("./http/program.ts");
+  await runGateway();
+}

@@ -1,0 +1,77 @@
+/**
+ * Reading the body of a request: bounded in bytes and in time.
+ *
+ * @module
+ */
+import type { Gate } from "./gate.ts";
+import { Problem } from "./problem.ts";
+
+/**
+ * The whole body. Its size is checked on the announced length, then while it is read; Deno itself knows neither a limit nor a
+ * deadline.
+ *
+ * @throws {Problem} `too-large`, `request-timeout`, or `missing-message` when the client went away in the middle.
+ */
+export async function readBody(gate: Gate, request: Request): Promise<Uint8Array> {
+  const limit = gate.settings.maxBody;
+  const declared = request.headers.get("content-length");
+  if (declared !== null && Number(declared) > limit) throw tooLarge(limit);
+  const late = Promise.withResolvers<never>();
+  const finish = gate.startBodyDeadline(() =>
+    late.reject(
+      new Problem(
+        "request-timeout",
+        `Cannot read body: it did not arrive within ${gate.settings.bodyTimeoutMs} ms`,
+        {
+          headers: { connection: "close" },
+        },
+      ),
+    )
+  );
+  try {
+    // With a length, the server holds the body to it; without one, we count.
+    const body = declared === null ? readCounted(request, limit, late.promise) : request.bytes();
+    body.catch(() => {});
+    return await Promise.race([body, late.promise]);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem("missing-message", "Cannot read body: it ended before its time", {
+      headers: { connection: "close" },
+    });
+  } finally {
+    finish();
+  }
+}
+
+async function readCounted(request: Request, limit: number, late: Promise<never>): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  // A read that never ends would keep the connection.
+  late.catch(() => void reader.cancel().catch(() => {}));
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  while (true) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.byteLength;
+    if (size > limit) {
+      reader.cancel().catch(() => {});
+      throw tooLarge(limit);
+    }
+    chunks.push(value);
+  }
+  const body = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return body;
+}
+
+function tooLarge(limit: number): Problem {
+  return new Problem("too-large", `Cannot take body: it is larger than ${limit} bytes`, {
+    fields: { limit },
+    headers: { connection: "close" },
+  });
+}

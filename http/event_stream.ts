@@ -1,0 +1,269 @@
+/**
+ * `GET …/stream`: server-sent events, or one JSON line for each message.
+ *
+ * A stream has a place in the history and fills its queue from there: when the reader is behind, messages wait in the
+ * history, where they are held once for everyone, and not in the stream.
+ *
+ * @module
+ */
+import type { GatewayEntry } from "./gateway_client.ts";
+import { parseLastEventId } from "./cursor.ts";
+import type { Call, Gate, Waiting } from "./gate.ts";
+import { entryJson } from "./history.ts";
+import { encodeUtf8, type Format, type Found, type Hub, type Place } from "./hub.ts";
+import { retryAfter } from "./problem.ts";
+import type { TypeFilter } from "./type_filter.ts";
+
+/** How long a browser waits before it connects again, in milliseconds. */
+const RETRY_MS = 2000;
+/** Most messages and most text in one chunk. */
+const MAX_MESSAGES = 250;
+const MAX_LENGTH = 256 * 1024;
+/** A reader that takes nothing for so long while its queue is full is as good as gone. */
+const STALL_MS = 2000;
+
+/** What one form of stream looks like. */
+interface StreamFormat extends Format<Uint8Array<ArrayBuffer>> {
+  readonly contentType: string;
+  /** The first thing that is sent, with the place from which it goes on. */
+  open(cursor: string): string;
+  /** Messages are missing here. */
+  gap(missed: number | null, oldest: string): string;
+  /** A sign of life; tells the place when that moved on without a message. */
+  heartbeat(cursor: string | undefined): string;
+  /** The last thing that is sent. */
+  end(): string;
+}
+
+/** A lone CR is a line break in an event stream, and could begin a field of its own. */
+const LINE_BREAK = /\r\n|\r|\n/;
+const ALL_LINE_BREAKS = /[\r\n]+/g;
+/** Printable, one line. Names that the stream itself uses stay free. */
+// deno-lint-ignore no-control-regex
+const EVENT_NAME = /^(?!(?:open|gap|error|message)$)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$/;
+
+function sseFormat(withTypes: boolean): StreamFormat {
+  const event = (entry: GatewayEntry, cursor: string): string => {
+    const { text, type } = entry;
+    const name = withTypes && type !== undefined && EVENT_NAME.test(type) ? `event: ${type}\n` : "";
+    const data = text.includes("\n") || text.includes("\r") ? text.split(LINE_BREAK).join("\ndata: ") : text;
+    return `id: ${cursor}\n${name}data: ${data}\n\n`;
+  };
+  const format: StreamFormat = {
+    contentType: "text/event-stream; charset=UTF-8",
+    maxMessages: MAX_MESSAGES,
+    maxLength: MAX_LENGTH,
+    // The id comes with the first event already: a client that reconnects before any message must know where it was.
+    open: (cursor) =>
+      `retry: ${RETRY_MS}\n: ${cursor}\nid: ${cursor}\nevent: open\ndata: {"cursor":"${cursor}"}\n\n`,
+    gap: (missed, oldest) => `event: gap\ndata: {"missed":${missed},"oldest":"${oldest}"}\n\n`,
+    heartbeat: (cursor) => cursor === undefined ? ":\n\n" : `:\nid: ${cursor}\n\n`,
+    end: () => `retry: ${retryAfter()}000\n\n`,
+    render: (found, hub) => encodeUtf8(renderWith(format, event, found, hub)),
+  };
+  return format;
+}
+
+function ndjsonFormat(): StreamFormat {
+  // A line break outside of a JSON string is white space, and inside of one there is none: a space means the same.
+  const line = (entry: GatewayEntry, cursor: string) =>
+    `${entryJson(entry, cursor).replace(ALL_LINE_BREAKS, " ")}\n`;
+  const format: StreamFormat = {
+    contentType: "application/x-ndjson; charset=UTF-8",
+    maxMessages: MAX_MESSAGES,
+    maxLength: MAX_LENGTH,
+    open: (cursor) => `{"open":{"cursor":"${cursor}"}}\n`,
+    gap: (missed, oldest) => `{"gap":{"missed":${missed},"oldest":"${oldest}"}}\n`,
+    heartbeat: (cursor) => `{"heartbeat":{${cursor === undefined ? "" : `"cursor":"${cursor}"`}}}\n`,
+    end: () => `{"end":{"retry":${retryAfter()}000}}\n`,
+    render: (found, hub) => encodeUtf8(renderWith(format, line, found, hub)),
+  };
+  return format;
+}
+
+function renderWith(
+  format: StreamFormat,
+  event: (entry: GatewayEntry, cursor: string) => string,
+  { entries, missed }: Found,
+  hub: Hub,
+): string {
+  let text = missed === 0 ? "" : format.gap(missed, hub.oldestCursor);
+  for (const entry of entries) text += event(entry, hub.cursor(entry.count));
+  return text;
+}
+
+const SSE = sseFormat(false);
+const SSE_WITH_TYPES = sseFormat(true);
+const NDJSON = ndjsonFormat();
+
+/** See the module. */
+export function eventStream(gate: Gate, { request, query }: Call): Response {
+  const heartbeatMs = query.milliseconds("heartbeat", 5, 120) ?? gate.settings.heartbeatMs;
+  const isNdjson = (query.choice("format", ["sse", "ndjson"]) ??
+    (/application\/x-ndjson/i.test(request.headers.get("accept") ?? "") ? "ndjson" : "sse")) === "ndjson";
+  const withTypes = query.choice("events", ["type"]) !== undefined;
+  const filter = query.typeFilter();
+  const asked = query.cursor("since", "lastEventId");
+  const lastEventId = request.headers.get("last-event-id");
+  const cursor = lastEventId === null || lastEventId === "" ? asked : parseLastEventId(lastEventId);
+  gate.requireBroker();
+  const place = gate.hub.locate(cursor ?? { kind: "now" });
+  const stream = new EventStream(
+    gate,
+    isNdjson ? NDJSON : withTypes ? SSE_WITH_TYPES : SSE,
+    filter,
+    place,
+    heartbeatMs,
+  );
+  return stream.open();
+}
+
+class EventStream implements Waiting {
+  readonly kind = "sse";
+  readonly #gate: Gate;
+  readonly #format: StreamFormat;
+  readonly #filter: TypeFilter | undefined;
+  readonly #heartbeatMs: number;
+  readonly #place: Place;
+  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
+  #stall: ReturnType<typeof setTimeout> | undefined;
+  /** The reader has, or will have from the queue, everything up to here. */
+  #seq: number;
+  /** The place that the reader was told last. */
+  #toldSeq: number;
+  #isSilent = true;
+
+  constructor(
+    gate: Gate,
+    format: StreamFormat,
+    filter: TypeFilter | undefined,
+    place: Place,
+    heartbeatMs: number,
+  ) {
+    this.#gate = gate;
+    this.#format = format;
+    this.#filter = filter;
+    this.#place = place;
+    this.#seq = this.#toldSeq = place.seq;
+    this.#heartbeatMs = heartbeatMs;
+  }
+
+  open(): Response {
+    const { settings, hub, counters } = this.#gate;
+    this.#gate.enter(this);
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => {
+        clearTimeout(this.#stall);
+        this.#stall = undefined;
+        this.#fill();
+      },
+      // The client is gone; this is told also for a stream on which nothing happens.
+      cancel: () => {
+        counters.gone.sse += 1;
+        this.#finish();
+      },
+    }, { highWaterMark: settings.maxQueuedBytes, size: (chunk) => chunk.byteLength });
+    const missed = this.#place.missed;
+    counters.countGap(missed);
+    this.#enqueue(
+      encodeUtf8(
+        this.#format.open(hub.cursor(this.#seq)) +
+          (missed === 0 ? "" : this.#format.gap(missed, hub.oldestCursor)),
+      ),
+    );
+    this.#fill();
+    this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs);
+    return this.#gate.answer(body, 200, [
+      ["content-type", this.#format.contentType],
+      ["cache-control", "no-store, no-transform"],
+      // nginx would hold the events back otherwise.
+      ["x-accel-buffering", "no"],
+    ]);
+  }
+
+  deliver(): boolean {
+    const before = this.#seq;
+    this.#fill();
+    return this.#seq !== before;
+  }
+
+  drain(): void {
+    // What waits for a slow reader would hold up the stop; it resumes by its cursor.
+    if (this.#queuedBytes > 0) return this.#cut("the gateway is stopping");
+    this.#enqueue(encodeUtf8(this.#format.end()));
+    this.#controller?.close();
+    this.#finish();
+  }
+
+  fail(error: unknown): void {
+    this.#cut(String(error));
+  }
+
+  get #queuedBytes(): number {
+    return this.#gate.settings.maxQueuedBytes - (this.#controller?.desiredSize ?? 0);
+  }
+
+  /** Moves messages from the history to the queue, as many as fit. */
+  #fill(): void {
+    const { hub, counters, settings } = this.#gate;
+    if (this.#controller === undefined) return;
+    while (this.#seq < hub.client.count) {
+      if (this.#queuedBytes >= settings.maxQueuedBytes) return this.#handleFull();
+      const found = hub.render(this.#seq, this.#filter, this.#format);
+      this.#seq = found.seq;
+      if (found.body === undefined) continue;
+      if (found.entries.length > 0) this.#toldSeq = found.entries.at(-1)!.count;
+      counters.countGap(found.missed);
+      counters.countSent("sse", found.entries.length, found.body.byteLength);
+      this.#enqueue(found.body);
+    }
+  }
+
+  /** The queue is full and there is more. A reader that makes progress may take its time; the history holds the rest. */
+  #handleFull(): void {
+    if (this.#seq < this.#gate.hub.client.oldest - 1) return this.#cutSlow();
+    this.#stall ??= setTimeout(() => this.#cutSlow(), STALL_MS);
+  }
+
+  #cutSlow(): void {
+    if (this.#controller === undefined) return;
+    this.#gate.counters.slowClientsCut.sse += 1;
+    this.#cut(`its reader is too slow, ${this.#queuedBytes} bytes wait for it`);
+  }
+
+  #beat(): void {
+    const isSilent = this.#isSilent;
+    this.#isSilent = true;
+    if (!isSilent || this.#queuedBytes > 0) return;
+    const hasMoved = this.#seq > this.#toldSeq;
+    this.#enqueue(
+      encodeUtf8(this.#format.heartbeat(hasMoved ? this.#gate.hub.cursor(this.#seq) : undefined)),
+    );
+    this.#toldSeq = this.#seq;
+    this.#isSilent = true;
+  }
+
+  #enqueue(chunk: Uint8Array<ArrayBuffer>): void {
+    this.#isSilent = false;
+    this.#controller?.enqueue(chunk);
+  }
+
+  /** Ends the connection without its queue: closing politely would keep the queue in memory until the reader has read it. */
+  #cut(reason: string): void {
+    const controller = this.#controller;
+    this.#finish();
+    // Deno writes the reason of a broken body to stderr; this makes it one line.
+    controller?.error({ [Symbol.for("Deno.customInspect")]: () => `An event stream was cut: ${reason}` });
+  }
+
+  #finish(): void {
+    this.#controller = undefined;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#stall);
+    this.#gate.leave(this);
+  }
+}

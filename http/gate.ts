@@ -1,0 +1,303 @@
+/**
+ * The gate: what all routes of one handler or gateway have in common. It admits or refuses requests, knows who waits, and
+ * ends all waiting when the gateway stops.
+ *
+ * @module
+ */
+import { AbsentClient, type GatewayClient } from "./gateway_client.ts";
+import { Counters, type HandlerStats, type WaitKind } from "./counters.ts";
+import { type Hub, hubOf, type Subscriber } from "./hub.ts";
+import { type GatewayOptions, resolveOptions, type Settings } from "./options.ts";
+import { Policy, type RouteTraits } from "./policy.ts";
+import { Problem, unavailable } from "./problem.ts";
+import { Query } from "./query.ts";
+import { RateLimit } from "./rate_limit.ts";
+
+/** On every answer but the page's: no cache keeps it, no browser guesses its type, no foreign page embeds it. */
+export const BASE_HEADERS: readonly (readonly [name: string, value: string])[] = [
+  ["cache-control", "no-store"],
+  ["x-content-type-options", "nosniff"],
+  ["cross-origin-resource-policy", "same-origin"],
+  ["vary", "Origin"],
+];
+
+/** The content type of every success that is JSON. */
+export const JSON_TYPE = "application/json; charset=UTF-8";
+
+/** One who waits, and can be sent home. */
+export interface Waiting extends Subscriber {
+  /** Under what it is counted. */
+  readonly kind: WaitKind;
+  /** The gateway stops: answer now. */
+  drain(): void;
+}
+
+/** One request on its way through a route. */
+export interface Call {
+  /** The request. */
+  readonly request: Request;
+  /** Its query. */
+  readonly query: Query;
+  /** Where it came from, for the rate limit. */
+  readonly remote: string;
+}
+
+/** Answers one method of one route. */
+export type Answer = (gate: Gate, call: Call) => Response | Promise<Response>;
+
+/** The methods that a route can have. OPTIONS is answered for all of them. */
+export type Method = "GET" | "HEAD" | "POST";
+
+/** A path and what it does. */
+export interface Route extends RouteTraits {
+  /** Short name, for the counters. */
+  readonly name: string;
+  /** What it does, by method. */
+  readonly methods: Readonly<Partial<Record<Method, Answer>>>;
+  /** Works while the gateway stops. */
+  readonly worksWhileDraining?: boolean;
+}
+
+/** See the module. */
+export class Gate {
+  /** The options with their defaults. */
+  readonly settings: Settings;
+  /** Who may come in. */
+  readonly policy: Policy;
+  /** Everything that is counted. */
+  readonly counters: Counters = new Counters();
+  /** Shared with all other gates of the same client. */
+  readonly hub: Hub;
+  /** `undefined` when publishing is not limited. */
+  readonly rateLimit: RateLimit | undefined;
+  readonly #waiting = new Set<Waiting>();
+  readonly #bodyDeadlines = new Map<() => void, number>();
+  readonly #idleListeners = new Set<() => void>();
+  #bodyTimer: ReturnType<typeof setTimeout> | undefined;
+  #inFlight = 0;
+  #isDraining = false;
+
+  constructor(client: GatewayClient | null, options: GatewayOptions) {
+    this.settings = resolveOptions(options);
+    this.policy = new Policy(this.settings);
+    this.hub = hubOf(client ?? new AbsentClient());
+    this.hub.addFanOutListener(this.counters.handleFanOut);
+    this.rateLimit = this.settings.publishRate === undefined
+      ? undefined
+      : new RateLimit(this.settings.publishRate);
+  }
+
+  /** Does it stop? */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** The counters as they are now. */
+  stats(): HandlerStats {
+    return this.counters.snapshot(this.#isDraining);
+  }
+
+  /** Handles one request on a route that was found for it; `undefined` is no route. Never throws, never rejects. */
+  handle(
+    route: Route | undefined,
+    request: Request,
+    info: Deno.ServeHandlerInfo | undefined,
+  ): Response | Promise<Response> {
+    const name = route?.name ?? "none";
+    let corsOrigin: string | undefined;
+    try {
+      corsOrigin = this.policy.check(request, route ?? {});
+      const response = this.#dispatch(route, request, info);
+      if (response instanceof Response) return this.#finish(name, response, corsOrigin);
+      this.#inFlight += 1;
+      return response
+        .catch((error: unknown) => this.#explain(error))
+        .then((late) => {
+          this.#inFlight -= 1;
+          if (this.#inFlight === 0) this.#tellIdle();
+          return this.#finish(name, late, corsOrigin);
+        });
+    } catch (error) {
+      return this.#finish(name, this.#explain(error), corsOrigin);
+    }
+  }
+
+  /** A body that is JSON, with the headers that all answers have. */
+  json(body: string, status = 200, headers: readonly (readonly [string, string])[] = []): Response {
+    return this.answer(body, status, [["content-type", JSON_TYPE], ...headers]);
+  }
+
+  /** Any answer, with the headers that all answers have; those given win. */
+  answer(
+    body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null,
+    status: number,
+    headers: readonly (readonly [string, string])[],
+  ): Response {
+    const base = BASE_HEADERS.filter(([name]) => !headers.some(([given]) => given === name));
+    return new Response(body, {
+      status,
+      headers: [...base, ...headers].map(([name, value]) => [name, value]),
+    });
+  }
+
+  /** Throws unless the broker was there at least once. */
+  requireBroker(): void {
+    if (!this.hub.isAttached) {
+      throw unavailable("broker-unavailable", "Cannot answer: the broker has not been reached yet");
+    }
+  }
+
+  /** Someone begins to wait. Throws when the house is full. */
+  enter(waiting: Waiting): void {
+    this.requireRoom();
+    this.#waiting.add(waiting);
+    this.counters.waiting[waiting.kind] += 1;
+    this.hub.add(waiting);
+  }
+
+  /** Throws when the house is full. */
+  requireRoom(): void {
+    if (this.#waiting.size < this.settings.maxWaiters) return;
+    throw unavailable(
+      "too-many-waiters",
+      `Cannot wait: ${this.#waiting.size} clients wait already, limit is ${this.settings.maxWaiters}`,
+      { limit: this.settings.maxWaiters },
+    );
+  }
+
+  /** Someone waits no longer. Says whether it did. */
+  leave(waiting: Waiting): boolean {
+    if (!this.#waiting.delete(waiting)) return false;
+    this.counters.waiting[waiting.kind] -= 1;
+    this.hub.remove(waiting);
+    if (this.#waiting.size === 0) this.#tellIdle();
+    return true;
+  }
+
+  /** Ends up to so many long-polls that wait longest: their clients ask again, and their sockets become free. */
+  shed(share: number): number {
+    const victims = [...this.#waiting].slice(0, Math.ceil(this.#waiting.size * share));
+    for (const victim of victims) victim.drain();
+    return victims.length;
+  }
+
+  /**
+   * Calls back when a body does not come in time. One timer serves all bodies that are on their way: a timer for each would
+   * cost a tenth of a POST. Returns what to call when the body is there.
+   */
+  startBodyDeadline(onLate: () => void): () => void {
+    this.#bodyDeadlines.set(onLate, performance.now() + this.settings.bodyTimeoutMs);
+    this.#bodyTimer ??= setTimeout(this.#checkBodies, this.settings.bodyTimeoutMs);
+    return () => {
+      this.#bodyDeadlines.delete(onLate);
+      if (this.#bodyDeadlines.size > 0) return;
+      clearTimeout(this.#bodyTimer);
+      this.#bodyTimer = undefined;
+    };
+  }
+
+  /**
+   * Refuses what is new, sends home who waits, and resolves when nothing is left, or when the time is over; says which.
+   */
+  async close(graceMs: number): Promise<boolean> {
+    this.#isDraining = true;
+    for (const waiting of [...this.#waiting]) waiting.drain();
+    const isIdle = await new Promise<boolean>((resolve) => {
+      if (this.#isIdle) return resolve(true);
+      const timer = setTimeout(() => done(false), graceMs);
+      const handleIdle = () => done(true);
+      const done = (result: boolean) => {
+        clearTimeout(timer);
+        this.#idleListeners.delete(handleIdle);
+        resolve(result);
+      };
+      this.#idleListeners.add(handleIdle);
+    });
+    this.hub.removeFanOutListener(this.counters.handleFanOut);
+    return isIdle;
+  }
+
+  get #isIdle(): boolean {
+    return this.#inFlight === 0 && this.#waiting.size === 0;
+  }
+
+  #tellIdle(): void {
+    if (this.#isDraining && this.#isIdle) { for (const listener of [...this.#idleListeners]) listener(); }
+  }
+
+  #dispatch(
+    route: Route | undefined,
+    request: Request,
+    info: Deno.ServeHandlerInfo | undefined,
+  ): Response | Promise<Response> {
+    if (route === undefined) throw new Problem("not-found", "Cannot find that path");
+    const method = request.method;
+    const answer = method === "GET" || method === "POST" || method === "HEAD"
+      ? route.methods[method]
+      : undefined;
+    if (answer === undefined) {
+      const allow = [...Object.keys(route.methods), "OPTIONS"].join(", ");
+      if (method !== "OPTIONS") {
+        throw new Problem("method-not-allowed", `Cannot ${method} this path: it has ${allow}`, {
+          headers: { allow },
+        });
+      }
+      const isPreflight = request.headers.has("access-control-request-method");
+      return this.answer(null, 204, [["allow", allow], ...(isPreflight ? this.#preflight(request) : [])]);
+    }
+    if (this.#isDraining && route.worksWhileDraining !== true) {
+      throw unavailable("shutting-down", "Cannot take request: the gateway is stopping");
+    }
+    const address = info?.remoteAddr;
+    const remote = this.rateLimit !== undefined && address !== undefined && "hostname" in address
+      ? address.hostname
+      : "";
+    return answer(this, { request, query: Query.of(request.url), remote });
+  }
+
+  #preflight(request: Request): [string, string][] {
+    const origin = request.headers.get("origin");
+    return origin !== null && this.settings.allowedOrigins.includes(origin)
+      ? this.policy.preflightHeaders(request)
+      : [];
+  }
+
+  #finish(name: string, response: Response, corsOrigin: string | undefined): Response {
+    this.counters.countRequest(name, response.status);
+    if (corsOrigin !== undefined && response.status !== 101) {
+      for (const [header, value] of this.policy.corsHeaders(corsOrigin)) response.headers.set(header, value);
+      response.headers.set("cross-origin-resource-policy", "cross-origin");
+    }
+    return response;
+  }
+
+  #explain(error: unknown): Response {
+    let problem: Problem;
+    if (error instanceof Problem) {
+      problem = error;
+    } else {
+      this.settings.log(`fault: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
+      problem = new Problem("internal-error", "Cannot answer: the gateway made a mistake, its log says more");
+    }
+    this.counters.countRefused(problem.code);
+    return this.answer(problem.toBody(this.settings.prefix), problem.status, [
+      ["content-type", "application/problem+json"],
+      ...Object.entries(problem.headers),
+    ]);
+  }
+
+  readonly #checkBodies = (): void => {
+    this.#bodyTimer = undefined;
+    const now = performance.now();
+    let next = Infinity;
+    for (const [onLate, deadline] of this.#bodyDeadlines) {
+      if (deadline > now) {
+        next = Math.min(next, deadline);
+        continue;
+      }
+      this.#bodyDeadlines.delete(onLate);
+      onLate();
+    }
+    if (next < Infinity) this.#bodyTimer = setTimeout(this.#checkBodies, next - now);
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The gateway: all handlers, the service routes and the monitor page under their paths.
+ *
+ * @module
+ */
+import type { GatewayClient } from "./gateway_client.ts";
+import { Gate, type Route } from "./gate.ts";
+import { handlerOf, LONG_POLL, type MessageHandler, MESSAGES, STREAM, WEB_SOCKET } from "./handlers.ts";
+import { history } from "./history.ts";
+import { metrics } from "./metrics.ts";
+import { monitorIcon, monitorPage, monitorScript, monitorStyle } from "./monitor.ts";
+import { openApi } from "./openapi.ts";
+import type { GatewayOptions } from "./options.ts";
+import { describeProblem, health, readiness, subscribers } from "./service.ts";
+
+const PAGE: Route = {
+  name: "monitor",
+  methods: { GET: monitorPage, HEAD: monitorPage },
+  isOpen: true,
+  isPage: true,
+};
+
+/** Every path of the gateway. `/problems/{code}` is the only one with a variable part. */
+export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ["/messages", MESSAGES],
+  ["/messages/longpoll", LONG_POLL],
+  ["/messages/history", { name: "history", methods: { GET: history, HEAD: history } }],
+  ["/messages/stream", STREAM],
+  ["/messages/ws", WEB_SOCKET],
+  ["/messages_ws", WEB_SOCKET],
+  ["/messages/subscribers", { name: "subscribers", methods: { GET: subscribers, HEAD: subscribers } }],
+  ["/healthz", {
+    name: "healthz",
+    methods: { GET: health, HEAD: health },
+    isOpen: true,
+    worksWhileDraining: true,
+  }],
+  ["/readyz", { name: "readyz", methods: { GET: readiness, HEAD: readiness }, worksWhileDraining: true }],
+  ["/metrics", { name: "metrics", methods: { GET: metrics, HEAD: metrics }, worksWhileDraining: true }],
+  ["/openapi.json", { name: "openapi", methods: { GET: openApi, HEAD: openApi } }],
+  ["/problems/{code}", { name: "problems", methods: { GET: describeProblem, HEAD: describeProblem } }],
+  ["/", PAGE],
+  ["/monitor", PAGE],
+  ["/monitor/page.css", {
+    name: "monitor",
+    methods: { GET: monitorStyle, HEAD: monitorStyle },
+    isOpen: true,
+  }],
+  ["/monitor/page.js", {
+    name: "monitor",
+    methods: { GET: monitorScript, HEAD: monitorScript },
+    isOpen: true,
+  }],
+  ["/monitor/icon.svg", { name: "monitor", methods: { GET: monitorIcon, HEAD: monitorIcon }, isOpen: true }],
+]);
+
+/**
+ * All handlers, the service routes and the live page in one function for `Deno.serve`.
+ *
+ * - `/messages`, `/messages/longpoll`, `/messages/history`, `/messages/stream`, `/messages/ws` (also `/messages_ws`),
+ *   `/messages/subscribers`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and the page at `/` and `/monitor`.
+ * - Foreign pages are refused on every path, see the options `allowedHosts`, `allowedOrigins` and `token`.
+ * - No queue grows without limit and every wait ends when its client goes; what is dropped or missed is counted.
+ *
+ * {@linkcode serveGateway} listens as well, and outlives what kills a bare `Deno.serve`.
+ *
+ * ```ts
+ * import { messageGateway } from "./http.ts";
+ *
+ * await using gateway = messageGateway(null); // usually: a PassiveMessageClient
+ * const response = await gateway(new Request("http://127.0.0.1:8000/healthz"));
+ * console.assert(response.status === 200);
+ * ```
+ *
+ * @param client Where messages come from and go to; `null` for none.
+ * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
+ */
+export function messageGateway(client: GatewayClient | null, options: GatewayOptions = {}): MessageHandler {
+  return gatewayOf(new Gate(client, options));
+}
+
+/** The same for a gate that somebody else holds too. */
+export function gatewayOf(gate: Gate): MessageHandler {
+  const { prefix } = gate.settings;
+  const problems = ROUTES.get("/problems/{code}");
+  return handlerOf(gate, (url) => {
+    const path = pathOf(url);
+    if (!path.startsWith(prefix)) return undefined;
+    const rest = path.slice(prefix.length);
+    if (prefix !== "" && rest === "") return PAGE;
+    return ROUTES.get(rest) ?? (rest.startsWith("/problems/") ? problems : undefined);
+  });
+}
+
+/** The path of a URL, without the cost of `new URL`, and without its exceptions. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  if (start < 0) return "/";
+  for (let end = start; end < url.length; end += 1) {
+    const char = url.charCodeAt(end);
+    if (char === 0x3f || char === 0x23) return url.slice(start, end);
+  }
+  return url.slice(start);
+}

@@ -1,0 +1,169 @@
+/**
+ * The handlers: each is a function for `Deno.serve` or for any router, with the policy of the gateway in front.
+ *
+ * @module
+ */
+import type { GatewayClient } from "./gateway_client.ts";
+import type { HandlerStats } from "./counters.ts";
+import { eventStream } from "./event_stream.ts";
+import { Gate, type Route } from "./gate.ts";
+import { lastValue } from "./last_value.ts";
+import { longPoll } from "./long_poll.ts";
+import type { HandlerOptions } from "./options.ts";
+import { publish } from "./publish.ts";
+import { webSocket } from "./web_socket.ts";
+
+/** How a handler is stopped. */
+export interface CloseOptions {
+  /**
+   * Longest time in milliseconds to wait for requests that are being answered.
+   *
+   * @default 5000
+   */
+  readonly graceMs?: number;
+}
+
+/** A function for `Deno.serve` that can be stopped and asked for its counters. It never throws and never rejects. */
+export interface MessageHandler extends AsyncDisposable {
+  /** Answers one request. */
+  (request: Request, info?: Deno.ServeHandlerInfo): Response | Promise<Response>;
+  /** What clients must show; `undefined` when the option `token` was not given. */
+  readonly token: string | undefined;
+  /** The counters as they are now. */
+  stats(): HandlerStats;
+  /**
+   * Refuses new requests with 503, answers everyone who waits, ends streams and WebSockets so that their clients can resume
+   * elsewhere, and resolves when nothing is left or the grace is over. The bus client stays open: it is yours.
+   *
+   * Says whether everything ended in time.
+   */
+  close(options?: CloseOptions): Promise<boolean>;
+}
+
+/** `GET` and `POST` of the last value. */
+export const MESSAGES: Route = {
+  name: "messages",
+  methods: { GET: lastValue, HEAD: lastValue, POST: publish },
+};
+/** The long-poll. It takes a POST too, as in the original. */
+export const LONG_POLL: Route = { name: "longpoll", methods: { GET: longPoll, POST: publish } };
+/** Server-sent events. */
+export const STREAM: Route = { name: "stream", methods: { GET: eventStream }, takesQueryToken: true };
+/** The WebSocket. */
+export const WEB_SOCKET: Route = { name: "websocket", methods: { GET: webSocket }, isWebSocket: true };
+
+/**
+ * The last message: `GET` answers `{"count":n,"message":s}`, `POST` sends one.
+ *
+ * - `s` is the JSON text of the last message (`?as=value`: the message itself); before the first one `""` (`null`).
+ * - The `ETag` is the cursor, so a poll that finds nothing new costs a 304.
+ * - `?type=a,b*`: the last message of these types.
+ * - A `POST` with the form field `message`, or with JSON as the body, is answered 202 when the broker's connection has it;
+ *   with `?confirm=2` it waits up to 2 s for the message to come back from the bus and then answers 200 with its number.
+ * - Errors are `application/problem+json` with a `code`.
+ *
+ * ```ts
+ * import { messageHandler } from "./http.ts";
+ *
+ * const handler = messageHandler(null); // usually: a PassiveMessageClient
+ * const response = await handler(new Request("http://127.0.0.1:8000/messages"));
+ * console.assert(response.status === 503); // no client, no broker
+ * await handler.close();
+ * ```
+ *
+ * @param client Where messages come from and go to; `null` for none, and every request is answered 503.
+ * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
+ */
+export function messageHandler(client: GatewayClient | null, options: HandlerOptions = {}): MessageHandler {
+  return handlerOf(new Gate(client, options), () => MESSAGES);
+}
+
+/**
+ * The next message: `GET` waits for it and answers `{"message":s}`, `POST` sends one.
+ *
+ * - `?since=<cursor>` (or `If-None-Match`) answers at once with the oldest message after the cursor. Send back the cursor of
+ *   each answer and nothing is lost between two polls; what can no longer be had is told by `Message-Missed`, or with
+ *   `strict=1` by a 410.
+ * - `?timeout=20` answers 204 when nothing came in 20 s. `?type=a,b*` waits for these types only.
+ *
+ * ```ts
+ * import { longPollMessageHandler } from "./http.ts";
+ *
+ * await using handler = longPollMessageHandler(null);
+ * const response = await handler(new Request("http://127.0.0.1:8000/?timeout=never"));
+ * console.assert((await response.json()).code === "bad-parameter");
+ * ```
+ *
+ * @param client Where messages come from and go to; `null` for none.
+ * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
+ */
+export function longPollMessageHandler(
+  client: GatewayClient | null,
+  options: HandlerOptions = {},
+): MessageHandler {
+  return handlerOf(new Gate(client, options), () => LONG_POLL);
+}
+
+/**
+ * Every message as a server-sent event, or as a JSON line with `Accept: application/x-ndjson`.
+ *
+ * - The first event is `open` and tells the cursor; each message has its cursor as id, so a browser that reconnects misses
+ *   nothing that is still held. What is not is told by a `gap` event.
+ * - A reader that is too slow is cut when `maxQueuedBytes` wait for it, and can resume.
+ *
+ * ```ts
+ * import { eventStreamHandler } from "./http.ts";
+ *
+ * await using handler = eventStreamHandler(null, { maxWaiters: 10 });
+ * console.assert(handler.stats().waiting.sse === 0);
+ * ```
+ *
+ * @param client Where messages come from; `null` for none.
+ * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
+ */
+export function eventStreamHandler(
+  client: GatewayClient | null,
+  options: HandlerOptions = {},
+): MessageHandler {
+  return handlerOf(new Gate(client, options), () => STREAM);
+}
+
+/**
+ * The bus over a WebSocket, both ways.
+ *
+ * - Without a subprotocol as in the original: text frames, each the text of one message, one's own included. With no address
+ *   to send to, the sockets hear each other.
+ * - With the subprotocol `braviz.v1`: `{"cursor","seq","time","message"}`, first `{"open":…}`, `{"gap":…}` where messages are
+ *   missing, and `{"publish":{…},"id":1}` is answered by `{"ack":1}` or `{"error":…,"id":1}`.
+ * - Closed with 1007 for what is no message, 1009 too large, 1013 broker away or reader too slow, 1001 gateway stops.
+ *
+ * ```ts
+ * import { webSocketMessageHandler } from "./http.ts";
+ *
+ * await using handler = webSocketMessageHandler(null);
+ * const response = await handler(new Request("http://127.0.0.1:8000/"));
+ * console.assert(response.status === 426); // no WebSocket handshake
+ * ```
+ *
+ * @param client Where messages come from and go to; `null` for none, the sockets then hear each other.
+ * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
+ */
+export function webSocketMessageHandler(
+  client: GatewayClient | null,
+  options: HandlerOptions = {},
+): MessageHandler {
+  return handlerOf(new Gate(client, options), () => WEB_SOCKET);
+}
+
+/** Makes the function out of a gate and a way to find the route of a URL. */
+export function handlerOf(gate: Gate, routeOf: (url: string) => Route | undefined): MessageHandler {
+  const handle = (request: Request, info?: Deno.ServeHandlerInfo): Response | Promise<Response> =>
+    gate.handle(routeOf(request.url), request, info);
+  const close = ({ graceMs = 5000 }: CloseOptions = {}): Promise<boolean> => gate.close(graceMs);
+  return Object.assign(handle, {
+    token: gate.policy.token,
+    stats: () => gate.stats(),
+    close,
+    [Symbol.asyncDispose]: async () => void await close(),
+  });
+}

@@ -1,0 +1,199 @@
+/**
+ * `GET …/longpoll`: waits for one message. Plain it is the original's: the next message, however long that takes. With a
+ * cursor nothing is lost between two polls: the oldest message after it is answered, at once if there is one.
+ *
+ * @module
+ */
+import { type Cursor, parseEntityTags } from "./cursor.ts";
+import { type Call, type Gate, JSON_TYPE, type Waiting } from "./gate.ts";
+import { encodeUtf8, type Format, type Found, type Hub, type Place } from "./hub.ts";
+import { entityTag, MESSAGE_FORMS, type MessageForm } from "./last_value.ts";
+import { Problem, unavailable } from "./problem.ts";
+import type { TypeFilter } from "./type_filter.ts";
+
+/** Longest `timeout`, in seconds. */
+export const MAX_TIMEOUT_S = 300;
+
+/** One message as an answer that is copied for everyone who waits for it: a copy costs half of a new answer. */
+interface Ready {
+  readonly response: Response;
+  readonly bytes: number;
+}
+
+/** There is one format object for each gate and form, for the answers carry the gate's headers. */
+const formats = new WeakMap<Gate, Map<MessageForm, Format<Ready>>>();
+
+/** Throws when the messages after a cursor are gone and the client wants to know. */
+export function requireHeld(gate: Gate, cursor: Cursor | undefined, place: Place): void {
+  if (place.missed === 0) return;
+  const { hub } = gate;
+  throw new Problem("cursor-expired", `Cannot go on from there: ${describeMissed(place.missed)}`, {
+    fields: {
+      missed: place.missed,
+      oldest: hub.oldestCursor,
+      latest: hub.cursor(hub.client.count),
+      ...(cursor?.kind === "at" ? { since: hub.cursor(cursor.seq) } : {}),
+    },
+  });
+}
+
+/** For people. */
+export function describeMissed(missed: number | null): string {
+  return missed === null
+    ? "the cursor is of an earlier life of the gateway, so nobody knows how many messages are missing"
+    : `${missed} messages after it are no longer held`;
+}
+
+/** ±10 %, so that thousands who began to wait together do not all come back together. */
+export function jitter(milliseconds: number): number {
+  return milliseconds * (0.9 + Math.random() * 0.2);
+}
+
+/** See the module. */
+export function longPoll(gate: Gate, { request, query }: Call): Response | Promise<Response> {
+  const form = query.choice("as", MESSAGE_FORMS) ?? gate.settings.messageAs;
+  const timeoutMs = query.milliseconds("timeout", 0, MAX_TIMEOUT_S);
+  const filter = query.typeFilter();
+  const isStrict = query.flag("strict");
+  const condition = query.text("since") === undefined ? request.headers.get("if-none-match") : null;
+  const cursor = condition === null ? query.cursor("since") : parseEntityTags(condition);
+  gate.requireBroker();
+  const place = gate.hub.locate(cursor ?? { kind: "now" });
+  if (isStrict) requireHeld(gate, cursor, place);
+  const poll = new LongPoll(gate, { form, filter, place, timeoutMs, asTag: condition !== null });
+  const answer = poll.look() ?? (timeoutMs === 0 ? poll.expire() : undefined);
+  if (answer !== undefined) return answer;
+  return poll.wait(request);
+}
+
+interface LongPollParameters {
+  readonly form: MessageForm;
+  readonly filter: TypeFilter | undefined;
+  readonly place: Place;
+  readonly timeoutMs: number | undefined;
+  /** The cursor came by `If-None-Match`: "nothing new" is then 304. */
+  readonly asTag: boolean;
+}
+
+class LongPoll implements Waiting {
+  readonly kind = "longpoll";
+  readonly #gate: Gate;
+  readonly #parameters: LongPollParameters;
+  readonly #format: Format<Ready>;
+  #seq: number;
+  #missed: number | null;
+  #resolve: ((response: Response) => void) | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #signal: AbortSignal | undefined;
+
+  constructor(gate: Gate, parameters: LongPollParameters) {
+    this.#gate = gate;
+    this.#parameters = parameters;
+    this.#format = formatOf(gate, parameters.form);
+    this.#seq = parameters.place.seq;
+    this.#missed = parameters.place.missed;
+  }
+
+  /** The answer, if there is one already. The place moves on past what the filter holds back. */
+  look(): Response | undefined {
+    const { hub, counters } = this.#gate;
+    if (this.#seq >= hub.client.count) return undefined;
+    const found = hub.render(this.#seq, this.#parameters.filter, this.#format);
+    this.#seq = found.seq;
+    if (this.#missed !== null && found.missed !== null) this.#missed += found.missed;
+    if (found.body === undefined || found.entries.length === 0) return undefined;
+    counters.countSent("longpoll", 1, found.body.bytes);
+    return this.#mark(found.body.response.clone());
+  }
+
+  /** The answer when nothing came. */
+  expire(): Response {
+    const { hub } = this.#gate;
+    return this.#mark(this.#gate.answer(null, this.#parameters.asTag ? 304 : 204, [
+      ["message-cursor", hub.cursor(this.#seq)],
+      ["etag", entityTag(hub, this.#seq, this.#parameters.form)],
+    ]));
+  }
+
+  wait(request: Request): Promise<Response> {
+    this.#gate.enter(this);
+    // Only now: asking for the signal costs a third of a request. Without it the socket of a gone client would stay for ever.
+    this.#signal = request.signal;
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    this.#resolve = resolve;
+    if (this.#signal.aborted) this.#handleAbort();
+    else this.#signal.addEventListener("abort", this.#handleAbort);
+    const waitMs = this.#parameters.timeoutMs ?? this.#gate.settings.longPollMaxMs;
+    // setTimeout counts in 31 bits, about 24 days; a longer wait is as good as none.
+    if (waitMs < 2 ** 30) this.#timer = setTimeout(() => this.#finish(this.expire()), jitter(waitMs));
+    return promise;
+  }
+
+  deliver(): boolean {
+    const response = this.look();
+    if (response === undefined) return false;
+    this.#finish(response);
+    return true;
+  }
+
+  drain(): void {
+    if (this.#parameters.timeoutMs === undefined) return this.#refuse();
+    const response = this.expire();
+    response.headers.set("connection", "close");
+    this.#finish(response);
+  }
+
+  fail(error: unknown): void {
+    this.#gate.settings.log(`fault: long-poll: ${String(error)}`);
+    this.#refuse();
+  }
+
+  #refuse(): void {
+    const problem = unavailable("shutting-down", "Cannot wait any longer: the gateway is stopping");
+    this.#gate.counters.countRefused(problem.code);
+    this.#finish(this.#gate.answer(problem.toBody(this.#gate.settings.prefix), problem.status, [
+      ["content-type", "application/problem+json"],
+      ...Object.entries(problem.headers),
+    ]));
+  }
+
+  // In one of Deno's two modes the signal also fires after an answer; by then nobody listens any more.
+  readonly #handleAbort = (): void => {
+    this.#gate.counters.gone.longpoll += 1;
+    this.#finish(new Response(null, { status: 204 }));
+  };
+
+  #finish(response: Response): void {
+    if (!this.#gate.leave(this)) return;
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#handleAbort);
+    this.#resolve?.(response);
+  }
+
+  #mark(response: Response): Response {
+    if (this.#missed !== 0) {
+      this.#gate.counters.countGap(this.#missed);
+      response.headers.set("message-missed", this.#missed === null ? "unknown" : String(this.#missed));
+    }
+    return response;
+  }
+}
+
+function formatOf(gate: Gate, form: MessageForm): Format<Ready> {
+  const byForm = formats.getOrInsertComputed(gate, () => new Map());
+  return byForm.getOrInsertComputed(form, () => ({
+    maxMessages: 1,
+    maxLength: Infinity,
+    render: ({ entries }: Found, hub: Hub): Ready => {
+      const entry = entries[0];
+      if (entry === undefined) return { response: new Response(null), bytes: 0 };
+      const body = encodeUtf8(`{"message":${form === "value" ? entry.text : JSON.stringify(entry.text)}}`);
+      const response = gate.answer(body, 200, [
+        ["content-type", JSON_TYPE],
+        ["message-cursor", hub.cursor(entry.count)],
+        ["etag", entityTag(hub, entry.count, form)],
+      ]);
+      return { response, bytes: body.byteLength };
+    },
+  }));
+}

@@ -1,0 +1,129 @@
+/**
+ * `GET /metrics`: all counters as Prometheus text.
+ *
+ * @module
+ */
+import { FAN_OUT_BOUNDS, type HandlerStats } from "./counters.ts";
+import type { Gate } from "./gate.ts";
+
+type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+/** See the module. */
+export function metrics(gate: Gate): Response {
+  return gate.answer(formatMetrics(gate), 200, [[
+    "content-type",
+    "text/plain; version=0.0.4; charset=utf-8",
+  ]]);
+}
+
+/** The text of the answer. */
+export function formatMetrics(gate: Gate): string {
+  const { client } = gate.hub;
+  const stats: HandlerStats = gate.stats();
+  const lines: string[] = [];
+  const add = (name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]) => {
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    for (const [labels, value] of samples) lines.push(`${name}${formatLabels(labels)} ${value}`);
+  };
+  const byKey = (label: string, values: Readonly<Record<string, number>>): Sample[] =>
+    Object.entries(values).map(([key, value]) => [{ [label]: key }, value]);
+
+  add("braviz_broker_up", "gauge", "Is the address of the broker connected.", [
+    [{ direction: "broadcast" }, Number(client.isReceiving)],
+    [{ direction: "receive" }, Number(client.isSending)],
+  ]);
+  add("braviz_bus_messages_received_total", "counter", "Messages that came from the bus.", [[
+    {},
+    client.count,
+  ]]);
+  add("braviz_bus_last_seq", "gauge", "Number of the last message.", [[{}, client.count]]);
+  add("braviz_bus_oldest_seq", "gauge", "Number of the oldest message that is still held.", [[
+    {},
+    client.oldest,
+  ]]);
+  add(
+    "braviz_bus_client_stat",
+    "gauge",
+    "Counters of the bus client, as it names them.",
+    flatten(client.stats()),
+  );
+  add(
+    "braviz_http_requests_total",
+    "counter",
+    "Requests by route and status.",
+    Object.entries(stats.requests).map(([key, value]) => {
+      const [route = "", status = ""] = key.split(" ");
+      return [{ route, status }, value];
+    }),
+  );
+  add(
+    "braviz_http_refused_total",
+    "counter",
+    "Refused requests and messages by problem code.",
+    byKey("code", stats.refused),
+  );
+  add("braviz_http_waiting", "gauge", "Clients that wait right now.", byKey("kind", stats.waiting));
+  add("braviz_http_gone_total", "counter", "Clients that left while they waited.", byKey("kind", stats.gone));
+  add("braviz_http_published_messages_total", "counter", "Messages taken from clients.", [[
+    {},
+    stats.published.messages,
+  ]]);
+  add("braviz_http_published_bytes_total", "counter", "Their length.", [[{}, stats.published.bytes]]);
+  add(
+    "braviz_http_sent_messages_total",
+    "counter",
+    "Messages that went out to clients.",
+    Object.entries(stats.sent).map(([transport, { messages }]) => [{ transport }, messages]),
+  );
+  add(
+    "braviz_http_sent_bytes_total",
+    "counter",
+    "Their length.",
+    Object.entries(stats.sent).map(([transport, { bytes }]) => [{ transport }, bytes]),
+  );
+  add("braviz_http_relayed_messages_total", "counter", "Messages from socket to socket without a broker.", [[
+    {},
+    stats.relayed,
+  ]]);
+  add(
+    "braviz_http_slow_clients_cut_total",
+    "counter",
+    "Readers that were too slow.",
+    byKey("transport", stats.slowClientsCut),
+  );
+  add("braviz_http_gaps_total", "counter", "Gaps that clients were told of.", [[{}, stats.gaps.told]]);
+  add("braviz_http_missed_messages_total", "counter", "Messages in these gaps, as far as known.", [[
+    {},
+    stats.gaps.missed,
+  ]]);
+  add("braviz_http_draining", "gauge", "Is the gateway stopping.", [[{}, Number(stats.isDraining)]]);
+
+  const name = "braviz_http_fan_out_seconds";
+  lines.push(`# HELP ${name} Time to hand new messages to all who wait.`, `# TYPE ${name} histogram`);
+  FAN_OUT_BOUNDS.forEach((bound, i) =>
+    lines.push(`${name}_bucket{le="${bound}"} ${stats.fanOut.buckets[i]}`)
+  );
+  lines.push(`${name}_bucket{le="+Inf"} ${stats.fanOut.rounds}`);
+  lines.push(`${name}_sum ${stats.fanOut.seconds}`, `${name}_count ${stats.fanOut.rounds}`);
+  return `${lines.join("\n")}\n`;
+}
+
+function formatLabels(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escape(value)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escape(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
+
+/** Numbers of an object and of the objects in it, by their path. */
+function flatten(stats: object, path = "", depth = 0): Sample[] {
+  return Object.entries(stats).flatMap(([key, value]: [string, unknown]): Sample[] => {
+    const name = path === "" ? key : `${path}.${key}`;
+    if (typeof value === "number" && Number.isFinite(value)) return [[{ name }, value]];
+    if (typeof value === "boolean") return [[{ name }, Number(value)]];
+    const isDeeper = typeof value === "object" && value !== null && !Array.isArray(value) && depth < 3;
+    return isDeeper ? flatten(value, name, depth + 1) : [];
+  });
+}

@@ -1,0 +1,166 @@
+/**
+ * The options of the handlers, their defaults, and what each number is good for.
+ *
+ * @module
+ */
+import { OptionError } from "../errors.ts";
+
+/** How often one address may publish: a bucket of tokens, one for each message. */
+export interface PublishRate {
+  /** Messages per second in the long run. */
+  readonly perSecond: number;
+  /** Messages at once. */
+  readonly burst: number;
+}
+
+/** Options of every handler. All have defaults that suit a gateway on the local machine. */
+export interface HandlerOptions {
+  /**
+   * Form of `message` in the answers: its JSON text, as the original's documentation says, or the value itself, as the
+   * original's later code answers. A request may ask for the other one with `as=`.
+   *
+   * @default "text"
+   */
+  readonly messageAs?: "text" | "value";
+  /**
+   * Most clients that may wait at the same time: long-polls, streams, WebSockets and confirmations together. One more is
+   * answered 503. Keep it well below the limit of open files.
+   *
+   * @default 2000
+   */
+  readonly maxWaiters?: number;
+  /**
+   * Largest body of a POST and largest WebSocket message, in bytes.
+   *
+   * @default 1_048_576
+   */
+  readonly maxBody?: number;
+  /**
+   * Most bytes that may wait for one slow reader of a stream or a WebSocket before it is cut. It can resume by its cursor.
+   *
+   * @default 1_048_576
+   */
+  readonly maxQueuedBytes?: number;
+  /**
+   * Longest time in milliseconds that a long-poll without `timeout` waits. Deno sets no TCP keepalive, so a wider bind wants
+   * a limit: {@linkcode serveGateway} then takes 300_000.
+   *
+   * @default Infinity
+   */
+  readonly longPollMaxMs?: number;
+  /**
+   * Time in milliseconds between two signs of life in a silent stream.
+   *
+   * @default 15_000
+   */
+  readonly heartbeatMs?: number;
+  /**
+   * Time in milliseconds in which the body of a POST must have arrived.
+   *
+   * @default 30_000
+   */
+  readonly bodyTimeoutMs?: number;
+  /**
+   * Most messages per second from one remote address, over POST and WebSocket. Not limited when left out.
+   */
+  readonly publishRate?: PublishRate;
+  /**
+   * Further host names under which the gateway may be reached, besides `localhost`, `127.0.0.0/8` and `[::1]`. A leading dot
+   * stands for all names below; `"*"` for any, which only a `token` makes safe. Ports do not matter.
+   */
+  readonly allowedHosts?: readonly string[];
+  /**
+   * Origins of foreign pages that may use the gateway, such as `https://lab.example:8443`. They get CORS headers.
+   */
+  readonly allowedOrigins?: readonly string[];
+  /**
+   * Everything but `/healthz` and the empty monitor page needs this token. `"auto"` makes one; read it from `token` of the handler.
+   */
+  readonly token?: string;
+  /**
+   * Name or address that the server is bound to; it becomes an allowed host. {@linkcode serveGateway} fills it in.
+   */
+  readonly hostname?: string;
+  /**
+   * Answer `Access-Control-Allow-Private-Network` to the preflights of allowed origins.
+   *
+   * @default false
+   */
+  readonly allowPrivateNetwork?: boolean;
+  /**
+   * Takes one line for each new kind of refusal and for each internal fault. It never holds a token.
+   *
+   * @default console.warn
+   */
+  readonly log?: (line: string) => void;
+}
+
+/** Options of {@linkcode messageGateway}. */
+export interface GatewayOptions extends HandlerOptions {
+  /**
+   * Path under which all routes are mounted, such as `/bus`.
+   *
+   * @default ""
+   */
+  readonly prefix?: string;
+}
+
+/** The options with every default filled in. */
+export type Settings =
+  & Required<Omit<GatewayOptions, "publishRate" | "token" | "hostname">>
+  & Pick<GatewayOptions, "publishRate" | "token" | "hostname">;
+
+const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws {OptionError} If one has a value that it cannot have: `bad-option`.
+ */
+export function resolveOptions(options: GatewayOptions): Settings {
+  const settings: Settings = {
+    prefix: options.prefix ?? "",
+    messageAs: options.messageAs ?? "text",
+    maxWaiters: options.maxWaiters ?? 2000,
+    maxBody: options.maxBody ?? 1_048_576,
+    maxQueuedBytes: options.maxQueuedBytes ?? 1_048_576,
+    longPollMaxMs: options.longPollMaxMs ?? Infinity,
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    bodyTimeoutMs: options.bodyTimeoutMs ?? 30_000,
+    allowedHosts: options.allowedHosts ?? [],
+    allowedOrigins: options.allowedOrigins ?? [],
+    allowPrivateNetwork: options.allowPrivateNetwork ?? false,
+    // deno-lint-ignore no-console -- a refusal that nobody sees costs an afternoon; `log` turns it off
+    log: options.log ?? ((line) => console.warn(line)),
+    ...(options.publishRate === undefined ? {} : { publishRate: options.publishRate }),
+    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
+  };
+  if (!PREFIX.test(settings.prefix)) {
+    throw bad("prefix", JSON.stringify(settings.prefix), "a path such as /bus");
+  }
+  if (settings.messageAs !== "text" && settings.messageAs !== "value") {
+    throw bad("messageAs", String(settings.messageAs), '"text" or "value"');
+  }
+  requireNumber("maxWaiters", settings.maxWaiters, 0);
+  requireNumber("maxBody", settings.maxBody, 1);
+  requireNumber("maxQueuedBytes", settings.maxQueuedBytes, 1);
+  requireNumber("longPollMaxMs", settings.longPollMaxMs, 1);
+  requireNumber("heartbeatMs", settings.heartbeatMs, 1);
+  requireNumber("bodyTimeoutMs", settings.bodyTimeoutMs, 1);
+  if (settings.publishRate !== undefined) {
+    requireNumber("publishRate.perSecond", settings.publishRate.perSecond, Number.MIN_VALUE);
+    requireNumber("publishRate.burst", settings.publishRate.burst, 1);
+  }
+  return settings;
+}
+
+function requireNumber(name: string, value: number, min: number): void {
+  if (typeof value !== "number" || !(value >= min)) {
+    throw bad(name, String(value), `a number from ${min} on`);
+  }
+}
+
+function bad(name: string, value: string, expected: string): OptionError {
+  return new OptionError("bad-option", `Cannot use ${name}: it is ${value}, not ${expected}`);
+}

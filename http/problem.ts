@@ -1,0 +1,159 @@
+/**
+ * Errors as RFC 9457 problem details. The original answered with HTML that no program could read, so the form is ours to choose.
+ *
+ * @module
+ */
+
+/** What went wrong; part of the API. The status and the title of each are in {@linkcode PROBLEMS}. */
+export type ProblemCode =
+  | "missing-message"
+  | "invalid-json"
+  | "bad-parameter"
+  | "bad-host"
+  | "bad-upgrade"
+  | "unauthorized"
+  | "host-not-allowed"
+  | "origin-not-allowed"
+  | "cross-site"
+  | "not-found"
+  | "method-not-allowed"
+  | "request-timeout"
+  | "cursor-expired"
+  | "too-large"
+  | "unsupported-media-type"
+  | "not-an-object"
+  | "upgrade-required"
+  | "too-many-requests"
+  | "internal-error"
+  | "broker-unavailable"
+  | "too-many-waiters"
+  | "shutting-down";
+
+/** Status, title and advice of every problem. The advice is what `GET /problems/<code>` answers. */
+export const PROBLEMS: Readonly<
+  Record<ProblemCode, readonly [status: number, title: string, advice: string]>
+> = {
+  "missing-message": [
+    400,
+    "The request holds no message",
+    "Send a form field `message`, or JSON as the body.",
+  ],
+  "invalid-json": [
+    400,
+    "The message is not JSON in UTF-8",
+    "Check the text with a JSON parser before sending it.",
+  ],
+  "bad-parameter": [
+    400,
+    "A query parameter has a value that it cannot have",
+    "See /openapi.json for what it may be.",
+  ],
+  "bad-host": [400, "The Host header is malformed", "Send `Host: name` or `Host: name:port`."],
+  "bad-upgrade": [400, "The WebSocket handshake is malformed", "Use a WebSocket client of version 13."],
+  "unauthorized": [
+    401,
+    "A token is needed",
+    "Send `Authorization: Bearer <token>`; for a WebSocket the second subprotocol `bearer.<base64url of the token>`; " +
+    "for an EventSource the query parameter `access_token`.",
+  ],
+  "host-not-allowed": [
+    403,
+    "This gateway does not answer to that host name",
+    "Add the name to the option `allowedHosts`. It is refused so that a foreign page cannot reach the gateway " +
+    "through a name of its own that leads to this machine.",
+  ],
+  "origin-not-allowed": [
+    403,
+    "Pages of that origin may not use this gateway",
+    "Add the origin to the option `allowedOrigins`, or send a bearer token.",
+  ],
+  "cross-site": [
+    403,
+    "Requests that another site causes are refused",
+    "Add the site's origin to the option `allowedOrigins`, or send a bearer token.",
+  ],
+  "not-found": [404, "There is nothing at this path", "See /openapi.json for the paths."],
+  "method-not-allowed": [405, "This path does not have that method", "See the Allow header."],
+  "request-timeout": [408, "The body did not arrive in time", "Send the body without a pause."],
+  "cursor-expired": [
+    410,
+    "Messages after this cursor are no longer held",
+    "Go on with `since=earliest` or with the cursor in `latest`, knowing that messages are missing.",
+  ],
+  "too-large": [413, "The body is too large", "Send less at once, or raise the option `maxBody`."],
+  "unsupported-media-type": [415, "This content type is not understood", "See the Accept-Post header."],
+  "not-an-object": [
+    422,
+    "The message is JSON but no object",
+    "A message is a JSON object, usually with a `type`.",
+  ],
+  "upgrade-required": [426, "This path is for WebSockets", "Open it with a WebSocket client."],
+  "too-many-requests": [429, "Too many messages from this address", "Wait as long as Retry-After says."],
+  "internal-error": [500, "The gateway made a mistake", "Please report it; the gateway's log says more."],
+  "broker-unavailable": [503, "The broker is not connected", "Try again; nothing was sent."],
+  "too-many-waiters": [
+    503,
+    "Too many clients are waiting",
+    "Try again later, or raise the option `maxWaiters`.",
+  ],
+  "shutting-down": [503, "The gateway is stopping", "Try again; it may be back soon."],
+};
+
+/** What a {@linkcode Problem} may carry besides its text. */
+export interface ProblemOptions {
+  /** Further members of the body. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+  /** Further headers of the answer. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Thrown anywhere while a request is handled; becomes the answer. */
+export class Problem extends Error {
+  override readonly name = "Problem";
+  /** What went wrong. */
+  readonly code: ProblemCode;
+  /** Further members of the body. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Further headers of the answer. */
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
+    super(detail);
+    this.code = code;
+    this.fields = options.fields ?? {};
+    this.headers = options.headers ?? {};
+  }
+
+  /** The HTTP status. */
+  get status(): number {
+    return PROBLEMS[this.code][0];
+  }
+
+  /** The body of the answer. `base` is the path under which `/problems/<code>` is found. */
+  toBody(base: string): string {
+    return JSON.stringify({
+      type: `${base}/problems/${this.code}`,
+      title: PROBLEMS[this.code][1],
+      status: this.status,
+      detail: this.message,
+      code: this.code,
+      ...this.fields,
+    });
+  }
+}
+
+/** 1 to 5 seconds at random, so that those who were turned away do not all come back at once. */
+export function retryAfter(): string {
+  return String(1 + Math.floor(Math.random() * 5));
+}
+
+/** A refusal that is worth another try soon. */
+export function unavailable(
+  code: "broker-unavailable" | "too-many-waiters" | "shutting-down" | "too-many-requests",
+  detail: string,
+  fields: Readonly<Record<string, unknown>> = {},
+): Problem {
+  const headers: Record<string, string> = { "retry-after": retryAfter() };
+  // A client that keeps its connection would hold up the stop.
+  if (code === "shutting-down") headers.connection = "close";
+  return new Problem(code, detail, { fields, headers });
+}

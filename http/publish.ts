@@ -1,0 +1,236 @@
+/**
+ * `POST`: a message for the bus.
+ *
+ * @module
+ */
+import { readBody } from "./body.ts";
+import { decodeUtf8, parseMultipart, parseUrlEncoded } from "./form.ts";
+import type { Call, Gate, Waiting } from "./gate.ts";
+import { Problem, unavailable } from "./problem.ts";
+
+/** What a POST may be. */
+export const ACCEPT_POST =
+  "application/x-www-form-urlencoded, multipart/form-data, application/json, application/x-ndjson";
+/** Longest `confirm`, in seconds. */
+export const MAX_CONFIRM_S = 60;
+
+const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json$/;
+
+/** Made once: a copy of it costs half of a new answer. */
+let accepted: Response | undefined;
+
+/** See the module. */
+export async function publish(gate: Gate, call: Call): Promise<Response> {
+  const { request, query } = call;
+  const contentType = request.headers.get("content-type") ?? "";
+  const mediaType = contentType.split(";", 1)[0]!.trim().toLowerCase();
+  const isJson = JSON_TYPE.test(mediaType);
+  // A body without a type is what a foreign page can send without asking, so "anything else" is refused.
+  if (
+    !isJson && mediaType !== "application/x-www-form-urlencoded" && mediaType !== "multipart/form-data" &&
+    mediaType !== "application/x-ndjson"
+  ) {
+    throw new Problem(
+      "unsupported-media-type",
+      `Cannot take body: its type is ${JSON.stringify(mediaType.slice(0, 60))}`,
+      {
+        headers: { "accept-post": ACCEPT_POST },
+      },
+    );
+  }
+  const confirmMs = query.milliseconds("confirm", 0, MAX_CONFIRM_S);
+  requireSending(gate);
+  const body = await readBody(gate, request);
+  const texts = mediaType === "application/x-ndjson" ? splitLines(decodeUtf8(body)) : [
+    isJson
+      ? decodeUtf8(body)
+      : mediaType === "multipart/form-data"
+      ? await parseMultipart(body, contentType)
+      : parseUrlEncoded(body),
+  ];
+  if (isJson && texts[0] === "") {
+    throw new Problem("missing-message", "Cannot find message: the body is empty");
+  }
+  takeRate(gate, call.remote, texts.length);
+  const wait = confirmMs === undefined || confirmMs === 0
+    ? undefined
+    : new Confirmation(gate, texts.at(-1)!, confirmMs);
+  try {
+    // The body took its time: the broker may have gone meanwhile.
+    requireSending(gate);
+    sendAll(gate, texts);
+  } catch (error) {
+    wait?.cancel();
+    throw error;
+  }
+  if (wait !== undefined) {
+    wait.watch(request.signal);
+    const seq = await wait.seq;
+    if (seq !== undefined) return gate.json(`{"count":${seq},"cursor":"${gate.hub.cursor(seq)}"}`);
+  }
+  return (accepted ??= gate.answer(null, 202, [])).clone();
+}
+
+/** Gives one message to the client, and counts it. */
+export function send(gate: Gate, text: string): void {
+  try {
+    gate.hub.client.sendJsonMessage(text);
+  } catch (error) {
+    throw explain(error);
+  }
+  gate.counters.published.messages += 1;
+  gate.counters.published.bytes += text.length;
+}
+
+/** Throws when nothing can be sent right now. Refused at once: waiting for a broker froze the original's whole server. */
+export function requireSending(gate: Gate): void {
+  const client = gate.hub.client;
+  if (client.isSending) return;
+  const why = client.serverReceive === undefined
+    ? "this gateway only listens"
+    : "the broker is not connected";
+  throw unavailable("broker-unavailable", `Cannot send message: ${why}. Nothing was sent`);
+}
+
+/** Throws when this address publishes too fast. */
+export function takeRate(gate: Gate, remote: string, messages: number): void {
+  const wait = gate.rateLimit?.take(remote, messages) ?? 0;
+  if (wait === 0) return;
+  throw new Problem(
+    "too-many-requests",
+    "Cannot take message: this address sends too many. Nothing was sent",
+    {
+      headers: { "retry-after": String(Math.ceil(wait)) },
+    },
+  );
+}
+
+function sendAll(gate: Gate, texts: readonly string[]): void {
+  // One message is checked by the client; of several, all are checked before the first one goes.
+  if (texts.length > 1) texts.forEach(requireObject);
+  texts.forEach((text, sent) => {
+    try {
+      send(gate, text);
+    } catch (error) {
+      if (sent === 0 || !(error instanceof Problem)) throw error;
+      throw new Problem(
+        error.code,
+        `${error.message}. The first ${sent} of ${texts.length} messages were sent`,
+        {
+          fields: { sent },
+          headers: error.headers,
+        },
+      );
+    }
+  });
+}
+
+function splitLines(text: string): string[] {
+  const lines = text.split("\n").map((line) => line.endsWith("\r") ? line.slice(0, -1) : line)
+    .filter((line) => line.trim() !== "");
+  if (lines.length === 0) throw new Problem("missing-message", "Cannot find message: the body has no line");
+  return lines;
+}
+
+function requireObject(text: string, index: number): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Problem(
+      "invalid-json",
+      `Cannot take message ${index + 1}: ${(error as Error).message}. Nothing was sent`,
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Problem(
+      "not-an-object",
+      `Cannot take message ${index + 1}: it is JSON but no object. Nothing was sent`,
+    );
+  }
+}
+
+/** The client's error as a problem. Errors are matched by their code: they may come from another copy of the module. */
+function explain(error: unknown): unknown {
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  switch (error.code) {
+    case "not-json":
+    case "not-utf8":
+      return new Problem("invalid-json", error.message);
+    case "not-an-object":
+    case "missing-type":
+    case "bad-field":
+      return new Problem("not-an-object", error.message);
+    case "too-large":
+      return new Problem("too-large", error.message);
+    case "queue-full":
+    case "closed":
+      return unavailable("broker-unavailable", error.message);
+    default:
+      return error;
+  }
+}
+
+/**
+ * Waits until a text comes back from the bus. A PUSH socket gets no acknowledgement, so the echo is the only proof that the
+ * broker took the message. When somebody else sends the very same text, that one counts as well: it is on the bus.
+ */
+class Confirmation implements Waiting {
+  readonly kind = "confirm";
+  readonly seq: Promise<number | undefined>;
+  readonly #gate: Gate;
+  readonly #text: string;
+  readonly #resolve: (seq: number | undefined) => void;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #signal: AbortSignal | undefined;
+  #place: number;
+
+  constructor(gate: Gate, text: string, timeoutMs: number) {
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    this.seq = promise;
+    this.#resolve = resolve;
+    this.#gate = gate;
+    this.#text = text;
+    this.#place = gate.hub.client.count;
+    gate.enter(this);
+    this.#timer = setTimeout(() => this.#finish(undefined), timeoutMs);
+  }
+
+  watch(signal: AbortSignal): void {
+    this.#signal = signal;
+    if (signal.aborted) this.#handleAbort();
+    else signal.addEventListener("abort", this.#handleAbort);
+  }
+
+  deliver(): boolean {
+    const found = this.#gate.hub.find(this.#place, undefined, Infinity, Infinity);
+    this.#place = found.seq;
+    const echo = found.entries.find((entry) => entry.text === this.#text);
+    if (echo !== undefined) this.#finish(echo.count);
+    return echo !== undefined;
+  }
+
+  drain(): void {
+    this.#finish(undefined);
+  }
+
+  fail(): void {
+    this.#finish(undefined);
+  }
+
+  cancel(): void {
+    this.#finish(undefined);
+  }
+
+  readonly #handleAbort = (): void => {
+    this.#gate.counters.gone.confirm += 1;
+    this.#finish(undefined);
+  };
+
+  #finish(seq: number | undefined): void {
+    if (!this.#gate.leave(this)) return;
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#handleAbort);
+    this.#resolve(seq);
+  }
+}

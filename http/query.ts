@@ -1,0 +1,93 @@
+/**
+ * The query parameters, read strictly: unknown ones do not matter, a known one with a bad value is refused by name.
+ *
+ * @module
+ */
+import { type Cursor, parseCursor } from "./cursor.ts";
+import { Problem } from "./problem.ts";
+import { TypeFilter } from "./type_filter.ts";
+
+const SECONDS = /^\d{1,4}(?:\.\d{1,3})?$/;
+const INTEGER = /^\d{1,6}$/;
+
+/** The query of one request. */
+export class Query {
+  static readonly #empty = new Query("");
+  readonly #parameters: URLSearchParams | undefined;
+
+  private constructor(text: string) {
+    this.#parameters = text === "" ? undefined : new URLSearchParams(text);
+  }
+
+  /** The query of a URL. Most requests have none, and then nothing is parsed. */
+  static of(url: string): Query {
+    const mark = url.indexOf("?");
+    if (mark < 0) return Query.#empty;
+    const hash = url.indexOf("#", mark);
+    return new Query(url.slice(mark + 1, hash < 0 ? undefined : hash));
+  }
+
+  /** The value as it is. */
+  text(name: string): string | undefined {
+    return this.#parameters?.get(name) ?? undefined;
+  }
+
+  /** A cursor, in the first of these parameters that is there. */
+  cursor(...names: readonly string[]): Cursor | undefined {
+    for (const name of names) {
+      const value = this.text(name);
+      if (value !== undefined) {
+        return parseCursor(value) ??
+          bad(name, value, "a cursor, a number, or one of now, earliest and latest");
+      }
+    }
+    return undefined;
+  }
+
+  /** A time in seconds; answers in milliseconds. */
+  milliseconds(name: string, min: number, max: number): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const seconds = SECONDS.test(value) ? Number(value) : NaN;
+    return seconds >= min && seconds <= max ? seconds * 1000 : bad(name, value, `${min} to ${max} seconds`);
+  }
+
+  /** A whole number. */
+  integer(name: string, min: number, max: number): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const number = INTEGER.test(value) ? Number(value) : NaN;
+    return number >= min && number <= max ? number : bad(name, value, `a whole number from ${min} to ${max}`);
+  }
+
+  /** `1` or `true`, `0` or `false`; `false` when it is missing. */
+  flag(name: string): boolean {
+    const value = this.text(name);
+    if (value === undefined || value === "0" || value === "false") return false;
+    return value === "1" || value === "true" || bad(name, value, "1 or 0");
+  }
+
+  /** One of a few words. */
+  choice<T extends string>(name: string, words: readonly T[]): T | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    return words.find((word) => word === value) ?? bad(name, value, words.join(" or "));
+  }
+
+  /** The `type` parameters; `undefined` lets every message through. */
+  typeFilter(): TypeFilter | undefined {
+    if (this.#parameters === undefined) return undefined;
+    const filter = TypeFilter.parse(this.#parameters.getAll("type"));
+    if (typeof filter !== "string") return filter;
+    throw new Problem("bad-parameter", `Cannot read parameter type: it holds ${filter}`, {
+      fields: { parameter: "type" },
+    });
+  }
+}
+
+function bad(parameter: string, value: string, expected: string): never {
+  const shown = JSON.stringify(value.slice(0, 60));
+  throw new Problem("bad-parameter", `Cannot read parameter ${parameter}: it is ${shown}, not ${expected}`, {
+    fields: { parameter },
+  });
+}

@@ -1,0 +1,281 @@
+/**
+ * A gateway that listens, and goes on listening.
+ *
+ * `Deno.serve` alone ends for ever when a connection cannot be accepted because too many files are open, and takes the process
+ * with it. Here that is caught, some of those who wait are sent home, and listening begins again.
+ *
+ * @module
+ */
+import { ListenError, OptionError } from "../errors.ts";
+import type { HandlerStats } from "./counters.ts";
+import { Gate } from "./gate.ts";
+import { gatewayOf } from "./gateway.ts";
+import type { GatewayClient } from "./gateway_client.ts";
+import type { CloseOptions, MessageHandler } from "./handlers.ts";
+import type { GatewayOptions } from "./options.ts";
+import { isLoopback } from "./policy.ts";
+
+/** Options of {@linkcode serveGateway}. */
+export interface ServeGatewayOptions extends GatewayOptions {
+  /**
+   * Address to listen at. Any but a loopback one needs `token` or `insecure: true`.
+   *
+   * @default "127.0.0.1"
+   */
+  readonly hostname?: string;
+  /**
+   * Port to listen at; 0 takes any free one.
+   *
+   * @default 8000
+   */
+  readonly port?: number;
+  /**
+   * Listen beyond this machine without a token: everyone who reaches the port takes part in the bus.
+   *
+   * @default false
+   */
+  readonly insecure?: boolean;
+  /**
+   * Connections that the system may hold before they are accepted. Thousands of clients that come at once need a long queue.
+   *
+   * @default 4096
+   */
+  readonly tcpBacklog?: number;
+  /** Aborting closes the gateway. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a server does. */
+export interface ServerStats extends HandlerStats {
+  /** Does it listen right now? It does not for a moment after too many files were open. */
+  readonly isListening: boolean;
+  /** How often it had to begin again. */
+  readonly listenRestarts: number;
+}
+
+/** A gateway that listens. */
+export interface GatewayServer extends AsyncDisposable {
+  /** Where it listens, without a slash at the end, such as `http://127.0.0.1:8000`. With a prefix, that is not in it. */
+  readonly url: string;
+  /** The live page. Where a token is needed it stands behind the `#`, which no browser sends to any server. */
+  readonly pageUrl: string;
+  /** The address it is bound to. */
+  readonly hostname: string;
+  /** The port, also when 0 was asked for. */
+  readonly port: number;
+  /** What clients must show; `undefined` when no token is needed. */
+  readonly token: string | undefined;
+  /** Resolves when the gateway has closed. It never rejects. */
+  readonly finished: Promise<void>;
+  /** The counters as they are now. */
+  stats(): ServerStats;
+  /**
+   * Answers everyone who waits, refuses new requests, and resolves when all connections are done or the grace is over.
+   * The bus client stays open: it is yours. Says whether everything ended in time.
+   */
+  close(options?: CloseOptions): Promise<boolean>;
+}
+
+/** After a failed accept or listen: 100 ms, then twice as long each time. */
+const MIN_BACK_OFF_MS = 100;
+const MAX_BACK_OFF_MS = 5000;
+/** So many of those who wait are sent home when there are too many open files. */
+const SHED_SHARE = 0.25;
+/** A server that has listened for so long without a fault starts over with the short back-off. */
+const CALM_MS = 10_000;
+
+/**
+ * Serves {@linkcode messageGateway} on a port.
+ *
+ * - It listens when this returns. Binding beyond the loopback device without `token` or `insecure: true` throws.
+ * - Too many open files do not end it: some of those who wait are answered so that they come back later, and it listens again.
+ * - `close()` answers everyone who waits and ends within its grace.
+ *
+ * ```ts
+ * import { serveGateway } from "./http.ts";
+ *
+ * await using gateway = serveGateway(null, { port: 0 }); // usually: a PassiveMessageClient
+ * const response = await fetch(`${gateway.url}/healthz`);
+ * console.assert((await response.json()).status === "ok");
+ * ```
+ *
+ * @param client Where messages come from and go to; `null` for none.
+ * @throws {OptionError} If an option has a value that it cannot have (`bad-option`), or a wider bind has neither token nor
+ * `insecure: true` (`anonymous-not-allowed`).
+ * @throws {ListenError} If it cannot listen: `address-in-use`, `address-not-available`, `permission-denied` (the message names
+ * the flag) or `listen-failed`.
+ */
+export function serveGateway(client: GatewayClient | null, options: ServeGatewayOptions = {}): GatewayServer {
+  return new Server(client, options);
+}
+
+class Server implements GatewayServer {
+  readonly url: string;
+  readonly pageUrl: string;
+  readonly hostname: string;
+  readonly port: number;
+  readonly token: string | undefined;
+  readonly finished: Promise<void>;
+  readonly #gate: Gate;
+  readonly #gateway: MessageHandler;
+  readonly #options: ServeGatewayOptions;
+  readonly #resolveFinished: () => void;
+  readonly #stopListening: () => void;
+  // Invariant: undefined between a failed accept and the next successful listen, and after the end.
+  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #abort = new AbortController();
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #backOffMs = MIN_BACK_OFF_MS;
+  #listensSince = 0;
+  #restarts = 0;
+  #closing: Promise<boolean> | undefined;
+
+  constructor(client: GatewayClient | null, options: ServeGatewayOptions) {
+    const { hostname = "127.0.0.1", port = 8000, signal } = options;
+    const isWide = !isLoopback(hostname.toLowerCase());
+    if (isWide && options.token === undefined && options.insecure !== true) {
+      throw new OptionError(
+        "anonymous-not-allowed",
+        `Cannot listen on ${hostname}: other machines could reach it. Give a token, or say insecure: true`,
+      );
+    }
+    // Deno sets no TCP keepalive: a peer that vanished from the network is noticed when a wait ends, so every wait must.
+    const wideDefaults = isWide ? { longPollMaxMs: 300_000 } : {};
+    this.#gate = new Gate(client, { ...wideDefaults, ...options, hostname });
+    this.#gateway = gatewayOf(this.#gate);
+    this.#options = options;
+    this.token = this.#gateway.token;
+    const finished = Promise.withResolvers<void>();
+    this.finished = finished.promise;
+    this.#resolveFinished = finished.resolve;
+    this.hostname = hostname;
+    this.port = this.#listen(hostname, port);
+    this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${this.port}`;
+    const { prefix } = this.#gate.settings;
+    this.pageUrl = `${this.url}${prefix}/monitor${this.token === undefined ? "" : `#token=${this.token}`}`;
+    const handleAbort = () => void this.close();
+    signal?.addEventListener("abort", handleAbort);
+    this.#stopListening = () => signal?.removeEventListener("abort", handleAbort);
+    if (signal?.aborted) handleAbort();
+  }
+
+  stats(): ServerStats {
+    return { ...this.#gate.stats(), isListening: this.#server !== undefined, listenRestarts: this.#restarts };
+  }
+
+  close({ graceMs = 5000 }: CloseOptions = {}): Promise<boolean> {
+    return this.#closing ??= this.#close(graceMs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(graceMs: number): Promise<boolean> {
+    const deadline = performance.now() + graceMs;
+    this.#stopListening();
+    clearTimeout(this.#retryTimer);
+    // New connections are still accepted here, and told to go elsewhere by a 503 rather than by a reset.
+    const isIdle = await this.#gateway.close({ graceMs });
+    const server = this.#server;
+    this.#server = undefined;
+    let hasEnded = isIdle;
+    if (server !== undefined && isIdle) {
+      // The rest is answers on their way out; they need a moment, however short the grace was.
+      hasEnded = await endsWithin(server.shutdown(), Math.max(100, deadline - performance.now()));
+    } else if (server !== undefined) {
+      // shutdown() waits for handlers that may never answer, and aborting after it is fatal: so this one cuts at once.
+      this.#abort.abort();
+      await server.finished.catch(() => {});
+    }
+    this.#resolveFinished();
+    return hasEnded;
+  }
+
+  #listen(hostname: string, port: number): number {
+    this.#abort = new AbortController();
+    let server: Deno.HttpServer<Deno.NetAddr>;
+    try {
+      server = Deno.serve({
+        hostname,
+        port,
+        tcpBacklog: this.#options.tcpBacklog ?? 4096,
+        signal: this.#abort.signal,
+        onListen: () => {},
+      }, this.#gateway);
+    } catch (error) {
+      throw explainListen(error, hostname, port);
+    }
+    this.#server = server;
+    this.#listensSince = performance.now();
+    server.finished.then(() => {}, (error: unknown) => this.#handleFailure(error));
+    return server.addr.port;
+  }
+
+  /** Accepting failed. Connections that are open live on; only the listening has ended. */
+  #handleFailure(error: unknown): void {
+    this.#server = undefined;
+    if (this.#closing !== undefined) return;
+    if (performance.now() - this.#listensSince > CALM_MS) this.#backOffMs = MIN_BACK_OFF_MS;
+    const sent = this.#gate.shed(SHED_SHARE);
+    this.#gate.settings.log(
+      `accept failed: ${
+        messageOf(error)
+      }; ${sent} waiting clients were sent home, listening again in ${this.#backOffMs} ms`,
+    );
+    this.#retryTimer = setTimeout(() => {
+      this.#backOffMs = Math.min(this.#backOffMs * 2, MAX_BACK_OFF_MS);
+      this.#restarts += 1;
+      try {
+        this.#listen(this.hostname, this.port);
+      } catch (again) {
+        this.#handleFailure(again);
+      }
+    }, this.#backOffMs);
+  }
+}
+
+async function endsWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), milliseconds);
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function explainListen(cause: unknown, hostname: string, port: number): ListenError {
+  const where = `${hostname}:${port}`;
+  if (cause instanceof Deno.errors.NotCapable) {
+    return new ListenError(
+      "permission-denied",
+      `Cannot listen on ${where}: the sandbox does not allow it, run with --allow-net=${hostname}`,
+      { cause },
+    );
+  }
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return new ListenError("address-in-use", `Cannot listen on ${where}: another program uses the port`, {
+      cause,
+    });
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return new ListenError(
+      "address-not-available",
+      `Cannot listen on ${where}: this machine has no such address`,
+      { cause },
+    );
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return new ListenError(
+      "permission-denied",
+      `Cannot listen on ${where}: the operating system does not allow it; ports below 1024 are for the administrator`,
+      { cause },
+    );
+  }
+  return new ListenError("listen-failed", `Cannot listen on ${where}: ${messageOf(cause)}`, { cause });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

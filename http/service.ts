@@ -1,0 +1,41 @@
+/**
+ * The routes for those who run the gateway: is it alive, can it be used, who is there, and what a problem code means.
+ *
+ * @module
+ */
+import type { Call, Gate } from "./gate.ts";
+import { Problem, type ProblemCode, PROBLEMS, retryAfter } from "./problem.ts";
+
+/** `GET /healthz`: answers as long as the loop runs. It needs no token and tells nothing. */
+export function health(gate: Gate): Response {
+  return gate.json('{"status":"ok"}');
+}
+
+/** Are all addresses that the client was given connected? */
+export function isBrokerUp(gate: Gate): boolean {
+  const { serverBroadcast, serverReceive, isReceiving, isSending } = gate.hub.client;
+  if (serverBroadcast === undefined && serverReceive === undefined) return false;
+  return (serverBroadcast === undefined || isReceiving) && (serverReceive === undefined || isSending);
+}
+
+/** `GET /readyz`: 503 while the broker is away or the gateway stops. */
+export function readiness(gate: Gate): Response {
+  const broker = isBrokerUp(gate);
+  const body = JSON.stringify({ broker, draining: gate.isDraining });
+  const isReady = broker && !gate.isDraining;
+  return isReady ? gate.json(body) : gate.json(body, 503, [["retry-after", retryAfter()]]);
+}
+
+/** `GET /messages/subscribers`: how many are connected. */
+export function subscribers(gate: Gate): Response {
+  const { longpoll, history, sse, websocket } = gate.counters.waiting;
+  return gate.json(JSON.stringify({ longpoll: longpoll + history, sse, websocket }));
+}
+
+/** `GET /problems/<code>`: what to do about it. */
+export function describeProblem(gate: Gate, { request }: Call): Response {
+  const code = /\/problems\/([a-z-]+)(?:[?#]|$)/.exec(request.url)?.[1] ?? "";
+  if (!Object.hasOwn(PROBLEMS, code)) throw new Problem("not-found", "Cannot find a problem of that name");
+  const [status, title, advice] = PROBLEMS[code as ProblemCode];
+  return gate.json(JSON.stringify({ code, status, title, advice }));
+}
