@@ -24,8 +24,8 @@ import {
 /** Takes what a {@linkcode FrameDecoder} finds, at once and in the order of the stream. */
 export interface FrameHandler {
   /**
-   * One whole frame: `bytes[start, end)`, its body from `bodyStart` on, its flags at `start`. The octets may be
-   * overwritten as soon as the call returns: whoever keeps them copies them.
+   * One whole frame: `bytes[start, end)`, its body from `bodyStart` on, its flags at `start`. The octets stay as they are
+   * until `push` returns, so that what one chunk brought can be passed on together; whoever keeps them longer copies them.
    */
   handleFrame(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
   /** A message frame above the limit has passed and was not stored. */
@@ -176,8 +176,8 @@ export class FrameDecoder {
   #forgetPart(): void {
     this.#partSize = 0;
     this.#frameSize = 0;
-    // A small buffer serves the next frame as well; a large one would keep an idle connection fat.
-    if (this.#part.length > SMALL_PART_BYTES) this.#part = EMPTY;
+    // Not for the next frame: the handler may still look at these octets when that one begins, in the same chunk.
+    this.#part = EMPTY;
   }
 
   #appendToPart(chunk: Uint8Array, from: number, to: number): void {
@@ -286,7 +286,7 @@ export function frameBodyStart(bytes: Uint8Array, start: number): number {
 
 const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
-/** A part buffer up to this size is kept for the next frame. */
+/** The smallest buffer for a frame in pieces: a header alone would have to move at once. */
 const SMALL_PART_BYTES = 512;
 
 /** 04, eight octets of size from 0x0100 to 0x010f, and the first seven octets of SUBSCRIBE's or CANCEL's name. */

@@ -61,8 +61,8 @@ export interface SessionHandler {
   /** The handshake is over. */
   handleReady(peer: Peer): void;
   /**
-   * A message of one frame: `bytes[start, end)` with its body from `bodyStart` on. The octets may be overwritten when the
-   * call returns.
+   * A message of one frame: `bytes[start, end)` with its body from `bodyStart` on. The octets stay as they are until
+   * `receive` returns: the broker passes on together what one read brought.
    */
   handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
   /** A message that is not handed over: it has several frames, or one above the limit. Its octets were not kept. */

@@ -1,0 +1,327 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ProtocolError } from "../../errors.ts";
+import {
+  encodeFrame,
+  encodeTextFrame,
+  frameBodyStart,
+  FrameDecoder,
+  frameEnd,
+  frameHeaderSize,
+  type FrameLimits,
+  writeFrameHeader,
+} from "../../zmtp/frame.ts";
+import { FIRST_ALLOCATION_BYTES } from "../../zmtp/wire.ts";
+import {
+  allocatedBy,
+  concat,
+  coreTest,
+  cutAt,
+  cuts,
+  hex,
+  octets,
+  repeated,
+  thrownBy,
+} from "./core_test_support.ts";
+
+const MIB = 1024 * 1024;
+
+/** What a decoder finds in chunks: a line for each frame, and a last one for the error. */
+function decode(
+  chunks: readonly Uint8Array[],
+  limits: FrameLimits = { maxMessageBytes: MIB },
+  commandsOnly = false,
+): string[] {
+  const found: string[] = [];
+  const decoder = new FrameDecoder(limits, {
+    handleFrame: (bytes, start, bodyStart, end) =>
+      found.push(`${hex(bytes.subarray(start, start + 1))} ${hex(bytes.subarray(bodyStart, end))}`),
+    handleSkippedFrame: (flags, size) => found.push(`skipped ${flags} ${size}`),
+  });
+  decoder.commandsOnly = commandsOnly;
+  try {
+    for (const chunk of chunks) decoder.push(chunk);
+  } catch (error) {
+    assert(error instanceof ProtocolError, String(error));
+    found.push(error.code);
+  }
+  return found;
+}
+
+/** One case, in each cut of the stream, alone and with octets behind it. */
+function decodes(
+  title: string,
+  stream: Uint8Array,
+  expected: readonly string[],
+  limits?: FrameLimits,
+  commandsOnly?: boolean,
+): void {
+  coreTest(`FrameDecoder.push() ${title}`, () => {
+    for (const [cut, chunks] of cuts(stream)) {
+      assert.deepEqual(decode(chunks, limits, commandsOnly), expected, cut);
+    }
+    if (commandsOnly) return;
+    const isDead = /^[a-z-]+$/.test(expected.at(-1) ?? "");
+    const withNext = concat(stream, octets("00 02 'ok'"));
+    for (const [cut, chunks] of cuts(withNext)) {
+      assert.deepEqual(
+        decode(chunks, limits),
+        isDead ? expected : [...expected, "00 6f6b"],
+        `${cut}, more behind`,
+      );
+    }
+  });
+}
+
+const SHORT = octets("00 03 'abc'");
+const LONG = concat(octets("02 00 00 00 00 00 00 01 00"), repeated(0x79, 256));
+
+decodes("finds nothing in nothing", octets(""), []);
+decodes("finds a short message", SHORT, ["00 616263"]);
+decodes("finds an empty message", octets("00 00"), ["00 "]);
+decodes("finds a long message", LONG, [`02 ${"79".repeat(256)}`]);
+decodes("takes the long form of a small body", octets("02 00 00 00 00 00 00 00 02 'hi'"), ["02 6869"]);
+decodes("takes the long form of an empty body", octets("02 00 00 00 00 00 00 00 00"), ["02 "]);
+decodes("finds the parts of a message", octets("01 01 'a' 01 00 00 01 'b'"), ["01 61", "01 ", "00 62"]);
+decodes("finds a command", octets("04 05 04 'PING'"), ["04 0450494e47"]);
+decodes("finds a long command", concat(octets("06 00 00 00 00 00 00 01 00"), repeated(0x41, 256)), [
+  `06 ${"41".repeat(256)}`,
+]);
+decodes("finds frames of all kinds in a row", concat(SHORT, octets("04 02 01 'X'"), LONG, SHORT), [
+  "00 616263",
+  "04 0158",
+  `02 ${"79".repeat(256)}`,
+  "00 616263",
+]);
+for (const flags of ["05", "07"]) {
+  decodes(`refuses a command with MORE, ${flags}`, octets(`${flags} 01 00 00 00 00 00 00 00 00`), [
+    "bad-frame",
+  ]);
+}
+for (const flags of ["08", "0f", "10", "20", "40", "80", "f8", "ff"]) {
+  decodes(`refuses reserved bits, ${flags}`, octets(`${flags} 01 00`), ["bad-frame"]);
+}
+decodes("refuses an empty command", octets("04 00 04 04"), ["bad-frame"]);
+decodes("hands over what came before the fault", concat(SHORT, octets("ff")), ["00 616263", "bad-frame"]);
+
+const SMALL = { maxMessageBytes: 4, maxSkippedBytes: 1000, maxCommandBytes: 6 };
+decodes("takes a message of just the limit", octets("00 04 'abcd'"), ["00 61626364"], SMALL);
+decodes("skips a message above the limit and goes on", octets("00 05 'abcde'"), ["skipped 0 5"], SMALL);
+decodes("skips a part above the limit", octets("01 05 'abcde'"), ["skipped 1 5"], SMALL);
+decodes("skips long messages above the limit", concat(LONG, LONG), ["skipped 2 256", "skipped 2 256"], SMALL);
+decodes("refuses a message that is too large to skip", octets("02 00 00 00 00 00 00 03 e9"), [
+  "frame-too-large",
+], SMALL);
+decodes("takes a command of just the limit", octets("04 06 01 'X' 00 01 02 03"), ["04 015800010203"], SMALL);
+decodes("refuses a command above its limit", octets("04 07 01 'X'"), ["frame-too-large"], SMALL);
+for (
+  const size of [
+    "80 00 00 00 00 00 00 00",
+    "ff ff ff ff ff ff ff ff",
+    "00 00 01 00 00 00 00 00",
+    "00 00 00 02 00 00 00 00",
+  ]
+) {
+  decodes(`refuses the size ${size} when it is read`, octets(`02 ${size}`), ["frame-too-large"]);
+  decodes(`refuses a command of the size ${size}`, octets(`06 ${size}`), ["frame-too-large"]);
+}
+
+decodes(
+  "refuses a message's first octet while only commands may come",
+  octets("00"),
+  ["unexpected-before-ready"],
+  SMALL,
+  true,
+);
+decodes(
+  "refuses a long message's first octet while only commands may come",
+  octets("02 ff"),
+  [
+    "unexpected-before-ready",
+  ],
+  SMALL,
+  true,
+);
+decodes("takes a command while only commands may come", octets("04 02 01 'X'"), ["04 0158"], SMALL, true);
+
+// libzmq 4.3.3 and 4.3.4 (Debian 12) forget LONG in the frame of a SUBSCRIBE or CANCEL of 256 octets and more (#4367).
+for (const [name, from] of [["SUBSCRIBE", 246], ["CANCEL", 249]] as const) {
+  for (let topic = from; topic <= 255; topic++) {
+    const body = concat(
+      octets(`${name.length.toString(16).padStart(2, "0")} '${name}'`),
+      repeated(0x74, topic),
+    );
+    const stream = concat(octets("04 00 00 00 00 00 00 01"), Uint8Array.of(body.length & 0xff), body);
+    decodes(`understands libzmq 4.3.4's broken ${name} of ${topic} octets`, stream, [`04 ${hex(body)}`]);
+  }
+}
+decodes(
+  "refuses an empty command in front of another size than libzmq 4.3.4's",
+  octets("04 00 00 00 00 00 00 02 04"),
+  [
+    "bad-frame",
+  ],
+);
+decodes(
+  "refuses an empty command in front of another name",
+  octets("04 00 00 00 00 00 00 01 04 09 'UNSUBSCRI'"),
+  [
+    "bad-frame",
+  ],
+);
+decodes(
+  "refuses an empty command in front of a message",
+  octets("04 00 00 00 00 00 00 01 10 09 'SUBSCRIBE'"),
+  [
+    "bad-frame",
+  ],
+);
+
+coreTest("FrameDecoder.push() refuses a wrong octet of the flags before the next one comes", () => {
+  for (const first of ["05", "07", "08", "ff"]) {
+    assert.deepEqual(decode([octets(first)]), ["bad-frame"], first);
+  }
+});
+
+coreTest("FrameDecoder.push() leaves the octets of each frame as they are until it returns", () => {
+  // The broker passes on what one read brought when the read is over, not frame by frame.
+  const frames: Uint8Array[] = [];
+  const decoder = new FrameDecoder({ maxMessageBytes: MIB }, {
+    handleFrame: (bytes, start, _bodyStart, end) => frames.push(bytes.subarray(start, end)),
+    handleSkippedFrame() {},
+  });
+  decoder.push(octets("00 03 'ab'"));
+  decoder.push(octets("'c' 00 03 'xy'"));
+  assert.deepEqual(frames.map(hex), ["0003616263"]);
+});
+
+coreTest("FrameDecoder.push() hands over a frame that lies in one chunk where it lies", () => {
+  const chunk = concat(SHORT, SHORT);
+  const places: unknown[] = [];
+  const decoder = new FrameDecoder({ maxMessageBytes: MIB }, {
+    handleFrame: (bytes, start, bodyStart, end) => places.push([bytes === chunk, start, bodyStart, end]),
+    handleSkippedFrame() {},
+  });
+  decoder.push(chunk);
+  assert.deepEqual(places, [[true, 0, 2, 5], [true, 5, 7, 10]]);
+});
+
+coreTest("FrameDecoder.push() allocates for what has come, not for what is announced", () => {
+  const announced = octets("02 00 00 00 00 01 00 00 00"); // 16 MiB
+  const decoder = new FrameDecoder({ maxMessageBytes: 16 * MIB }, {
+    handleFrame() {},
+    handleSkippedFrame() {},
+  });
+  assert(allocatedBy(() => decoder.push(concat(announced, octets("00")))) <= 2 * FIRST_ALLOCATION_BYTES);
+  const chunk = new Uint8Array(FIRST_ALLOCATION_BYTES);
+  let came = 10;
+  for (let i = 0; i < 200; i++) {
+    const allocated = allocatedBy(() => decoder.push(chunk));
+    came += chunk.length;
+    assert(allocated <= 2 * came + FIRST_ALLOCATION_BYTES, `${allocated} octets after ${came} came`);
+  }
+});
+
+coreTest("FrameDecoder.push() stores nothing of a message that it skips", () => {
+  const decoder = new FrameDecoder({ maxMessageBytes: 10 }, { handleFrame() {}, handleSkippedFrame() {} });
+  decoder.push(octets("02 00 00 00 00 10 00 00 00")); // 256 MiB
+  const chunk = new Uint8Array(64 * 1024);
+  assert.equal(
+    allocatedBy(() => {
+      for (let i = 0; i < 4096; i++) decoder.push(chunk);
+    }),
+    0,
+  );
+});
+
+coreTest("FrameDecoder.push() with any cut of valid frames finds the same frames", () => {
+  const frame = fc.record({
+    flags: fc.constantFrom(0, 1, 2, 3, 4, 6),
+    body: fc.oneof(
+      fc.uint8Array({ minLength: 1, maxLength: 40 }),
+      fc.uint8Array({ minLength: 250, maxLength: 700 }),
+    ),
+  });
+  fc.assert(
+    fc.property(fc.array(frame, { maxLength: 8 }), fc.array(fc.nat(3000)), (frames, places) => {
+      const stream = concat(...frames.map(({ flags, body }) => encodeFrame(body, flags & ~2)));
+      const expected = frames.map(({ flags, body }) =>
+        `${hex(Uint8Array.of((flags & ~2) | (body.length > 255 ? 2 : 0)))} ${hex(body)}`
+      );
+      assert.deepEqual(decode(cutAt(stream, places)), expected);
+    }),
+  );
+});
+
+/** Octets that look like frames often enough to get past the first. */
+const garbage = fc.array(
+  fc.oneof(
+    fc.uint8Array({ maxLength: 20 }),
+    fc.constantFrom(
+      octets("00 01 'a'"),
+      octets("01 00"),
+      octets("04 05 04 'PING'"),
+      octets("04 00 00 00 00 00 00 01 04 09 'SUBSC'"),
+      octets("02 00 00 00 00 00 00"),
+      octets("02 00 00 00 00 00 00 00 07"),
+      octets("06 00 00 00 00 00 00 00 03 02 'XY'"),
+    ),
+  ),
+  { maxLength: 12 },
+).map((parts) => concat(...parts));
+
+coreTest(
+  "FrameDecoder.push() with any cut of garbage finds the same frames and the same ProtocolError, if any",
+  () => {
+    fc.assert(
+      fc.property(garbage, fc.array(fc.nat(200)), (stream, places) => {
+        const whole = decode([stream], SMALL);
+        assert.deepEqual(decode(cutAt(stream, places), SMALL), whole);
+        assert.deepEqual(decode(cutAt(stream, stream.keys()), SMALL), whole);
+      }),
+      { numRuns: 1000 },
+    );
+  },
+);
+
+coreTest("FrameDecoder.push() with garbage allocates no more than came and a constant", () => {
+  fc.assert(
+    fc.property(garbage, (stream) => {
+      const chunks = cutAt(stream, stream.keys());
+      assert(allocatedBy(() => void decode(chunks)) <= 64 * 1024 + 512 * stream.length);
+    }),
+  );
+});
+
+coreTest("encodeFrame() uses LONG from 256 octets on, as libzmq does", () => {
+  assert.equal(hex(encodeFrame(repeated(1, 255), 0).subarray(0, 3)), "00ff01");
+  assert.equal(hex(encodeFrame(repeated(1, 256), 0).subarray(0, 10)), "02000000000000010001");
+  assert.equal(hex(encodeFrame(repeated(1, 256), 4).subarray(0, 10)), "06000000000000010001");
+});
+
+coreTest("encodeTextFrame() encodes UTF-8", () => {
+  assert.equal(hex(encodeTextFrame("é€😀")), "0009c3a9e282acf09f9880");
+});
+
+coreTest("writeFrameHeader() writes sizes above 2^32", () => {
+  const header = new Uint8Array(9);
+  writeFrameHeader(header, 0, 0, 0x12_3456_789a);
+  assert.equal(hex(header), "02000000123456789a");
+});
+
+coreTest("frameEnd() and frameBodyStart() find what encodeFrame() wrote", () => {
+  for (const size of [0, 1, 255, 256, 70_000]) {
+    const frame = concat(octets("ff"), encodeFrame(repeated(7, size), 0));
+    assert.equal(frameEnd(frame, 1), frame.length);
+    assert.equal(frameBodyStart(frame, 1), 1 + frameHeaderSize(size));
+  }
+});
+
+coreTest("FrameDecoder's error says the size and the limit", () => {
+  const decoder = new FrameDecoder({ maxMessageBytes: 5, maxSkippedBytes: 9 }, {
+    handleFrame() {},
+    handleSkippedFrame() {},
+  });
+  const error = thrownBy(() => decoder.push(octets("00 0a")));
+  assert.equal(error.message, "Cannot decode frame: body is 10 bytes, limit is 9");
+});
