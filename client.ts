@@ -12,7 +12,7 @@
  * @module
  */
 import { EchoFilter } from "./echo_filter.ts";
-import { ClosedError, type ConnectionError, HandshakeError, MessageError, OptionError } from "./errors.ts";
+import { ClosedError, HandshakeError, MessageError, OptionError } from "./errors.ts";
 import { BusMessageEvent, ConnectionEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
 import { Fifo } from "./fifo.ts";
 import { History, type HistoryEntry, type HistoryLimit, type HistorySlice } from "./history.ts";
@@ -111,7 +111,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   /**
    * Resolves when the client is connected for the first time and the broker has taken its subscription: nothing that is sent
    * from now on is missed. That is exact with our broker and as good as can be known with others. Rejects when the
-   * broker refuses us ({@linkcode HandshakeError}), when the sandbox does not let us connect ({@linkcode ConnectionError}
+   * broker refuses us ({@linkcode HandshakeError}), when the sandbox does not let us connect (`ConnectionError`
    * with the code `permission-denied`), or when the client is closed before ({@linkcode ClosedError}).
    */
   readonly ready: Promise<void>;

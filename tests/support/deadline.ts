@@ -1,5 +1,6 @@
 /** Waits in tests: always for an event, never longer than a deadline. */
 import { deadline as within } from "@std/async/deadline.js";
+import type { TypedEventTarget } from "../../events.ts";
 
 /** Rejects when the promise has not settled in time; ten seconds are plenty on a busy machine. */
 export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Promise<T> {
@@ -12,14 +13,12 @@ export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Pr
 }
 
 /** The next event of a type. */
-export function nextEvent<E extends Event>(
-  target: {
-    addEventListener(type: string, listener: (event: E) => void, options?: AddEventListenerOptions): void;
-  },
-  type: string,
-): Promise<E> {
+export function nextEvent<Events, K extends keyof Events & string>(
+  target: TypedEventTarget<Events>,
+  type: K,
+): Promise<Events[K] & Event> {
   return soon(
-    new Promise((resolve) => target.addEventListener(type, resolve, { once: true })),
+    new Promise<Events[K] & Event>((resolve) => target.addEventListener(type, resolve, { once: true })),
     `the event ${type}`,
   );
 }
