@@ -39,13 +39,19 @@ export function formatEndpoint({ hostname, port }: Endpoint): string {
 const TCP = "tcp://";
 const HOST_NAME =
   /^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$/;
-const IPV6 = /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?$/;
+/** The characters of an IPv6 address, and the name of an interface that may follow. */
+const IPV6 = /^([0-9A-Fa-f:.]+)(%[A-Za-z0-9_.-]+)?$/;
+
+function isIpv6(text: string): boolean {
+  const address = IPV6.exec(text)?.[1];
+  return address !== undefined && URL.canParse(`http://[${address}]`);
+}
 
 function parse(text: string, binding: boolean): Endpoint {
   const fail = (why: string): never => {
     throw new AddressError(
       `Cannot use address ${
-        JSON.stringify(text)
+        typeof text === "string" ? JSON.stringify(text) : String(text)
       }: ${why}; expected tcp://host:port, for example tcp://127.0.0.1:5555`,
     );
   };
@@ -61,7 +67,7 @@ function parse(text: string, binding: boolean): Endpoint {
     if (name === "*") return binding ? "0.0.0.0" : fail("* is no host to connect to");
     if (name.startsWith("[") && name.endsWith("]")) {
       const inner = name.slice(1, -1);
-      return IPV6.test(inner) ? inner : fail("the text in brackets is no IPv6 address");
+      return isIpv6(inner) ? inner : fail("the text in brackets is no IPv6 address");
     }
     if (name.includes(":")) return fail("an IPv6 address needs brackets");
     return HOST_NAME.test(name)
