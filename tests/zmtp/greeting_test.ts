@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ProtocolError } from "../../errors.ts";
+import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "../../zmtp/greeting.ts";
+import { concat, coreTest, greeting, hex, latin1, octets, repeated, thrownBy } from "./core_test_support.ts";
+
+/** As libzmq 4.3.5 sends it, NULL, 3.1. */
+const CAPTURED = concat(octets("ff 00 00 00 00 00 00 00 01 7f 03 01 'NULL'"), repeated(0, 48));
+
+coreTest("encodeGreeting() gives the very octets of libzmq 4.3.5", () => {
+  assert.equal(hex(encodeGreeting("NULL")), hex(CAPTURED));
+});
+
+coreTest("encodeGreeting() says as-server where it is asked to", () => {
+  assert.equal(encodeGreeting("CURVE", true)[32], 1);
+  assert.equal(latin1(encodeGreeting("CURVE", true).subarray(12, 18)), "CURVE\0");
+});
+
+coreTest("parseGreeting() reads what libzmq 4.3.5 sends", () => {
+  assert.deepEqual(parseGreeting(CAPTURED), { major: 3, minor: 1, mechanism: "NULL", asServer: false });
+});
+
+coreTest("parseGreeting() reads what encodeGreeting() wrote", () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[A-Z0-9_.+-]{1,20}$/), fc.boolean(), (mechanism, asServer) => {
+      assert.deepEqual(parseGreeting(encodeGreeting(mechanism, asServer)), {
+        major: 3,
+        minor: 1,
+        mechanism,
+        asServer,
+      });
+    }),
+  );
+});
+
+coreTest("parseGreeting() looks neither at the padding nor at the filler", () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 8, maxLength: 8 }),
+      fc.uint8Array({ minLength: 31, maxLength: 31 }),
+      (padding, filler) => {
+        const bytes = CAPTURED.slice();
+        bytes.set(padding, 1);
+        bytes.set(filler, 33);
+        assert.equal(parseGreeting(bytes).mechanism, "NULL");
+      },
+    ),
+  );
+});
+
+coreTest("parseGreeting() takes any minor version of 3, and talks 3.1 to later majors", () => {
+  assert.equal(parseGreeting(greeting(0)).minor, 0);
+  assert.equal(parseGreeting(greeting(9)).minor, 9);
+  const later = greeting(0);
+  later[10] = 4;
+  assert.equal(parseGreeting(later).minor, 1);
+});
+
+for (
+  const [name, mechanism] of [["in lower case", "null"], [
+    "with something behind its NUL",
+    "NULL\0X",
+  ]] as const
+) {
+  coreTest(`parseGreeting() keeps a mechanism ${name} apart from NULL`, () => {
+    assert.equal(parseGreeting(greeting(1, mechanism)).mechanism, mechanism);
+  });
+}
+
+coreTest("checkGreetingStart() has nothing against any beginning of a ZMTP 3 greeting", () => {
+  for (let size = 0; size <= 64; size++) checkGreetingStart(CAPTURED.subarray(0, size));
+});
+
+const STRANGERS: readonly (readonly [what: string, start: string, text: RegExp])[] = [
+  ["a browser", "'GET / HTTP/1.1' 0d 0a", /speaks HTTP \("GET \/ HTTP\/1.1\\r\\"?/],
+  ["a POST", "'POST / HTTP/1.1'", /speaks HTTP/],
+  ["a HEAD", "'HEAD / HTTP/1.1'", /speaks HTTP/],
+  ["an OPTIONS", "'OPTIONS * HTTP/1.1'", /speaks HTTP/],
+  ["HTTP/2", "'PRI * HTTP/2.0'", /speaks HTTP/],
+  ["TLS", "16 03 01 02 00 01", /speaks TLS \("\\u0016\\u0003/],
+  ["SSH", "'SSH-2.0-OpenSSH_9.2'", /speaks SSH \("SSH-2.0-OpenSSH_"\)/],
+  ["ZMTP 1.0 without identity", "01 00", /speaks ZMTP 1.0/],
+  ["anything else", "00 80 fe", /speaks "\\u0000\\x80\\xfe", not ZMTP 3/],
+  ["ZMTP 1.0 with a long identity", "ff 00 00 00 00 00 00 00 01 7e", /speaks ZMTP 1.0, needs libzmq >= 4.0/],
+  ["ZMTP 1.0 by its revision", "ff 00 00 00 00 00 00 00 01 7f 00", /speaks ZMTP revision 0, needs/],
+  ["libzmq 3.x", "ff 00 00 00 00 00 00 00 01 7f 01", /speaks ZMTP 2.0, needs libzmq >= 4.0/],
+  ["revision 2", "ff 00 00 00 00 00 00 00 01 7f 02", /speaks ZMTP revision 2, needs libzmq >= 4.0/],
+];
+for (const [what, start, text] of STRANGERS) {
+  coreTest(`checkGreetingStart() tells ${what} from ZMTP 3`, () => {
+    const error = thrownBy(() => checkGreetingStart(octets(start)));
+    assert(error instanceof ProtocolError);
+    assert.equal(error.code, "bad-greeting");
+    assert.match(error.message, text);
+  });
+}
+
+coreTest("checkGreetingStart() needs no more than the first octet that is wrong", () => {
+  assert.equal(thrownBy(() => checkGreetingStart(octets("'G'"))).code, "bad-greeting");
+});
+
+coreTest("checkGreetingStart() quotes at most sixteen octets", () => {
+  const { message } = thrownBy(() => checkGreetingStart(repeated(0x41, 10_000)));
+  assert.equal(message, `Cannot greet peer: it speaks "${"A".repeat(16)}", not ZMTP 3`);
+});
+
+coreTest("printable() leaves nothing in a line of a log that does not print", () => {
+  for (let octet = 0; octet < 256; octet++) {
+    assert.match(printable(String.fromCharCode(octet)), /^"[\x20-\x7e]+"$/, `octet ${octet}`);
+  }
+});
