@@ -1,0 +1,14 @@
+/**
+ * Our broker as a process of its own: prints both addresses as a line of JSON and runs until its input ends. The one
+ * argument, if any, holds the broker's options as JSON.
+ *
+ * @module
+ */
+import { MessageServer } from "../broker.ts";
+
+const server = new MessageServer(JSON.parse(Deno.args[0] ?? "{}"));
+const { broadcastAddress, receiveAddress } = server;
+const line = new TextEncoder().encode(`${JSON.stringify({ broadcastAddress, receiveAddress })}\n`);
+await Deno.stdout.write(line);
+for await (const chunk of Deno.stdin.readable) if (chunk.length < 0) break;
+await server.close();

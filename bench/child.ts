@@ -1,0 +1,136 @@
+/**
+ * Child processes of the bench. Each ends when its input ends, so none outlives the bench, whatever becomes of it.
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { LoadRequest } from "./load.ts";
+
+const FOLDER = dirname(fileURLToPath(import.meta.url));
+
+/** A process that talks in lines. */
+export class Child implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #onEnd: () => Promise<void>;
+  #rest = "";
+
+  /** Starts a program. */
+  constructor(command: string, args: readonly string[], options: { cwd?: string; onEnd?: () => Promise<void> } = {}) {
+    this.#child = new Deno.Command(command, {
+      args: [...args],
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#input = this.#child.stdin.getWriter();
+    this.#onEnd = options.onEnd ?? (() => Promise.resolve());
+  }
+
+  /** Process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Its next line, as JSON. */
+  async read(): Promise<unknown> {
+    let at: number;
+    while ((at = this.#rest.indexOf("\n")) < 0) {
+      const { value, done } = await this.#lines.read();
+      if (done) throw new Error("a child of the bench ended unexpectedly");
+      this.#rest += value;
+    }
+    const line = this.#rest.slice(0, at);
+    this.#rest = this.#rest.slice(at + 1);
+    return JSON.parse(line);
+  }
+
+  /** Writes a line of JSON and reads the answer. */
+  async ask(request: unknown): Promise<unknown> {
+    await this.#input.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
+    return await this.read();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#input.close().catch(() => {});
+    const killer = setTimeout(() => this.#child.kill("SIGKILL"), 3000);
+    await this.#child.status;
+    clearTimeout(killer);
+    await this.#lines.cancel();
+    await this.#onEnd();
+  }
+}
+
+/** The load generator. */
+export class LoadGenerator implements AsyncDisposable {
+  readonly #child = new Child(Deno.execPath(), ["run", "-A", "--no-prompt", join(FOLDER, "load.ts")]);
+
+  /** Asks it for something. */
+  async ask<Result>(request: LoadRequest): Promise<Result> {
+    const result = await this.#child.ask(request) as { readonly error?: string };
+    if (result.error !== undefined) throw new Error(`load generator: ${result.error}`);
+    return result as Result;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#child[Symbol.asyncDispose]();
+  }
+}
+
+/** Something with a receive address and a broadcast address. */
+export interface Broker extends AsyncDisposable {
+  readonly pid: number;
+  readonly receiveAddress: string;
+  readonly broadcastAddress: string;
+}
+
+/** A program of `bench/` under Deno, allowed no more than the README says. */
+export function denoChild(file: string, args: readonly string[] = []): Child {
+  return new Child(Deno.execPath(), ["run", "--allow-net=127.0.0.1", "--no-prompt", join(FOLDER, file), ...args]);
+}
+
+/** A program of `bench/node/` under Node, with the zeromq package of Deno's cache. */
+export async function nodeChild(file: string, args: readonly string[] = []): Promise<Child> {
+  const { makeNodeFolder } = await import("../tests/support/node_zeromq.ts");
+  const folder = await makeNodeFolder();
+  const program = join(folder, file);
+  await Deno.copyFile(join(FOLDER, "node", file), program);
+  return new Child("node", ["--preserve-symlinks", "--preserve-symlinks-main", program, ...args], {
+    cwd: folder,
+    onEnd: () => Deno.remove(folder, { recursive: true }),
+  });
+}
+
+async function brokerOf(child: Child): Promise<Broker> {
+  const { receiveAddress, broadcastAddress } = await child.read() as Broker;
+  return {
+    pid: child.pid,
+    receiveAddress,
+    broadcastAddress,
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
+/** Our broker. */
+export async function startOurs(options: Readonly<Record<string, unknown>> = {}): Promise<Broker> {
+  return await brokerOf(denoChild("broker_child.ts", [JSON.stringify(options)]));
+}
+
+/** libzmq's proxy. */
+export async function startProxy(): Promise<Broker> {
+  return await brokerOf(await nodeChild("zmq_proxy.mjs"));
+}
+
+/** The stand-in for the original's loop. */
+export async function startOriginal(): Promise<Broker> {
+  return await brokerOf(await nodeChild("original_loop.mjs"));
+}
+
+/** Octets in, octets out. */
+export async function startPipe(): Promise<Broker> {
+  return await brokerOf(denoChild("pipe_child.ts"));
+}

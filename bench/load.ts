@@ -1,0 +1,297 @@
+/**
+ * The load generator: a process of its own, driven by lines of JSON. It knows nothing of what it puts load on but two
+ * addresses and a process id, so it is the same for every peer.
+ *
+ * The load is flow-controlled: sender and subscribers are in this one process, and no more than a window of messages is
+ * under way, so that nothing has to be dropped; what is missing all the same is counted.
+ *
+ * @module
+ */
+import { chunkOf, frameOf, messageText, narrowTopic, Wire } from "./wire.ts";
+import { cpuSeconds } from "./process_stats.ts";
+
+/** Connections to make. */
+export interface ConnectRequest {
+  readonly op: "connect";
+  readonly name: string;
+  readonly receive: string;
+  readonly broadcast: string;
+  readonly senders: number;
+  readonly subscribers: number;
+  readonly size: number;
+  readonly narrow: boolean;
+  /** The subscriber is not read but for its answers. */
+  readonly forRoundTrips?: boolean;
+}
+
+/** One measurement of throughput and CPU. */
+export interface RunRequest {
+  readonly op: "run";
+  readonly name: string;
+  readonly pid: number;
+  readonly warmupMs: number;
+  readonly ms: number;
+}
+
+/** What it gave. */
+export interface RunResult {
+  /** Messages that arrived at all subscribers together, each second. */
+  readonly deliveredPerSecond: number;
+  /** Messages that the broker took, each second. */
+  readonly relayedPerSecond: number;
+  /** Microseconds of CPU of the broker's process for each message that it took. */
+  readonly cpuMicroseconds: number;
+  /** Share of one core that this process used. */
+  readonly loadCores: number;
+  /** Messages that never arrived, of all subscribers together. */
+  readonly lost: number;
+}
+
+/** Round trips, alternating between brokers. */
+export interface LatencyRequest {
+  readonly op: "latency";
+  readonly names: readonly string[];
+  readonly rounds: number;
+  readonly perRound: number;
+}
+
+/** Microseconds, by name, for each round: p50 and p99. */
+export type LatencyResult = Readonly<Record<string, { readonly p50: number[]; readonly p99: number[] }>>;
+
+/** Ends the connections of that name. */
+export interface CloseRequest {
+  readonly op: "close";
+  readonly name: string;
+}
+
+/** What may be asked. */
+export type LoadRequest = ConnectRequest | RunRequest | LatencyRequest | CloseRequest;
+
+/** Messages under way at most … */
+const WINDOW_MESSAGES = 40_000;
+/** … of so many octets, but never fewer than two chunks. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
+/** Silence after which what is missing counts as lost. */
+const LOST_AFTER_MS = 1500;
+
+class Target {
+  readonly #request: ConnectRequest;
+  readonly #senders: Wire[];
+  readonly #subscribers: Wire[];
+  /** Messages that each subscriber must have got of those that were sent. */
+  #due = 0;
+  #least = 0;
+  #waiting: (() => void)[] = [];
+
+  private constructor(request: ConnectRequest, senders: Wire[], subscribers: Wire[]) {
+    this.#request = request;
+    this.#senders = senders;
+    this.#subscribers = subscribers;
+  }
+
+  static async connect(request: ConnectRequest): Promise<Target> {
+    const subscribers: Wire[] = [];
+    for (let i = 0; i < request.subscribers; i++) {
+      const wire = await Wire.dial(request.broadcast, "SUB");
+      await wire.subscribe(request.narrow ? narrowTopic(request.size) : "");
+      subscribers.push(wire);
+    }
+    const senders: Wire[] = [];
+    for (let i = 0; i < request.senders; i++) senders.push(await Wire.dial(request.receive, "PUSH"));
+    const target = new Target(request, senders, subscribers);
+    for (const wire of senders) void wire.count();
+    return target;
+  }
+
+  /** Counts on all subscribers; a libzmq broker does not say when it has taken a subscription, so messages probe it. */
+  async listen(): Promise<void> {
+    for (const wire of this.#subscribers) void wire.count();
+    const probe = frameOf(messageText(this.#request.size));
+    while (this.#subscribers.some((wire) => wire.received === 0)) {
+      for (const wire of this.#senders) await wire.write(probe);
+      await pause(20);
+    }
+    await this.#settle();
+    for (const wire of this.#subscribers) wire.onMessages = () => this.#advance();
+  }
+
+  /** For round trips: the one subscriber is read by `next`. */
+  async probeOne(): Promise<void> {
+    const [sender, subscriber] = [this.#senders[0]!, this.#subscribers[0]!];
+    const probe = frameOf(messageText(this.#request.size));
+    const arrived = subscriber.next();
+    let isHere = false;
+    void arrived.then(() => isHere = true);
+    let sent = 0;
+    while (!isHere) {
+      await sender.write(probe);
+      sent++;
+      await pause(20);
+    }
+    // Probes that come late would be taken for answers.
+    await pause(50);
+    const rest = Promise.race([
+      (async () => {
+        while (subscriber.received < sent) await subscriber.next();
+      })(),
+      pause(200),
+    ]);
+    await rest;
+  }
+
+  async roundTrip(frame: Uint8Array): Promise<number> {
+    const start = performance.now();
+    await this.#senders[0]!.write(frame);
+    await this.#subscribers[0]!.next();
+    return (performance.now() - start) * 1000;
+  }
+
+  async run({ pid, warmupMs, ms }: RunRequest): Promise<RunResult> {
+    const { size, narrow } = this.#request;
+    const chunk = chunkOf(size, narrow);
+    const dueOfChunk = narrow ? chunk.messages / 2 : chunk.messages;
+    const window = Math.max(
+      2 * this.#senders.length * dueOfChunk,
+      Math.min(WINDOW_MESSAGES, Math.floor(WINDOW_BYTES / size)),
+    );
+    const base = this.#subscribers.map((wire) => wire.received);
+    const startLeast = Math.min(...base);
+    this.#due = this.#least = startLeast;
+    let isOver = false;
+    const send = async (wire: Wire) => {
+      while (!isOver) {
+        if (this.#due + dueOfChunk - this.#least > window) {
+          await new Promise<void>((resolve) => this.#waiting.push(resolve));
+          continue;
+        }
+        this.#due += dueOfChunk;
+        await wire.write(chunk.bytes);
+      }
+    };
+    const sending = Promise.all(this.#senders.map(send));
+    await pause(warmupMs);
+    const before = this.#snapshot(pid);
+    await pause(ms);
+    const after = this.#snapshot(pid);
+    isOver = true;
+    this.#wake();
+    await sending;
+    await this.#settle(() => this.#subscribers.every((wire, i) => wire.received - base[i]! >= this.#due - startLeast));
+    const due = this.#due - startLeast;
+    const lost = this.#subscribers.reduce((sum, wire, i) => sum + Math.max(0, due - (wire.received - base[i]!)), 0);
+    const seconds = (after.now - before.now) / 1000;
+    const delivered = after.received - before.received;
+    const relayed = delivered / this.#subscribers.length * (chunk.messages / dueOfChunk);
+    return {
+      deliveredPerSecond: delivered / seconds,
+      relayedPerSecond: relayed / seconds,
+      cpuMicroseconds: (after.cpu - before.cpu) * 1e6 / relayed,
+      loadCores: (after.ownCpu - before.ownCpu) / seconds,
+      lost,
+    };
+  }
+
+  close(): void {
+    for (const wire of [...this.#senders, ...this.#subscribers]) wire[Symbol.dispose]();
+  }
+
+  #snapshot(pid: number) {
+    const received = this.#subscribers.reduce((sum, wire) => sum + wire.received, 0);
+    return { now: performance.now(), received, cpu: cpuSeconds(pid), ownCpu: cpuSeconds(Deno.pid) };
+  }
+
+  #advance(): void {
+    if (this.#waiting.length === 0) return;
+    let least = Infinity;
+    for (const wire of this.#subscribers) if (wire.received < least) least = wire.received;
+    if (least === this.#least) return;
+    this.#least = least;
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Waits until everything is there, or nothing has come for a while. */
+  async #settle(isDone: () => boolean = () => false): Promise<void> {
+    let [seen, since] = [-1, performance.now()];
+    const patience = isDone() ? 0 : this.#due === 0 ? 100 : LOST_AFTER_MS;
+    while (!isDone()) {
+      const now = this.#subscribers.reduce((sum, wire) => sum + wire.received, 0);
+      if (now !== seen) [seen, since] = [now, performance.now()];
+      else if (performance.now() - since > patience) return;
+      await pause(10);
+    }
+  }
+}
+
+const targets = new Map<string, Target>();
+
+async function answer(request: LoadRequest): Promise<unknown> {
+  switch (request.op) {
+    case "connect": {
+      const target = await Target.connect(request);
+      if (request.subscribers > 0 && request.senders > 0) {
+        if (request.forRoundTrips) await target.probeOne();
+        else await target.listen();
+      }
+      targets.set(request.name, target);
+      return {};
+    }
+    case "run":
+      return await targets.get(request.name)!.run(request);
+    case "latency": {
+      const frame = frameOf(messageText(100));
+      const result: Record<string, { p50: number[]; p99: number[] }> = {};
+      for (const name of request.names) result[name] = { p50: [], p99: [] };
+      for (let round = -1; round < request.rounds; round++) {
+        const samples = new Map(request.names.map((name) => [name, [] as number[]]));
+        // In blocks of ten, so that a slow moment of the machine hits all alike.
+        for (let i = 0; i < request.perRound; i += 10) {
+          for (const name of request.names) {
+            const target = targets.get(name)!;
+            for (let k = 0; k < 10; k++) samples.get(name)!.push(await target.roundTrip(frame));
+          }
+        }
+        if (round < 0) continue; // warm-up
+        for (const [name, times] of samples) {
+          times.sort((a, b) => a - b);
+          result[name]!.p50.push(times[Math.floor(times.length * 0.5)]!);
+          result[name]!.p99.push(times[Math.floor(times.length * 0.99)]!);
+        }
+      }
+      return result;
+    }
+    case "close":
+      targets.get(request.name)?.close();
+      targets.delete(request.name);
+      return {};
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+if (import.meta.main) {
+  const encoder = new TextEncoder();
+  let rest = "";
+  for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const request: LoadRequest = JSON.parse(line);
+      let result: unknown;
+      try {
+        result = await answer(request);
+      } catch (error) {
+        result = { error: error instanceof Error ? error.stack : String(error) };
+      }
+      await Deno.stdout.write(encoder.encode(`${JSON.stringify(result)}\n`));
+    }
+  }
+  Deno.exit(0);
+}

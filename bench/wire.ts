@@ -1,0 +1,197 @@
+/**
+ * Just enough ZMTP 3.1 to put load on a broker: written for the bench alone, so that nothing of the engine that is measured
+ * is part of the measure. Frames are encoded beforehand and counted without being decoded.
+ *
+ * @module
+ */
+
+/** Roles that the load generator plays. */
+export type Role = "PUSH" | "SUB" | "PULL" | "PUB";
+
+/** Octets of the greeting. */
+const GREETING_SIZE = 64;
+/** Larger reads gain nothing on Deno 2.9. */
+const READ_BYTES = 64 * 1024;
+/** Octets of one write of the generator, if a message is not larger. */
+const CHUNK_BYTES = 128 * 1024;
+
+/** Messages encoded beforehand: whole frames in one buffer. */
+export interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly messages: number;
+}
+
+/** One connection after its handshake. */
+export class Wire implements Disposable {
+  /** The connection itself, for large writes. */
+  readonly conn: Deno.TcpConn;
+  /** Message frames that came so far. */
+  received = 0;
+  /** Called after each read that brought messages. */
+  onMessages: (count: number) => void = () => {};
+  readonly #buffer = new Uint8Array(READ_BYTES);
+  /** What follows the handshake in the same read: `#buffer[#at, #end)`. */
+  #at = 0;
+  #end = 0;
+  /** The beginning of a header that was cut, and octets of a body that have still to come. */
+  readonly #header = new Uint8Array(9);
+  #headerSize = 0;
+  #bodyLeft = 0;
+
+  private constructor(conn: Deno.TcpConn) {
+    this.conn = conn;
+  }
+
+  /** Dials `tcp://host:port` and shakes hands. */
+  static async dial(address: string, role: Role): Promise<Wire> {
+    const { hostname, port } = new URL(address.replace("tcp:", "http:"));
+    return await Wire.#shakeHands(await Deno.connect({ hostname, port: Number(port) }), role);
+  }
+
+  /** Shakes hands on a connection that was accepted. */
+  static async accept(conn: Deno.TcpConn, role: Role): Promise<Wire> {
+    return await Wire.#shakeHands(conn, role);
+  }
+
+  static async #shakeHands(conn: Deno.TcpConn, role: Role): Promise<Wire> {
+    conn.setNoDelay(true);
+    const wire = new Wire(conn);
+    const greeting = new Uint8Array(GREETING_SIZE);
+    greeting.set([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1]);
+    greeting.set(octets("NULL"), 12);
+    await wire.write(greeting);
+    await wire.#need(GREETING_SIZE);
+    wire.#at += GREETING_SIZE;
+    const ready = octets(`\x05READY\x0bSocket-Type\0\0\0${String.fromCharCode(role.length)}${role}`);
+    await wire.write(new Uint8Array([0x04, ready.length, ...ready]));
+    await wire.#need(2);
+    const size = wire.#buffer[wire.#at + 1]!;
+    await wire.#need(2 + size);
+    wire.#at += 2 + size;
+    return wire;
+  }
+
+  /** Says SUBSCRIBE. */
+  async subscribe(topic: string): Promise<void> {
+    const body = octets(`\x09SUBSCRIBE${topic}`);
+    await this.write(new Uint8Array([0x04, body.length, ...body]));
+  }
+
+  /** Writes all of it. */
+  async write(bytes: Uint8Array): Promise<void> {
+    let at = await this.conn.write(bytes);
+    while (at < bytes.length) at += await this.conn.write(bytes.subarray(at));
+  }
+
+  /** Reads and counts until the connection ends. */
+  async count(): Promise<void> {
+    if (this.#at < this.#end) this.#countIn(this.#at, this.#end);
+    while (true) {
+      const size = await this.conn.read(this.#buffer).catch(() => null);
+      if (size === null) return;
+      this.#countIn(0, size);
+    }
+  }
+
+  /** Reads until one message more has come; for round trips. */
+  async next(): Promise<void> {
+    const before = this.received;
+    while (this.received === before) {
+      const size = await this.conn.read(this.#buffer);
+      if (size === null) throw new Error("the broker closed the connection");
+      this.#countIn(0, size);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.conn[Symbol.dispose]();
+  }
+
+  #countIn(from: number, end: number): void {
+    const buffer = this.#buffer;
+    let count = 0;
+    let at = from;
+    if (this.#bodyLeft > 0) {
+      const take = Math.min(this.#bodyLeft, end - at);
+      this.#bodyLeft -= take;
+      at += take;
+      if (this.#bodyLeft === 0) count++;
+    }
+    while (at < end) {
+      if (this.#headerSize === 0 && at + 2 <= end && buffer[at]! === 0x00) {
+        const next = at + 2 + buffer[at + 1]!;
+        if (next <= end) {
+          count++;
+          at = next;
+          continue;
+        }
+      }
+      // Long frames, commands and whatever is cut by the end of the buffer.
+      this.#header[this.#headerSize++] = buffer[at++]!;
+      const flags = this.#header[0]!;
+      if (this.#headerSize < ((flags & 0x02) === 0 ? 2 : 9)) continue;
+      const size = (flags & 0x02) === 0 ? this.#header[1]! : readSize(this.#header);
+      this.#headerSize = 0;
+      const take = Math.min(size, end - at);
+      at += take;
+      this.#bodyLeft = size - take;
+      if (this.#bodyLeft === 0 && (flags & 0x04) === 0) count++;
+    }
+    if (count > 0) {
+      this.received += count;
+      this.onMessages(count);
+    }
+  }
+
+  async #need(size: number): Promise<void> {
+    while (this.#end - this.#at < size) {
+      const read = await this.conn.read(this.#buffer.subarray(this.#end));
+      if (read === null) throw new Error("the peer closed the connection during the handshake");
+      this.#end += read;
+    }
+  }
+}
+
+/**
+ * The text of a bus message of exactly so many octets, at least 20. `variant` makes two kinds that a narrow topic
+ * tells apart.
+ */
+export function messageText(size: number, variant: 1 | 2 = 1): string {
+  const head = size < 100
+    ? `{"type":"subject0${variant}`
+    : `{"type":"subject","subject":${118 + variant},"application":"explorer","pid":4711,"time":1763800000.25,"n":"`;
+  return `${head}${"x".repeat(size - head.length - 2)}"}`;
+}
+
+/** The topic that lets messages of variant 1 through. */
+export function narrowTopic(size: number): string {
+  return size < 100 ? '{"type":"subject01' : '{"type":"subject","subject":119';
+}
+
+/** One frame around a text. */
+export function frameOf(text: string): Uint8Array {
+  const body = octets(text);
+  if (body.length <= 0xff) return new Uint8Array([0x00, body.length, ...body]);
+  const frame = new Uint8Array(9 + body.length);
+  frame[0] = 0x02;
+  new DataView(frame.buffer).setUint32(5, body.length);
+  frame.set(body, 9);
+  return frame;
+}
+
+/** As many frames as one write takes; with `mixed` every other one is of variant 2. */
+export function chunkOf(size: number, mixed: boolean): Chunk {
+  const frames = [frameOf(messageText(size, 1)), frameOf(messageText(size, mixed ? 2 : 1))] as const;
+  const pairs = Math.max(1, Math.floor(CHUNK_BYTES / (2 * frames[0].length)));
+  const bytes = new Uint8Array(pairs * 2 * frames[0].length);
+  for (let i = 0; i < 2 * pairs; i++) bytes.set(frames[i % 2]!, i * frames[0].length);
+  return { bytes, messages: 2 * pairs };
+}
+
+function octets(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function readSize(header: Uint8Array): number {
+  return new DataView(header.buffer, header.byteOffset).getUint32(5);
+}
