@@ -1,0 +1,78 @@
+/** The module imported from a URL, by a program in another folder that knows nothing of our configuration. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Program, ROOT, run } from "./support/program.ts";
+
+/** Serves the tree as any web server would; remembers what was asked for. */
+function serveTree(): AsyncDisposable & { url: string; asked: Set<string> } {
+  const asked = new Set<string>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async ({ url }) => {
+    const { pathname } = new URL(url);
+    asked.add(pathname);
+    if (pathname.includes("..") || pathname.endsWith("/")) return new Response(null, { status: 404 });
+    try {
+      return new Response(await Deno.readFile(join(ROOT, pathname)), {
+        headers: { "content-type": "text/plain" },
+      });
+    } catch {
+      return new Response(null, { status: 404 });
+    }
+  });
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    asked,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+const USER_PROGRAM = (url: string) => `
+import { MessageClient, MessageServer, PassiveMessageClient } from "${url}/mod.ts";
+
+await using server = new MessageServer();
+const addresses = { serverBroadcast: server.broadcastAddress, serverReceive: server.receiveAddress };
+await using sender = new MessageClient(addresses);
+await using listener = new PassiveMessageClient(addresses);
+await Promise.all([sender.ready, listener.ready]);
+sender.sendMessage({ type: "subject", subject: 119 });
+const { entries } = await listener.waitForMessages(0);
+console.log(entries[0]?.text);
+`;
+
+Deno.test("mod.ts works when it is imported from a URL, without our configuration and without any download", async () => {
+  await using tree = serveTree();
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(join(folder, "program.ts"), USER_PROGRAM(tree.url));
+    const host = new URL(tree.url).host;
+
+    await using program = new Program(
+      [`--allow-import=${host}`, "--no-npm", "--no-config", "--reload", "--check", "program.ts"],
+      { cwd: folder },
+    );
+    const { code, stdout, stderr } = await program.ended();
+
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: '{"type":"subject","subject":119}\n' }, stderr);
+    assert.ok(tree.asked.has("/mod.ts"));
+    assert.ok(!tree.asked.has("/deno.json"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("broker.ts and client.ts run from a URL", async () => {
+  await using tree = serveTree();
+  const folder = await Deno.makeTempDir();
+  try {
+    await using broker = new Program(["--reload", `${tree.url}/broker.ts`, "--json"], { cwd: folder });
+    const { receiveAddress } = JSON.parse((await broker.line())!);
+
+    const { code, stderr } = await run(
+      ["--reload", `${tree.url}/client.ts`, "send", "--receive", receiveAddress, '{"type":"a"}'],
+      { cwd: folder },
+    );
+
+    assert.equal(code, 0, stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
