@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Arena } from "../../zmtp/arena.ts";
+import { encodeTextFrame } from "../../zmtp/frame.ts";
+import { allocatedBy, coreTest, hex, octets, repeated } from "./core_test_support.ts";
+
+coreTest("Arena.append() puts pieces one behind the other in one block", () => {
+  const arena = new Arena();
+  arena.append(octets("'xaby'"), 1, 3);
+  const { block } = arena;
+  arena.append(octets("'cd'"), 0, 2);
+  assert.equal(arena.block, block);
+  assert.equal(hex(block.subarray(0, arena.at)), hex(octets("'abcd'")));
+});
+
+coreTest("Arena.append() begins a new block rather than split a piece", () => {
+  const arena = new Arena();
+  arena.append(repeated(1, 100), 0, 100);
+  const first = arena.block;
+  arena.append(repeated(2, 70_000), 0, 70_000);
+  assert.notEqual(arena.block, first);
+  assert.equal(arena.at, 70_000);
+  assert.equal(hex(arena.block.subarray(0, arena.at)), hex(repeated(2, 70_000)));
+});
+
+coreTest("Arena allocates nothing before the first piece and little for the first", () => {
+  let arena: Arena | undefined;
+  assert.equal(allocatedBy(() => arena = new Arena()), 0);
+  const piece = octets("01");
+  assert(allocatedBy(() => arena!.append(piece, 0, 1)) <= 4096);
+});
+
+coreTest("Arena.takeBack() forgets the last piece, so that the next takes its place", () => {
+  const arena = new Arena();
+  arena.appendMessage("kept");
+  const size = arena.appendMessage("taken back");
+  arena.takeBack(size);
+  arena.appendMessage("next");
+  assert.equal(hex(arena.block.subarray(0, arena.at)), hex(octets("00 04 'kept' 00 04 'next'")));
+});
+
+for (const length of [0, 1, 85, 86, 127, 128, 254, 255, 256, 1365, 4095, 4096, 4097, 70_000]) {
+  for (const [script, char] of [["Latin", "a"], ["Greek", "λ"], ["Chinese", "中"]] as const) {
+    coreTest(`Arena.appendMessage() encodes ${length} ${script} characters as encodeTextFrame() does`, () => {
+      const arena = new Arena();
+      arena.append(octets("ff ff ff"), 0, 3);
+      const text = char.repeat(length);
+      const size = arena.appendMessage(text);
+      assert.equal(hex(arena.block.subarray(arena.at - size, arena.at)), hex(encodeTextFrame(text)));
+    });
+  }
+}
+
+coreTest("Arena.appendMessage() writes U+FFFD for a lone surrogate, as TextEncoder does", () => {
+  const arena = new Arena();
+  arena.appendMessage("\ud800");
+  assert.equal(hex(arena.block.subarray(0, arena.at)), "0003efbfbd");
+});
+
+coreTest("Arena never overwrites what was appended, whatever follows", () => {
+  const piece = fc.oneof(
+    fc.string({ maxLength: 300, unit: "grapheme" }),
+    fc.nat(20_000).map((length) => "é".repeat(length)),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 30 }), (texts) => {
+      const arena = new Arena();
+      const places = texts.map((text) => {
+        const size = arena.appendMessage(text);
+        return arena.block.subarray(arena.at - size, arena.at);
+      });
+      for (const [i, text] of texts.entries()) {
+        assert(isEqual(places[i]!, encodeTextFrame(text)), `text ${i}`);
+      }
+    }),
+  );
+});
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, i) => octet === b[i]);
+}
