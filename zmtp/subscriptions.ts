@@ -15,19 +15,33 @@ export interface TopicLimits {
   readonly maxTopics?: number;
   /** Octets of one topic. @default 4096 */
   readonly maxTopicBytes?: number;
+  /** Octets of all topics together. @default 1024 times the longest one: 4 MiB */
+  readonly maxBytes?: number;
 }
 
-/** A set of prefixes. Iterative throughout: a long topic overflows libzmq's stack (#4671). */
+/** Topics of the same size by their hash. Invariant: none of the lists is empty. */
+interface Group {
+  readonly size: number;
+  readonly byHash: Map<number, Uint8Array[]>;
+}
+
+/**
+ * A set of prefixes. Iterative throughout: a long topic overflows libzmq's stack (#4671). A message is looked at up to the
+ * longest topic, octet by octet, however many topics there are and whoever chose them.
+ */
 export class Subscriptions {
   readonly #maxTopics: number;
   readonly #maxTopicBytes: number;
-  /** Topics by their size; only few sizes are in use, so that a message is looked up a few times, not once a topic. */
-  readonly #bySize: Map<number, Map<string, Uint8Array>> = new Map();
+  readonly #maxBytes: number;
+  /** Invariant: sorted by size, so that the hash of one size goes on where that of the one before ended. */
+  readonly #groups: Group[] = [];
   #count = 0;
+  #bytes = 0;
 
   constructor(limits: TopicLimits = {}) {
     this.#maxTopics = limits.maxTopics ?? MAX_TOPICS;
     this.#maxTopicBytes = limits.maxTopicBytes ?? MAX_TOPIC_BYTES;
+    this.#maxBytes = limits.maxBytes ?? 1024 * this.#maxTopicBytes;
   }
 
   /** Number of topics. */
@@ -37,7 +51,7 @@ export class Subscriptions {
 
   /** Is the empty topic among them, which lets everything through? Then a message need not be looked at. */
   get isEverything(): boolean {
-    return this.#bySize.has(0);
+    return this.#groups[0]?.size === 0;
   }
 
   /**
@@ -52,50 +66,94 @@ export class Subscriptions {
         `Cannot subscribe: topic is ${topic.length} bytes, limit is ${this.#maxTopicBytes}`,
       );
     }
-    let topics = this.#bySize.get(topic.length);
-    const key = keyOf(topic, 0, topic.length);
-    if (topics?.has(key)) return;
-    if (this.#count >= this.#maxTopics) {
-      throw new ProtocolError("too-many-topics", `Cannot subscribe: limit is ${this.#maxTopics} topics`);
+    const at = this.#groupAt(topic.length);
+    let group = this.#groups[at];
+    const hash = hashOn(SEED, topic, 0, topic.length);
+    const known = group?.size === topic.length ? group.byHash.get(hash) : undefined;
+    if (known?.some((other) => startsWith(topic, 0, other))) return;
+    if (this.#count >= this.#maxTopics || this.#bytes + topic.length > this.#maxBytes) {
+      throw new ProtocolError(
+        "too-many-topics",
+        `Cannot subscribe: limits are ${this.#maxTopics} topics of ${this.#maxBytes} bytes together`,
+      );
     }
-    if (topics === undefined) this.#bySize.set(topic.length, topics = new Map());
-    topics.set(key, topic.slice());
     this.#count++;
+    this.#bytes += topic.length;
+    if (known !== undefined) {
+      known.push(topic.slice());
+      return;
+    }
+    if (group?.size !== topic.length) {
+      group = { size: topic.length, byHash: new Map() };
+      this.#groups.splice(at, 0, group);
+    }
+    group.byHash.set(hash, [topic.slice()]);
   }
 
   /** Removes a topic; an unknown one is no error, as for libzmq (#2942). */
   remove(topic: Uint8Array): void {
-    const topics = this.#bySize.get(topic.length);
-    if (!topics?.delete(keyOf(topic, 0, topic.length))) return;
+    const at = this.#groupAt(topic.length);
+    const group = this.#groups[at];
+    if (group?.size !== topic.length) return;
+    const hash = hashOn(SEED, topic, 0, topic.length);
+    const known = group.byHash.get(hash);
+    const index = known?.findIndex((other) => startsWith(topic, 0, other)) ?? -1;
+    if (known === undefined || index < 0) return;
     this.#count--;
-    if (topics.size === 0) this.#bySize.delete(topic.length);
+    this.#bytes -= topic.length;
+    known.splice(index, 1);
+    if (known.length === 0) group.byHash.delete(hash);
+    if (group.byHash.size === 0) this.#groups.splice(at, 1);
   }
 
   /** Does a message with the body `bytes[start, end)` begin with one of the topics? */
   matches(bytes: Uint8Array, start: number, end: number): boolean {
-    for (const [size, topics] of this.#bySize) {
-      if (size > end - start) continue;
-      if (topics.size > COMPARED_TOPICS) {
-        if (topics.has(keyOf(bytes, start, start + size))) return true;
-      } else {
-        for (const topic of topics.values()) if (startsWith(bytes, start, topic)) return true;
+    const isCompared = this.#count <= COMPARED_TOPICS;
+    let hash = SEED;
+    let at = start;
+    for (const { size, byHash } of this.#groups) {
+      if (size > end - start) return false;
+      if (isCompared) {
+        for (const topics of byHash.values()) {
+          for (const topic of topics) if (startsWith(bytes, start, topic)) return true;
+        }
+        continue;
       }
+      hash = hashOn(hash, bytes, at, start + size);
+      at = start + size;
+      const topics = byHash.get(hash);
+      if (topics === undefined) continue;
+      for (const topic of topics) if (startsWith(bytes, start, topic)) return true;
     }
     return false;
   }
+
+  /** Where the topics of that size are, or would be. */
+  #groupAt(size: number): number {
+    const at = this.#groups.findIndex((group) => group.size >= size);
+    return at < 0 ? this.#groups.length : at;
+  }
 }
 
-/** Up to so many topics of one size are compared octet by octet, which is cheaper than to make a key. */
+/** Up to so many topics are compared octet by octet, which is cheaper than to hash. */
 const COMPARED_TOPICS = 8;
+
+// By chance: a subscriber who knew them could choose topics that share a hash, and make every message cost as many
+// comparisons as it has topics.
+const RANDOM = crypto.getRandomValues(new Int32Array(2));
+const SEED = RANDOM[0]!;
+const FACTOR = RANDOM[1]! | 1;
+
+/** The hash of some octets and those that a hash stands for already. */
+function hashOn(hash: number, bytes: Uint8Array, start: number, end: number): number {
+  for (let i = start; i < end; i++) {
+    hash = Math.imul(hash ^ bytes[i]!, FACTOR);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
 
 function startsWith(bytes: Uint8Array, start: number, topic: Uint8Array): boolean {
   for (let i = 0; i < topic.length; i++) if (bytes[start + i] !== topic[i]) return false;
   return true;
-}
-
-/** Octets as a text that can be a key: one character each. */
-function keyOf(bytes: Uint8Array, start: number, end: number): string {
-  let key = "";
-  for (let i = start; i < end; i++) key += String.fromCharCode(bytes[i]!);
-  return key;
 }
