@@ -125,8 +125,8 @@ coreTest(
   "Subscriptions.matches() costs no more octets than the longest topic has, whoever chose the topics",
   () => {
     // Nine topics of each size that differ from the message in the last octet only: compared one by one, the octets of all
-    // topics would be read for each message, 5,000,000 of them.
-    const subscriptions = new Subscriptions();
+    // topics would be read for each message, 4,500,000 of them.
+    const subscriptions = new Subscriptions({ maxBytes: Infinity });
     for (let size = 1; size <= 1000; size++) {
       for (let last = 0; last < 9; last++) {
         const topic = repeated(0x61, size);
@@ -151,24 +151,28 @@ coreTest("Subscriptions equals a naive list, whatever is added, removed and aske
   const text = fc.array(octet, { maxLength: 5 }).map((bytes) => Uint8Array.from(bytes));
   const step = fc.record({ add: fc.boolean(), topic: text });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), fc.array(text, { maxLength: 20 }), (steps, messages) => {
-      const subscriptions = new Subscriptions();
-      const list = new Set<string>();
-      for (const { add, topic } of steps) {
-        if (add) {
-          subscriptions.add(topic);
-          list.add(latin1(topic));
-        } else {
-          subscriptions.remove(topic);
-          list.delete(latin1(topic));
+    fc.property(
+      fc.array(step, { maxLength: 120, size: "max" }),
+      fc.array(text, { maxLength: 20 }),
+      (steps, messages) => {
+        const subscriptions = new Subscriptions();
+        const list = new Set<string>();
+        for (const { add, topic } of steps) {
+          if (add) {
+            subscriptions.add(topic);
+            list.add(latin1(topic));
+          } else {
+            subscriptions.remove(topic);
+            list.delete(latin1(topic));
+          }
+          assert.equal(subscriptions.count, list.size);
+          assert.equal(subscriptions.isEverything, list.has(""));
+          for (const message of messages) {
+            const expected = [...list].some((prefix) => latin1(message).startsWith(prefix));
+            assert.equal(lets(subscriptions, message), expected);
+          }
         }
-        assert.equal(subscriptions.count, list.size);
-        assert.equal(subscriptions.isEverything, list.has(""));
-        for (const message of messages) {
-          const expected = [...list].some((prefix) => latin1(message).startsWith(prefix));
-          assert.equal(lets(subscriptions, message), expected);
-        }
-      }
-    }),
+      },
+    ),
   );
 });
