@@ -446,14 +446,17 @@ export class MessageClient extends BusClient {
     super(options);
   }
 
+  /** Remembers what was sent, to recognise its echo. */
   protected override handleSent(number: number, text: string): void {
     if (this.serverBroadcast !== undefined) this.#echoes.add(number, text);
   }
 
+  /** An echo is waited for from now on, for 5 s. */
   protected override handleLeft(upTo: number): void {
     this.#echoes.left(upTo, performance.now());
   }
 
+  /** Delivers what is no echo. */
   protected override handleText(text: string): void {
     if (this.#echoes.waitedFor > 0 && this.#echoes.take(text, performance.now())) return;
     this.deliver(text);
@@ -554,6 +557,7 @@ export class PassiveMessageClient extends BusClient {
     return this.messagesAfter(count);
   }
 
+  /** Counts and remembers it, wakes who waits for it, and delivers it. */
   protected override handleText(text: string, size: number): void {
     this.#history.add(text, size, Date.now());
     this.#lastText = text;
@@ -603,6 +607,7 @@ export class GenericMessageClient extends BusClient {
     this.#handler = handler;
   }
 
+  /** Hands it to the handler, and delivers it. */
   protected override handleText(text: string): void {
     this.#call(() => this.#handler.handleNewMessage(JSON.parse(text)));
     if (this.#handler.handleJsonMessage !== undefined) {

@@ -27,13 +27,18 @@ export type ProtocolErrorCode =
   /** More unknown commands or other noise than an honest peer sends. */
   | "too-much-noise"
   /** A box that does not open, a nonce that does not rise, or a wrong key: CURVE only. */
-  | "bad-crypto";
+  | "bad-crypto"
+  /** Too many handshakes of the same address have failed in a short time: CURVE only. */
+  | "too-many-failures";
 
 /** The peer broke ZMTP, so its connection was closed. Nothing else is affected. */
 export class ProtocolError extends Error {
+  /** Always `"ProtocolError"`. */
   override readonly name = "ProtocolError";
   /** What was broken. */
   readonly code: ProtocolErrorCode;
+
+  /** With its code and its text; `cause` where there is one. */
   constructor(code: ProtocolErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -50,14 +55,25 @@ export type HandshakeErrorCode =
   | "refused-by-peer"
   /** We refuse the peer: authorisation said no. */
   | "denied"
+  /** We refuse the peer for the moment: authorisation said `"temporary"`. */
+  | "temporarily-denied"
+  /** We refuse the peer: authorisation threw, or returned what it must not. */
+  | "authorize-failed"
+  /** The answer of the server was not made with the key that we were given for it: another server, or someone in between. */
+  | "wrong-server-key"
+  /** The cryptography of CURVE cannot be loaded; the message says how to get it. */
+  | "crypto-unavailable"
   /** The handshake took longer than `handshakeTimeoutMs`. */
   | "handshake-timeout";
 
 /** Both sides are right, yet they do not fit together; trying again changes nothing until one side is set up differently. */
 export class HandshakeError extends Error {
+  /** Always `"HandshakeError"`. */
   override readonly name = "HandshakeError";
   /** What does not fit. */
   readonly code: HandshakeErrorCode;
+
+  /** With its code and its text; `cause` where there is one. */
   constructor(code: HandshakeErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -79,9 +95,12 @@ export type ConnectionErrorCode =
 
 /** A dial, read or write failed. It is worth to try again, and clients do so by themselves. `cause` holds Deno's error. */
 export class ConnectionError extends Error {
+  /** Always `"ConnectionError"`. */
   override readonly name = "ConnectionError";
   /** What failed. */
   readonly code: ConnectionErrorCode;
+
+  /** With its code and its text; `cause` where there is one. */
   constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -101,9 +120,12 @@ export type ListenErrorCode =
 
 /** The broker cannot listen on an address. Nothing stays open. */
 export class ListenError extends Error {
+  /** Always `"ListenError"`. */
   override readonly name = "ListenError";
   /** What stood in the way. */
   readonly code: ListenErrorCode;
+
+  /** With its code and its text; `cause` where there is one. */
   constructor(code: ListenErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -112,6 +134,7 @@ export class ListenError extends Error {
 
 /** Something was used after it was closed. */
 export class ClosedError extends Error {
+  /** Always `"ClosedError"`. */
   override readonly name = "ClosedError";
   /** Always `"closed"`. */
   readonly code = "closed";
@@ -119,6 +142,7 @@ export class ClosedError extends Error {
 
 /** The bounded send queue is full: nothing was queued. Wait (`flush`), or drop the message knowingly. */
 export class QueueFullError extends Error {
+  /** Always `"QueueFullError"`. */
   override readonly name = "QueueFullError";
   /** Always `"queue-full"`. */
   readonly code = "queue-full";
@@ -143,9 +167,12 @@ export type MessageErrorCode =
 
 /** Something is no message of the bus. A `TypeError`, since it is what the caller passed that is wrong. */
 export class MessageError extends TypeError {
+  /** Always `"MessageError"`. */
   override readonly name = "MessageError";
   /** What is wrong with it. */
   readonly code: MessageErrorCode;
+
+  /** With its code and its text; `cause` where there is one. */
   constructor(code: MessageErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -154,6 +181,7 @@ export class MessageError extends TypeError {
 
 /** A text is no address such as `tcp://127.0.0.1:5555`. */
 export class AddressError extends TypeError {
+  /** Always `"AddressError"`. */
   override readonly name = "AddressError";
   /** Always `"invalid-address"`. */
   readonly code = "invalid-address";
@@ -168,9 +196,12 @@ export type OptionErrorCode =
 
 /** An option has a value that it cannot have, or that does not go with another one. */
 export class OptionError extends TypeError {
+  /** Always `"OptionError"`. */
   override readonly name = "OptionError";
   /** What is wrong. */
   readonly code: OptionErrorCode;
+
+  /** With its code and its text; `cause` where there is one. */
   constructor(code: OptionErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

@@ -9,7 +9,7 @@ import { socketTypeMetadata } from "./command.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { NullMechanism } from "./null.ts";
 import { Outbox } from "./outbox.ts";
-import { type Clock, Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
+import { Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
 import type { PushHandler, PushOptions, PushSocket } from "./transport.ts";
 
 /**
@@ -19,13 +19,14 @@ import type { PushHandler, PushOptions, PushSocket } from "./transport.ts";
  * - At most once: a message that is cut by the end of a connection is lost and told (`handleLost`), never sent twice.
  * - Never waits: above its limit the queue refuses.
  */
-export class Push implements PushSocket, LinkHandler, DialerHandler {
+export class Push implements PushSocket {
   readonly #options: PushOptions;
   readonly #handler: PushHandler;
   readonly #outbox: Outbox;
   readonly #arena = new Arena();
   readonly #dialer: Dialer;
   #isConnected = false;
+  #isWakeScheduled = false;
 
   /**
    * Returns at once and dials in the background.
@@ -36,7 +37,7 @@ export class Push implements PushSocket, LinkHandler, DialerHandler {
     this.#options = options;
     this.#handler = handler;
     this.#outbox = new Outbox(options.queue);
-    this.#dialer = new Dialer(parseEndpoint(options.address), options.reconnect, this);
+    this.#dialer = new Dialer(parseEndpoint(options.address), options.reconnect, this.#dialing());
   }
 
   get isConnected(): boolean {
@@ -61,54 +62,9 @@ export class Push implements PushSocket, LinkHandler, DialerHandler {
     if (this.#isConnected) this.#scheduleWake();
   }
 
-  async close(): Promise<void> {
-    await this.#dialer.close();
+  close(): Promise<void> {
+    return this.#dialer.close();
   }
-
-  // DialerHandler
-
-  makeLink(conn: Deno.TcpConn, clock: Clock): Link {
-    const mechanism = new NullMechanism(socketTypeMetadata("PUSH"), false);
-    return new Link(conn, { ...this.#options, socketType: "PUSH", mechanism }, this.#outbox, this, clock);
-  }
-
-  handleFailure(error: Error, isFinal: boolean): void {
-    this.#handler.handleFailure(error, isFinal);
-  }
-
-  handleGone(link: Link): void {
-    const { written, lost } = this.#outbox.putBack(link.writtenOctets);
-    if (written > 0) this.#handler.handleWritten(written);
-    if (lost > 0) this.#handler.handleLost(lost);
-  }
-
-  // LinkHandler
-
-  handleReady(): void {
-    this.#isConnected = true;
-    this.#dialer.succeeded();
-    this.#handler.handleConnect();
-  }
-
-  handleWritten(messages: number): void {
-    this.#handler.handleWritten(messages);
-  }
-
-  handleEnd(reason: Error): void {
-    const wasConnected = this.#isConnected;
-    this.#isConnected = false;
-    if (wasConnected) this.#handler.handleDisconnect(reason);
-    else this.#dialer.failed(reason);
-  }
-
-  // A PULL has nothing to say to a PUSH; the session drops and counts what it says all the same.
-  handleMessage(): void {}
-  handleUnfit(): void {}
-  handleSubscription(): void {}
-  handlePong(): void {}
-  handleTurnEnd(): void {}
-
-  #isWakeScheduled = false;
 
   /** What is sent in the same turn leaves in one write. */
   #scheduleWake(): void {
@@ -118,5 +74,44 @@ export class Push implements PushSocket, LinkHandler, DialerHandler {
       this.#isWakeScheduled = false;
       this.#dialer.link?.wake();
     });
+  }
+
+  #dialing(): DialerHandler {
+    const peer = this.#peer();
+    return {
+      makeLink: (conn, clock) => {
+        const mechanism = new NullMechanism(socketTypeMetadata("PUSH"), false);
+        return new Link(conn, { ...this.#options, socketType: "PUSH", mechanism }, this.#outbox, peer, clock);
+      },
+      handleFailure: (error, isFinal) => this.#handler.handleFailure(error, isFinal),
+      handleGone: (link) => {
+        const { written, lost } = this.#outbox.putBack(link.writtenOctets);
+        if (written > 0) this.#handler.handleWritten(written);
+        if (lost > 0) this.#handler.handleLost(lost);
+      },
+    };
+  }
+
+  #peer(): LinkHandler {
+    return {
+      handleReady: () => {
+        this.#isConnected = true;
+        this.#dialer.succeeded();
+        this.#handler.handleConnect();
+      },
+      handleWritten: (messages) => this.#handler.handleWritten(messages),
+      handleEnd: (reason) => {
+        const wasConnected = this.#isConnected;
+        this.#isConnected = false;
+        if (wasConnected) this.#handler.handleDisconnect(reason);
+        else this.#dialer.failed(reason);
+      },
+      // A PULL has nothing to say to a PUSH; the session drops and counts what it says all the same.
+      handleMessage: () => {},
+      handleUnfit: () => {},
+      handleSubscription: () => {},
+      handlePong: () => {},
+      handleTurnEnd: () => {},
+    };
   }
 }

@@ -7,9 +7,8 @@ import { socketTypeMetadata } from "./command.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { NullMechanism } from "./null.ts";
 import { Outbox } from "./outbox.ts";
-import type { Peer } from "./session.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { type Clock, Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
+import { Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
 import type { ConnectionHandler, MessageHandler, SubOptions, SubSocket } from "./transport.ts";
 
 /**
@@ -20,7 +19,7 @@ import type { ConnectionHandler, MessageHandler, SubOptions, SubSocket } from ".
  *   answers in order. Peers of ZMTP 3.0 may know no PING; for them it comes when SUBSCRIBE is on its way.
  * - What does not match any more, because CANCEL is still under way, is filtered here, as libzmq does.
  */
-export class Sub implements SubSocket, LinkHandler, DialerHandler {
+export class Sub implements SubSocket {
   readonly #options: SubOptions;
   readonly #handler: MessageHandler & ConnectionHandler;
   readonly #dialer: Dialer;
@@ -39,7 +38,7 @@ export class Sub implements SubSocket, LinkHandler, DialerHandler {
   constructor(options: SubOptions, handler: MessageHandler & ConnectionHandler) {
     this.#options = options;
     this.#handler = handler;
-    this.#dialer = new Dialer(parseEndpoint(options.address), options.reconnect, this);
+    this.#dialer = new Dialer(parseEndpoint(options.address), options.reconnect, this.#dialing());
   }
 
   get isConnected(): boolean {
@@ -68,8 +67,8 @@ export class Sub implements SubSocket, LinkHandler, DialerHandler {
     this.#say(false, known.topic);
   }
 
-  async close(): Promise<void> {
-    await this.#dialer.close();
+  close(): Promise<void> {
+    return this.#dialer.close();
   }
 
   #say(subscribe: boolean, topic: Uint8Array): void {
@@ -79,59 +78,52 @@ export class Sub implements SubSocket, LinkHandler, DialerHandler {
     link.wake();
   }
 
-  // DialerHandler
-
-  makeLink(conn: Deno.TcpConn, clock: Clock): Link {
-    const mechanism = new NullMechanism(socketTypeMetadata("SUB"), false);
-    const outbox = new Outbox({ messages: 0, bytes: 0 });
-    return new Link(conn, { ...this.#options, socketType: "SUB", mechanism }, outbox, this, clock);
+  #dialing(): DialerHandler {
+    const peer = this.#peer();
+    return {
+      makeLink: (conn, clock) => {
+        const mechanism = new NullMechanism(socketTypeMetadata("SUB"), false);
+        const outbox = new Outbox({ messages: 0, bytes: 0 });
+        return new Link(conn, { ...this.#options, socketType: "SUB", mechanism }, outbox, peer, clock);
+      },
+      handleFailure: (error, isFinal) => this.#handler.handleFailure(error, isFinal),
+      handleGone: () => {},
+    };
   }
 
-  handleFailure(error: Error, isFinal: boolean): void {
-    this.#handler.handleFailure(error, isFinal);
+  #peer(): LinkHandler {
+    return {
+      handleReady: ({ minor }) => {
+        this.#isReady = true;
+        this.#dialer.succeeded();
+        const { session } = this.#dialer.link!;
+        for (const { topic } of this.#topics.values()) session.changeSubscription({ subscribe: true, topic });
+        if (minor >= 1) session.ping();
+        else this.#handleSubscribed();
+      },
+      handlePong: () => this.#handleSubscribed(),
+      handleMessage: (bytes, start, bodyStart, end) => {
+        if (!this.#filter.isEverything && !this.#filter.matches(bytes, bodyStart, end)) return;
+        this.#handler.handleMessage(bytes, start, bodyStart, end);
+      },
+      handleUnfit: (reason, size, parts) => this.#handler.handleUnfit(reason, size, parts),
+      handleTurnEnd: () => this.#handler.handleTurnEnd(),
+      handleEnd: (reason) => {
+        const wasConnected = this.#isConnected;
+        this.#isReady = false;
+        this.#isConnected = false;
+        if (wasConnected) this.#handler.handleDisconnect(reason);
+        else this.#dialer.failed(reason);
+      },
+      // A PUB takes no subscriptions from us and we write nothing but commands.
+      handleSubscription: () => {},
+      handleWritten: () => {},
+    };
   }
 
-  handleGone(): void {}
-
-  // LinkHandler
-
-  handleReady({ minor }: Peer): void {
-    this.#isReady = true;
-    this.#dialer.succeeded();
-    const { session } = this.#dialer.link!;
-    for (const { topic } of this.#topics.values()) session.changeSubscription({ subscribe: true, topic });
-    if (minor >= 1) session.ping();
-    else this.handlePong();
-  }
-
-  handlePong(): void {
+  #handleSubscribed(): void {
     if (this.#isConnected) return;
     this.#isConnected = true;
     this.#handler.handleConnect();
   }
-
-  handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
-    if (!this.#filter.isEverything && !this.#filter.matches(bytes, bodyStart, end)) return;
-    this.#handler.handleMessage(bytes, start, bodyStart, end);
-  }
-
-  handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {
-    this.#handler.handleUnfit(reason, size, parts);
-  }
-
-  handleTurnEnd(): void {
-    this.#handler.handleTurnEnd();
-  }
-
-  handleEnd(reason: Error): void {
-    const wasConnected = this.#isConnected;
-    this.#isReady = false;
-    this.#isConnected = false;
-    if (wasConnected) this.#handler.handleDisconnect(reason);
-    else this.#dialer.failed(reason);
-  }
-
-  // A PUB takes no subscriptions from us and we write nothing but commands.
-  handleSubscription(): void {}
-  handleWritten(): void {}
 }

@@ -172,9 +172,17 @@ export interface SubSocket {
 export interface Transport {
   /** For people. */
   readonly name: string;
-  /** @throws {ListenError} If it cannot listen there. */
+  /**
+   * Listens, and hands over what comes.
+   *
+   * @throws {ListenError} If it cannot listen there.
+   */
   pull(options: PullOptions, handler: MessageHandler): PullSocket;
-  /** @throws {ListenError} If it cannot listen there. */
+  /**
+   * Listens, and sends to whoever subscribes.
+   *
+   * @throws {ListenError} If it cannot listen there.
+   */
   pub(options: PubOptions): PubSocket;
   /** Dials in the background, for ever. */
   push(options: PushOptions, handler: PushHandler): PushSocket;
