@@ -1,0 +1,30 @@
+"""Sends a message and prints the messages that come, its own included.
+
+    pip install pyzmq
+    python3 examples/python_client.py BROADCAST_ADDRESS RECEIVE_ADDRESS
+"""
+import json
+import sys
+
+import zmq
+
+broadcast_address, receive_address = sys.argv[1:3]
+context = zmq.Context()
+
+listener = context.socket(zmq.SUB)
+listener.connect(broadcast_address)
+listener.subscribe(b"")  # everything
+
+sender = context.socket(zmq.PUSH)
+sender.connect(receive_address)
+sender.send_json({"type": "ready", "source_pid": 1, "source_id": "python"})
+
+while True:
+    message = json.loads(listener.recv())
+    print(json.dumps(message), flush=True)
+    if message["type"] == "stop":
+        break
+
+sender.close()
+listener.close()
+context.term()
