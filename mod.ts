@@ -29,5 +29,6 @@ export * from "./broker.ts";
 export * from "./client.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
+export * from "./http.ts";
 export * from "./messages.ts";
 export type { Endpoint, ListenStats, PubStats, QueueLimit, SubscriberStats, Transport } from "./zmtp/mod.ts";

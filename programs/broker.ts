@@ -26,6 +26,7 @@ USAGE
 OPTIONS
   --broadcast-port N   port of the address to listen at; 0, the default, takes any free one
   --receive-port N     port of the address to send to; 0, the default, takes any free one
+  --http PORT          serve web pages and scripts too, with a live page to look at; 0 takes any free port
   --public             be reachable from other machines; needs --allow-anonymous, and
                        deno run --allow-net=0.0.0.0
   --allow-anonymous    with --public: let everyone join who can reach the addresses
@@ -44,6 +45,7 @@ export function runBroker(): Promise<void> {
     flags: {
       "broadcast-port": { type: "string" },
       "receive-port": { type: "string" },
+      http: { type: "string" },
       public: { type: "boolean" },
       "allow-anonymous": { type: "boolean" },
       json: { type: "boolean" },
@@ -68,10 +70,12 @@ async function run(values: FlagValues, positionals: readonly string[]): Promise<
       "Cannot use --public: everyone who can reach this machine could join; add --allow-anonymous if that is meant",
     );
   }
+  const httpPort = integerFlag(values, "http", 0, 65_535);
   const interrupt = untilSignal();
   try {
     await using server = new MessageServer(options);
-    announce(server, values.json === true);
+    await using web = httpPort === undefined ? undefined : await serveWeb(server, httpPort);
+    announce(server, web, values.json === true);
     if (values.verbose === true) tell(server);
     await aborted(interrupt.signal);
   } finally {
@@ -79,12 +83,51 @@ async function run(values: FlagValues, positionals: readonly string[]): Promise<
   }
 }
 
-function announce({ broadcastAddress, receiveAddress }: MessageServer, json: boolean): void {
-  if (json) return print(JSON.stringify({ broadcastAddress, receiveAddress, http: null }));
+/** The gateway is a client like any other; it only lives in the same process. */
+async function serveWeb({ broadcastAddress, receiveAddress }: MessageServer, port: number): Promise<Web> {
+  const [{ serveGateway }, { PassiveMessageClient }] = await Promise.all([
+    import("../http.ts"),
+    import("../client.ts"),
+  ]);
+  const here = (address: string) => address.replace("//0.0.0.0:", "//127.0.0.1:");
+  const client = new PassiveMessageClient({
+    serverBroadcast: here(broadcastAddress),
+    serverReceive: here(receiveAddress),
+  });
+  try {
+    const gateway = serveGateway(client, { port, log: complain });
+    await client.ready; // Whoever reads the page's address may send at once.
+    return {
+      url: gateway.url,
+      pageUrl: gateway.pageUrl,
+      async [Symbol.asyncDispose]() {
+        await gateway.close();
+        await client.close();
+      },
+    };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+/** The gateway with its client. */
+interface Web extends AsyncDisposable {
+  readonly url: string;
+  readonly pageUrl: string;
+}
+
+function announce(
+  { broadcastAddress, receiveAddress }: MessageServer,
+  web: Web | undefined,
+  json: boolean,
+): void {
+  if (json) return print(JSON.stringify({ broadcastAddress, receiveAddress, http: web?.url ?? null }));
+  const page = web === undefined ? "" : `\n  live page for your browser       ${web.pageUrl}`;
   print(`The broker is running (version ${VERSION}). Stop it with Ctrl+C.
 
   broadcast address (listen here)  ${broadcastAddress}
-  receive address (send here)      ${receiveAddress}
+  receive address (send here)      ${receiveAddress}${page}
 
 Try it in two other terminals:
 
