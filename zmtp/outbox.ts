@@ -111,9 +111,10 @@ export class Outbox {
     return range.bytes.subarray(range.start, range.end);
   }
 
-  /** What was taken has been handed to the operating system. Returns how many messages that were. */
+  /** What was taken has been handed to the operating system. Returns how many messages that were: 0 if they were cleared. */
   written(): number {
-    const { start, end, messages } = this.#writing!;
+    if (this.#writing === undefined) return 0;
+    const { start, end, messages } = this.#writing;
     this.#writing = undefined;
     this.#messages -= messages;
     this.#bytes -= end - start;
