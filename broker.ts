@@ -16,7 +16,6 @@ import { explainJson, explainJsonText, explainUnfit, isJsonObject } from "./json
 import { type Message, stringifyMessage } from "./messages.ts";
 import { checkInteger } from "./options.ts";
 import {
-  encodeTextFrame,
   formatEndpoint,
   type ListenStats,
   type MessageHandler,
@@ -70,10 +69,10 @@ export interface MessageServerStats {
   readonly refused: Readonly<Partial<Record<MessageError["code"], number>>>;
   /** Messages that came in while paused. */
   readonly ignored: number;
-  /** The receive address. */
-  readonly senders: ListenStats;
-  /** The broadcast address. */
-  readonly subscribers: PubStats;
+  /** The receive address; absent with a transport that cannot tell, such as libzmq. */
+  readonly senders?: ListenStats;
+  /** The broadcast address; absent with a transport that cannot tell, such as libzmq. */
+  readonly subscribers?: PubStats;
 }
 
 /** The events of a {@linkcode MessageServer}. */
@@ -213,22 +212,23 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     const error = explainJsonText(text);
     if (error !== undefined) throw error;
     if (this.#closing !== undefined) throw new ClosedError("Cannot send message: the broker is closed");
-    const frame = encodeTextFrame(text);
     this.#passOn(); // What came in before goes out before.
-    this.#publish(frame, 0, frame.length, 1);
+    this.#broadcast++;
+    this.#pub.publishText(text);
     this.#pub.flush();
   }
 
   /** Counters of the moment. Every message that was not delivered is in one of them. */
   stats(): MessageServerStats {
+    const [senders, subscribers] = [this.#pull.stats(), this.#pub.stats()];
     return {
       received: this.#received,
       receivedBytes: this.#receivedBytes,
       broadcast: this.#broadcast,
       refused: { ...this.#refused },
       ignored: this.#ignored,
-      senders: this.#pull.stats(),
-      subscribers: this.#pub.stats(),
+      ...(senders && { senders }),
+      ...(subscribers && { subscribers }),
     };
   }
 

@@ -21,7 +21,7 @@ async function subscriber(server: MessageServer, topic = ""): Promise<RawPeer> {
 }
 
 function subscribers(server: MessageServer): number {
-  return server.stats().subscribers.subscribers.filter(({ topics }) => topics > 0).length;
+  return server.stats().subscribers!.subscribers.filter(({ topics }) => topics > 0).length;
 }
 
 function message(text: string): Uint8Array {
@@ -172,7 +172,7 @@ Deno.test("MessageServer closes a connection that announces an absurd size, and 
   await push.write(new Uint8Array([2, 0, 0, 1, 0, 0, 0, 0, 0]));
 
   await push.ended();
-  assert.deepEqual(server.stats().senders.faults, { "frame-too-large": 1 });
+  assert.deepEqual(server.stats().senders!.faults, { "frame-too-large": 1 });
 });
 
 Deno.test("MessageServer.pause reads, counts and ignores what comes in", async () => {
@@ -268,7 +268,7 @@ Deno.test("MessageServer gives a subscriber with narrow topics only what matches
   await narrow.write(encodeSubscription({ subscribe: true, topic: octets.encode('{"type":"') }));
   await narrow.write(encodeSubscription({ subscribe: false, topic: octets.encode('{"type":"') }));
   await narrow.write(encodeLegacySubscription({ subscribe: true, topic: octets.encode('{"type":"c"') }));
-  await until(() => server.stats().subscribers.subscribers[0]?.topics === 2, "two topics");
+  await until(() => server.stats().subscribers!.subscribers[0]?.topics === 2, "two topics");
   await using push = await RawPeer.join(server.receiveAddress, "PUSH");
 
   await push.write(concat(...["a", "b", "c", "a"].map((type, i) => message(`{"type":"${type}","i":${i}}`))));
@@ -290,7 +290,7 @@ Deno.test("MessageServer lets a subscriber that never reads lose messages, that 
     assert.equal(JSON.parse((await healthy.readText())!).i, i);
   }
 
-  const { subscribers: [first, second], dropped } = server.stats().subscribers;
+  const { subscribers: [first, second], dropped } = server.stats().subscribers!;
   assert.ok(first!.dropped > 0, "the stuck one lost messages");
   assert.ok(first!.queuedMessages <= 100, "its queue is bounded");
   assert.equal(second!.dropped, 0, "the healthy one lost nothing");
@@ -308,7 +308,7 @@ Deno.test("MessageServer answers PING behind SUBSCRIBE in order, so that a PONG 
   const pong = await peer.readFrame();
 
   assert.deepEqual(pong!.body, new Uint8Array([4, 0x50, 0x4f, 0x4e, 0x47]));
-  assert.equal(server.stats().subscribers.subscribers[0]!.topics, 1);
+  assert.equal(server.stats().subscribers!.subscribers[0]!.topics, 1);
 });
 
 Deno.test("MessageServer closes a connection that is silent longer than handshakeTimeoutMs, and serves others", async () => {
@@ -317,7 +317,7 @@ Deno.test("MessageServer closes a connection that is silent longer than handshak
 
   await silent.ended();
 
-  assert.deepEqual(server.stats().senders.faults, { "handshake-timeout": 1 });
+  assert.deepEqual(server.stats().senders!.faults, { "handshake-timeout": 1 });
   await using sub = await subscriber(server);
   server.sendMessage({ type: "a" });
   assert.equal(await sub.readText(), '{"type":"a"}');
@@ -330,7 +330,7 @@ Deno.test("MessageServer closes connections above maxConnections and counts them
   await using second = await RawPeer.connect(server.receiveAddress);
   await second.ended();
 
-  assert.equal(server.stats().senders.refusedConnections, 1);
+  assert.equal(server.stats().senders!.refusedConnections, 1);
 });
 
 Deno.test("MessageServer tells a SUB at the receive address by ERROR that it is wrong there", async () => {
@@ -356,7 +356,7 @@ Deno.test("MessageServer turns a browser away at once", async () => {
   await browser.write(octets.encode("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
 
   await browser.ended();
-  await until(() => server.stats().senders.faults["bad-greeting"] === 1, "the fault");
+  await until(() => server.stats().senders!.faults["bad-greeting"] === 1, "the fault");
 });
 
 Deno.test("MessageServer.close() lets a subscriber take what waits for it", async () => {
@@ -380,7 +380,7 @@ Deno.test("MessageServer.close() does not wait longer than lingerMs for a subscr
 
   await soon(server.close());
 
-  assert.ok(server.stats().subscribers.discarded > 0);
+  assert.ok(server.stats().subscribers!.discarded > 0);
 });
 
 Deno.test("MessageServer closes when its signal is aborted", async () => {

@@ -10,7 +10,7 @@ async function isPrinted(server: MessageServer, line: () => Promise<string | und
   let printed: string | undefined;
   const first = line().then((text) => printed = text);
   await until(
-    () => server.stats().subscribers.subscribers.some(({ topics }) => topics > 0),
+    () => server.stats().subscribers!.subscribers.some(({ topics }) => topics > 0),
     "the example's subscription",
   );
   const flow = setInterval(() => server.sendMessage({ type: "subject", subject: 119 }), 20);

@@ -23,7 +23,7 @@ function addresses(server: MessageServer): { serverBroadcast: string; serverRece
 
 /** A libzmq SUB at our broker, subscribed. */
 async function libzmqSub(server: MessageServer, topics: readonly string[] = [""]): Promise<LibzmqSub> {
-  const before = server.stats().subscribers.subscribers.filter(({ topics }) => topics > 0).length;
+  const before = server.stats().subscribers!.subscribers.filter(({ topics }) => topics > 0).length;
   const sub = new LibzmqSub();
   sub.connect(server.broadcastAddress);
   sub.subscribe(...topics);
@@ -96,7 +96,7 @@ Deno.test("MessageServer gives a libzmq SUB with prefix topics only what matches
 Deno.test("MessageServer takes libzmq's topics as a set: subscribed twice, unsubscribed twice is unsubscribed", async () => {
   await using server = new MessageServer();
   using sub = await libzmqSub(server, ['{"type":"a"']);
-  const topics = () => server.stats().subscribers.subscribers[0]?.topics;
+  const topics = () => server.stats().subscribers!.subscribers[0]?.topics;
   sub.subscribe('{"type":"a"', '{"type":"b"');
   await until(() => topics() === 2, "two topics");
 
@@ -153,7 +153,7 @@ Deno.test("MessageServer answers libzmq's heartbeats, and libzmq stays connected
   await send(push, '{"type":"b"}');
   await until(() => server.stats().received === 2, "the second message");
 
-  assert.equal(server.stats().senders.accepted, 1, "one connection all the time");
+  assert.equal(server.stats().senders!.accepted, 1, "one connection all the time");
 });
 
 /** A libzmq broker of the plainest kind: PULL and PUB, forwarded by a loop that never waits in libzmq. */
@@ -289,7 +289,7 @@ Deno.test("MessageServer outlives kill -9 of a libzmq sender in the middle of it
 
   sender.kill("SIGKILL");
   await sender[Symbol.asyncDispose]();
-  await until(() => server.stats().senders.connections === 1, "the end of the sender's connection");
+  await until(() => server.stats().senders!.connections === 1, "the end of the sender's connection");
   server.sendMessage({ type: "still here" });
   await until(() => listener.getLastMessage()[1] === '{"type":"still here"}', "the next message");
 
@@ -319,13 +319,16 @@ Deno.test("MessageServer outlives kill -9 of a libzmq subscriber in the middle o
     assert.equal(await soon(subscriber.line()), "listening");
     subscriber.kill("SIGKILL");
     await subscriber[Symbol.asyncDispose]();
-    await until(() => server.stats().subscribers.connections === 1, "the end of the subscriber's connection");
+    await until(
+      () => server.stats().subscribers!.connections === 1,
+      "the end of the subscriber's connection",
+    );
   } finally {
     clearInterval(flow);
   }
   await until(() => healthy.count === sent, "every message at the healthy one");
 
-  assert.equal(server.stats().subscribers.subscribers[0]!.dropped, 0);
+  assert.equal(server.stats().subscribers!.subscribers[0]!.dropped, 0);
 });
 
 Deno.test("Our clients survive kill -9 of a libzmq broker and its return on the same ports", async () => {

@@ -82,7 +82,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test(`client.ts listen ends with code 0 on ${signal}`, async () => {
     await using server = new MessageServer();
     await using listener = new Program(["client.ts", "listen", "--broadcast", server.broadcastAddress]);
-    await until(() => server.stats().subscribers.accepted === 1, "the listener");
+    await until(() => server.stats().subscribers!.accepted === 1, "the listener");
 
     listener.kill(signal);
 
@@ -169,7 +169,7 @@ Deno.test("client.ts listen prints type and text for people, and ends after --co
     "--count",
     "2",
   ]);
-  await until(() => server.stats().subscribers.subscribers[0]?.topics === 1, "the subscription");
+  await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
 
   server.sendJsonMessage('{"type":"subject",\n"subject":119}');
   server.sendMessage({ type: "ready" });
@@ -245,7 +245,7 @@ Deno.test("client.ts last prints only the newest message", async () => {
     "--broadcast",
     server.broadcastAddress,
   ]);
-  await until(() => server.stats().subscribers.subscribers[0]?.topics === 1, "the subscription");
+  await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
 
   server.sendMessage({ type: "old" });
   server.sendMessage({ type: "new" });

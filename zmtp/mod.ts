@@ -17,8 +17,6 @@ export type * from "./transport.ts";
 export type { QueueLimit } from "./outbox.ts";
 export { type Endpoint, formatEndpoint, parseBindEndpoint, parseEndpoint } from "./endpoint.ts";
 
-export { encodeTextFrame } from "./frame.ts";
-
 /** Our own engine as a transport; the default of broker and clients. */
 export const zmtp: Transport = {
   name: "zmtp",

@@ -7,7 +7,7 @@ import { Arena } from "./arena.ts";
 import { socketTypeMetadata, type SubscriptionChange } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
-import { frameBodyStart, frameEnd } from "./frame.ts";
+import { encodeTextFrame, frameBodyStart, frameEnd } from "./frame.ts";
 import { NullMechanism } from "./null.ts";
 import { Outbox, type QueueLimit } from "./outbox.ts";
 import { listenStats } from "./pull.ts";
@@ -80,6 +80,11 @@ export class Pub implements PubSocket {
       }
       subscriber.outbox.push(block, at - (end - start), at, messages);
     }
+  }
+
+  publishText(text: string): void {
+    const frame = encodeTextFrame(text);
+    this.publish(frame, 0, frame.length, 1);
   }
 
   flush(): void {

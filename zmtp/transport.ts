@@ -9,8 +9,9 @@ import type { QueueLimit } from "./outbox.ts";
 /** Takes the messages of a PULL or a SUB, in the order in which each peer sent them. */
 export interface MessageHandler {
   /**
-   * One message: `bytes[start, end)` is its frame as it travelled, its body begins at `bodyStart`. The octets may be
-   * overwritten when the call returns.
+   * One message: its body is `bytes[bodyStart, end)`, and `bytes[start, end)` is what {@linkcode PubSocket.publish} of the
+   * same transport takes: the frame as it travelled, or the body alone where the transport makes the frames itself. The
+   * octets may be overwritten when the call returns.
    */
   handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
   /** A message that has several frames or is too large. It was not kept. */
@@ -123,21 +124,24 @@ export interface ListenSocket {
 
 /** Receives from whoever connects. */
 export interface PullSocket extends ListenSocket {
-  /** Counters of the moment. */
-  stats(): ListenStats;
+  /** Counters of the moment; undefined if the transport cannot tell. */
+  stats(): ListenStats | undefined;
 }
 
 /** Sends to whoever connects and has subscribed. Never waits. */
 export interface PubSocket extends ListenSocket {
   /**
-   * Takes `messages` whole frames, `bytes[start, end)`, for every subscriber whom they concern. They leave with the next
-   * {@linkcode PubSocket.flush}. The octets may be overwritten when the call returns.
+   * Takes `messages` messages that lie together as {@linkcode MessageHandler.handleMessage} of the same transport gave them,
+   * for every subscriber whom they concern. They leave with the next {@linkcode PubSocket.flush}. The octets may be
+   * overwritten when the call returns.
    */
   publish(bytes: Uint8Array, start: number, end: number, messages: number): void;
+  /** Takes a text as one message. */
+  publishText(text: string): void;
   /** Starts writing what was published. */
   flush(): void;
-  /** Counters of the moment. */
-  stats(): PubStats;
+  /** Counters of the moment; undefined if the transport cannot tell. */
+  stats(): PubStats | undefined;
 }
 
 /** Sends to the one it is connected to. */

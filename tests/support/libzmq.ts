@@ -94,11 +94,11 @@ export async function send(
 
 /** Waits until the broker has so many subscribers with a topic: libzmq itself tells nobody when it has subscribed. */
 export function subscribed(
-  server: { stats(): { subscribers: { subscribers: readonly { topics: number }[] } } },
+  server: { stats(): { subscribers?: { subscribers: readonly { topics: number }[] } } },
   count: number,
 ): Promise<void> {
   return until(
-    () => server.stats().subscribers.subscribers.filter(({ topics }) => topics > 0).length >= count,
+    () => server.stats().subscribers!.subscribers.filter(({ topics }) => topics > 0).length >= count,
     `${count} subscribers`,
   );
 }
