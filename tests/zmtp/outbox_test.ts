@@ -225,7 +225,9 @@ coreTest("Outbox equals a naive queue: never above its limit, in order, nothing 
           model.writing = [];
         } else if ("push" in step) {
           const frames = step.push.map((size) => encodeFrame(new Uint8Array(size).fill(++number), 0));
-          if (!step.touching || at > 30_000) [block, at] = [new Uint8Array(40_000), 5];
+          // Another block, at the same place: it does not touch.
+          if (!step.touching || at > 30_000) block = new Uint8Array(40_000);
+          if (at > 30_000) at = 5;
           const start = at;
           for (const frame of frames) {
             block.set(frame, at);
