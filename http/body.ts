@@ -15,35 +15,38 @@ import { Problem } from "./problem.ts";
 export async function readBody(gate: Gate, request: Request): Promise<Uint8Array> {
   const limit = gate.settings.maxBody;
   const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) > limit) throw tooLarge(limit);
+  // Where the length is announced and the body not read, Deno closes the connection by itself.
+  const headers: Readonly<Record<string, string>> = declared === null ? { connection: "close" } : {};
+  if (declared !== null && Number(declared) > limit) throw tooLarge(limit, headers);
   const late = Promise.withResolvers<never>();
   const finish = gate.startBodyDeadline(() =>
     late.reject(
       new Problem(
         "request-timeout",
         `Cannot read body: it did not arrive within ${gate.settings.bodyTimeoutMs} ms`,
-        {
-          headers: { connection: "close" },
-        },
+        { headers },
       ),
     )
   );
   try {
     // With a length, the server holds the body to it; without one, we count.
-    const body = declared === null ? readCounted(request, limit, late.promise) : request.bytes();
+    const body = declared === null ? readCounted(request, limit, headers, late.promise) : request.bytes();
     body.catch(() => {});
     return await Promise.race([body, late.promise]);
   } catch (error) {
     if (error instanceof Problem) throw error;
-    throw new Problem("missing-message", "Cannot read body: it ended before its time", {
-      headers: { connection: "close" },
-    });
+    throw new Problem("missing-message", "Cannot read body: it ended before its time", { headers });
   } finally {
     finish();
   }
 }
 
-async function readCounted(request: Request, limit: number, late: Promise<never>): Promise<Uint8Array> {
+async function readCounted(
+  request: Request,
+  limit: number,
+  headers: Readonly<Record<string, string>>,
+  late: Promise<never>,
+): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();
   // A read that never ends would keep the connection.
@@ -56,7 +59,7 @@ async function readCounted(request: Request, limit: number, late: Promise<never>
     size += value.byteLength;
     if (size > limit) {
       reader.cancel().catch(() => {});
-      throw tooLarge(limit);
+      throw tooLarge(limit, headers);
     }
     chunks.push(value);
   }
@@ -69,9 +72,9 @@ async function readCounted(request: Request, limit: number, late: Promise<never>
   return body;
 }
 
-function tooLarge(limit: number): Problem {
+function tooLarge(limit: number, headers: Readonly<Record<string, string>>): Problem {
   return new Problem("too-large", `Cannot take body: it is larger than ${limit} bytes`, {
     fields: { limit },
-    headers: { connection: "close" },
+    headers,
   });
 }

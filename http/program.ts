@@ -1,202 +1,157 @@
 /**
- * The gateway as a program.
+ * The gateway as a program; `http.ts` loads it when it is run.
  *
  * @module
  */
-import { parseArgs } from "node:util";
-import { PassiveMessageClient } from "../client.ts";
+import { PassiveMessageClient, type PassiveMessageClientOptions } from "../client.ts";
+import { ClosedError, OptionError } from "../errors.ts";
+import {
+  aborted,
+  addressFlag,
+  complain,
+  type FlagValues,
+  integerFlag,
+  print,
+  runProgram,
+  untilSignal,
+  UsageError,
+} from "../programs/command_line.ts";
 import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "./server.ts";
-import { VERSION } from "./version.ts";
 
-const HELP =
-  `Message bus over HTTP ${VERSION}: poll, long-poll, history, event stream, WebSocket, and a live page.
+const HELP = `The bus on the web: poll, long-poll, history, event stream, WebSocket, and a live page.
 
-Usage:
+USAGE
   deno run --allow-net=127.0.0.1 http.ts --broadcast ADDRESS --receive ADDRESS [options]
 
-Options:
-  --broadcast ADDRESS   where the broker sends, such as tcp://127.0.0.1:5555
-  --receive ADDRESS     where the broker takes messages; without it nothing can be sent
-  -p, --port N          port to listen at, 0 for any free one            (8000)
-  --hostname NAME       address to listen at; other than loopback needs --token or --insecure (127.0.0.1)
-  --token TEXT          what clients must show; "auto" makes one and prints it
-  --insecure            listen beyond this machine without a token
-  --allow-host NAME     further name under which the gateway is reached; may be repeated
-  --allow-origin ORIGIN pages of this origin may use the gateway; may be repeated
-  --prefix PATH         mount all paths below this one
-  --value               answer with messages as JSON values instead of JSON texts
-  --max-waiters N       most clients that may wait at the same time      (2000)
-  --history N           messages that are held for late clients          (1000)
-  --json                print one line of JSON instead of text for people
-  -h, --help            print this
-  -V, --version         print the version
+OPTIONS
+  --broadcast ADDRESS    where the broker sends, such as tcp://127.0.0.1:5555
+  --receive ADDRESS      where the broker takes messages; without it nothing can be sent
+  -p, --port N           port to listen at, 0 for any free one; 8000 when left out
+  --hostname NAME        address to listen at; 127.0.0.1 when left out. Any that other machines
+                         can reach needs --token or --insecure, and an --allow-net of its own
+  --token TEXT           what clients must show; "auto" makes one and prints it
+  --insecure             let everyone take part who can reach --hostname
+  --allow-host NAME      further name by which the gateway is reached; may be repeated
+  --allow-origin ORIGIN  pages of this origin may use the gateway; may be repeated
+  --prefix PATH          mount all paths below this one, such as /bus
+  --value                answer with messages as JSON values instead of JSON texts
+  --max-waiters N        most clients that may wait at the same time; 2000 when left out
+  --history N            messages that are held for late clients; 1000 when left out
+  --json                 print one line of JSON with the URLs, for programs
+  -h, --help             print this text
+  -V, --version          print the version
 
-The sandbox needs --allow-net for the --hostname given and for the broker's host.
-`;
+Stop it with Ctrl+C.`;
 
-/** Exit code for a wrong command line. */
-const USAGE = 2;
-
-/** What the command line asks for. */
-interface Arguments {
-  readonly help: boolean;
-  readonly version: boolean;
-  readonly json: boolean;
-  readonly client: ConstructorParameters<typeof PassiveMessageClient>[0];
-  readonly server: ServeGatewayOptions;
-}
-
-/** Runs the program: ends by a signal, or with an exit code when it cannot start. */
-export async function runGateway(args: readonly string[] = Deno.args): Promise<void> {
-  let parsed: Arguments;
-  try {
-    parsed = readArguments(args);
-  } catch (error) {
-    return fail(`${messageOf(error)}. See --help`, USAGE);
-  }
-  if (parsed.help) return print(HELP.trimEnd());
-  if (parsed.version) return print(VERSION);
-  const stop = Promise.withResolvers<void>();
-  let client: PassiveMessageClient;
-  let server: GatewayServer;
-  try {
-    client = new PassiveMessageClient(parsed.client);
-  } catch (error) {
-    return fail(messageOf(error), USAGE);
-  }
-  try {
-    server = serveGateway(client, { ...parsed.server, log: (line) => tell(line) });
-  } catch (error) {
-    await client.close({ lingerMs: 0 });
-    return fail(
-      messageOf(error),
-      codeOf(error) === "bad-option" || codeOf(error) === "anonymous-not-allowed" ? USAGE : 1,
-    );
-  }
-  announce(server, client, parsed.json);
-  let exitCode = 0;
-  client.ready.catch((error: unknown) => {
-    // The broker refuses us, or the sandbox does: waiting longer changes nothing.
-    if (codeOf(error) === "closed") return;
-    tell(messageOf(error));
-    exitCode = 1;
-    stop.resolve();
-  });
-  let isStopping = false;
-  const handleSignal = () => {
-    // The second one means it.
-    if (isStopping) Deno.exit(130);
-    isStopping = true;
-    stop.resolve();
-  };
-  const signals: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, handleSignal);
-  await stop.promise;
-  await server.close();
-  await client.close();
-  for (const signal of signals) Deno.removeSignalListener(signal, handleSignal);
-  // A client that does not read its answer could keep the process for as long as it likes.
-  Deno.exit(exitCode);
-}
-
-function readArguments(args: readonly string[]): Arguments {
-  const { values } = parseArgs({
-    args: [...args],
-    strict: true,
-    allowPositionals: false,
-    options: {
+/** Runs the gateway until SIGINT or SIGTERM. */
+export async function runGateway(): Promise<void> {
+  await runProgram({
+    name: "http.ts",
+    help: HELP,
+    flags: {
       "broadcast": { type: "string" },
       "receive": { type: "string" },
-      "port": { type: "string", short: "p", default: "8000" },
-      "hostname": { type: "string", default: "127.0.0.1" },
+      "port": { type: "string", short: "p" },
+      "hostname": { type: "string" },
       "token": { type: "string" },
-      "insecure": { type: "boolean", default: false },
-      "allow-host": { type: "string", multiple: true, default: [] },
-      "allow-origin": { type: "string", multiple: true, default: [] },
-      "prefix": { type: "string", default: "" },
-      "value": { type: "boolean", default: false },
-      "max-waiters": { type: "string", default: "2000" },
-      "history": { type: "string", default: "1000" },
-      "json": { type: "boolean", default: false },
-      "help": { type: "boolean", short: "h", default: false },
-      "version": { type: "boolean", short: "V", default: false },
+      "insecure": { type: "boolean" },
+      "allow-host": { type: "string", multiple: true },
+      "allow-origin": { type: "string", multiple: true },
+      "prefix": { type: "string" },
+      "value": { type: "boolean" },
+      "max-waiters": { type: "string" },
+      "history": { type: "string" },
+      "json": { type: "boolean" },
     },
+    run,
   });
-  if (!values.help && !values.version && values.broadcast === undefined && values.receive === undefined) {
-    throw new Error("Cannot start: --broadcast ADDRESS or --receive ADDRESS is missing");
+}
+
+async function run(values: FlagValues, positionals: readonly string[]): Promise<void> {
+  if (positionals.length > 0) {
+    throw new UsageError(`Cannot use argument ${JSON.stringify(positionals[0])}: expected options only`);
+  }
+  const clientOptions = readClientOptions(values);
+  const serverOptions = readServerOptions(values);
+  const interrupt = untilSignal();
+  try {
+    await using client = new PassiveMessageClient(clientOptions);
+    await using server = serve(client, serverOptions);
+    announce(server, client, values.json === true);
+    // A broker that refuses us, or a sandbox that does, will do so again: that ends the program. One that is away may come.
+    const refused = client.ready.then(() => new Promise<never>(() => {}));
+    await Promise.race([aborted(interrupt.signal), refused]).catch((error: unknown) => {
+      if (!(error instanceof ClosedError)) throw error;
+    });
+    await server.close();
+    await client.close();
+  } finally {
+    interrupt.stop();
+  }
+  // A client that does not read its answer could keep the process for as long as it likes.
+  Deno.exit();
+}
+
+function serve(client: PassiveMessageClient, options: ServeGatewayOptions): GatewayServer {
+  try {
+    return serveGateway(client, options);
+  } catch (error) {
+    if (!(error instanceof OptionError) || error.code !== "anonymous-not-allowed") throw error;
+    throw new UsageError(
+      `Cannot use --hostname ${options.hostname}: other machines could reach it; add --token auto, or --insecure if everyone may`,
+    );
+  }
+}
+
+function readClientOptions(values: FlagValues): PassiveMessageClientOptions {
+  const serverBroadcast = addressFlag(values, "broadcast");
+  const serverReceive = addressFlag(values, "receive");
+  if (serverBroadcast === undefined && serverReceive === undefined) {
+    throw new UsageError("Cannot start: --broadcast ADDRESS, --receive ADDRESS or both must be given");
   }
   return {
-    help: values.help,
-    version: values.version,
-    json: values.json,
-    client: {
-      ...(values.broadcast === undefined ? {} : { serverBroadcast: values.broadcast }),
-      ...(values.receive === undefined ? {} : { serverReceive: values.receive }),
-      history: { messages: readInteger("history", values.history, 1, 1_000_000) },
-    },
-    server: {
-      port: readInteger("port", values.port, 0, 65_535),
-      hostname: values.hostname,
-      insecure: values.insecure,
-      allowedHosts: values["allow-host"],
-      allowedOrigins: values["allow-origin"],
-      prefix: values.prefix,
-      messageAs: values.value ? "value" : "text",
-      maxWaiters: readInteger("max-waiters", values["max-waiters"], 0, 1_000_000),
-      ...(values.token === undefined ? {} : { token: values.token }),
-    },
+    ...(serverBroadcast === undefined ? {} : { serverBroadcast }),
+    ...(serverReceive === undefined ? {} : { serverReceive }),
+    history: { messages: integerFlag(values, "history", 1, 1_000_000) ?? 1000 },
   };
 }
 
-function readInteger(name: string, text: string, min: number, max: number): number {
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
-  if (number >= min && number <= max) return number;
-  throw new Error(
-    `Cannot use --${name}: it is ${JSON.stringify(text)}, not a whole number from ${min} to ${max}`,
-  );
+function readServerOptions(values: FlagValues): ServeGatewayOptions {
+  const maxWaiters = integerFlag(values, "max-waiters", 0, 1_000_000);
+  return {
+    port: integerFlag(values, "port", 0, 65_535) ?? 8000,
+    insecure: values.insecure === true,
+    allowedHosts: (values["allow-host"] ?? []) as string[],
+    allowedOrigins: (values["allow-origin"] ?? []) as string[],
+    messageAs: values.value === true ? "value" : "text",
+    log: complain,
+    ...(typeof values.hostname === "string" ? { hostname: values.hostname } : {}),
+    ...(typeof values.token === "string" ? { token: values.token } : {}),
+    ...(typeof values.prefix === "string" ? { prefix: values.prefix } : {}),
+    ...(maxWaiters === undefined ? {} : { maxWaiters }),
+  };
 }
 
 function announce(server: GatewayServer, client: PassiveMessageClient, asJson: boolean): void {
-  const { url, pageUrl, token } = server;
+  const { url, pageUrl, token = null } = server;
   const { serverBroadcast = null, serverReceive = null } = client;
   if (asJson) {
     return print(JSON.stringify({
       http: url,
       page: pageUrl,
+      token,
       broadcastAddress: serverBroadcast,
       receiveAddress: serverReceive,
-      token: token ?? null,
     }));
   }
-  print(`Page:      ${pageUrl}`);
-  print(`Messages:  ${url}/messages`);
-  print(
-    `Broker:    ${serverBroadcast ?? "nothing is received"} -> here -> ${serverReceive ?? "nothing is sent"}`,
-  );
-  if (token !== undefined) print(`Token:     ${token}`);
-}
+  print(`The gateway is running. Stop it with Ctrl+C.
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
-}
-
-function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  // One line, whatever the text of an error of Node's parser holds.
-  return message.split("\n", 1)[0]!.replace(/\.$/, "");
-}
-
-function fail(message: string, exitCode: number): void {
-  tell(message);
-  Deno.exitCode = exitCode;
-}
-
-function print(line: string): void {
-  // deno-lint-ignore no-console -- this is the program
-  console.log(line);
-}
-
-function tell(line: string): void {
-  // deno-lint-ignore no-console -- this is the program
-  console.error(line);
+  live page       ${pageUrl}
+  messages        ${url}/messages
+  description     ${url}/openapi.json
+  listens at      ${serverBroadcast ?? "nothing: no --broadcast was given"}
+  sends to        ${serverReceive ?? "nothing: no --receive was given"}${
+    token === null ? "" : `
+  token           ${token}`
+  }`);
 }

@@ -178,7 +178,6 @@ function add(entry) {
 
 let source;
 let cursor;
-let lastPlace;
 let retryMs = 0;
 let retryTimer;
 
@@ -200,10 +199,10 @@ async function loadHistory() {
     const parsed = JSON.parse(page);
     // The texts as they are on the bus: JSON.parse would round large numbers.
     const texts = textsOf(page);
+    if (parsed.missed !== 0) addGap(parsed.missed);
     parsed.messages.forEach((message, i) => addMessage(texts[i], message.time, false));
     since = cursor = parsed.cursor;
     count = Number(cursor.split(".")[1]);
-    lastPlace = cursor;
     if (!parsed.more) return;
   }
 }
@@ -243,8 +242,8 @@ function openStream() {
     // The browser's own open event has no data; the stream's tells where it goes on.
     if (typeof event.data !== "string") return;
     retryMs = 0;
-    lastPlace = cursor = event.lastEventId;
-    count = Math.max(count, Number(cursor.split(".")[1]));
+    cursor = event.lastEventId;
+    count = Number(cursor.split(".")[1]);
     setLink("good", "live");
   });
   source.addEventListener("gap", (event) => addGap(JSON.parse(event.data).missed));
