@@ -9,7 +9,8 @@ import { Fifo } from "./fifo.ts";
 interface Sent {
   /** Its number among the messages that were sent. */
   readonly number: number;
-  readonly text: string;
+  /** Empty when it is back: one that never comes must not hold on to the texts of all that follow it. */
+  text: string;
   /** When it is no longer waited for. Invariant: `Infinity` until it has left this process. */
   until: number;
   isBack: boolean;
@@ -19,6 +20,8 @@ interface Sent {
 const ECHO_TIMEOUT_MS = 5000;
 /** So many messages may be waited for; one more and the oldest is forgotten, so that its echo would be heard. */
 const MAX_WAITED_FOR = 100_000;
+/** Characters of the texts that are waited for: each is held until it is back, and may have 16 MiB. */
+const MAX_WAITED_FOR_CHARS = 64 * 1024 * 1024;
 
 /**
  * Lets each message that was sent be recognised once when it comes back. Messages of others are never taken for an echo,
@@ -31,7 +34,8 @@ export class EchoFilter {
   /** How many of them have left this process. Invariant: the first ones. */
   #left = 0;
   #waitedFor = 0;
-  readonly #byText: Map<string, Sent[]> = new Map();
+  #waitedForChars = 0;
+  readonly #byText: Map<string, Fifo<Sent>> = new Map();
   #forgotten = 0;
 
   /** Messages whose echo is not recognised, because too many were waited for. */
@@ -49,11 +53,12 @@ export class EchoFilter {
     const sent = { number, text, until: Infinity, isBack: false };
     this.#sent.push(sent);
     this.#waitedFor++;
-    const same = this.#byText.get(text);
-    if (same === undefined) this.#byText.set(text, [sent]);
-    else same.push(sent);
-    while (this.#waitedFor > MAX_WAITED_FOR) {
-      this.#forgotten++;
+    this.#waitedForChars += text.length;
+    let same = this.#byText.get(text);
+    if (same === undefined) this.#byText.set(text, same = new Fifo());
+    same.push(sent);
+    while (this.#waitedFor > MAX_WAITED_FOR || this.#waitedForChars > MAX_WAITED_FOR_CHARS) {
+      if (!this.#sent.first!.isBack) this.#forgotten++;
       this.#forgetFirst();
     }
   }
@@ -85,14 +90,16 @@ export class EchoFilter {
     const first = this.#sent.shift()!;
     this.#left = Math.max(0, this.#left - 1);
     if (first.isBack) return;
+    // Equal ones are taken in the order of sending, so it is the first of them, too.
     const same = this.#byText.get(first.text)!;
-    same.splice(same.indexOf(first), 1);
-    this.#drop(first, same);
+    this.#drop(same.shift()!, same);
   }
 
-  #drop(sent: Sent, same: readonly Sent[]): void {
+  #drop(sent: Sent, same: Fifo<Sent>): void {
     sent.isBack = true;
     this.#waitedFor--;
+    this.#waitedForChars -= sent.text.length;
     if (same.length === 0) this.#byText.delete(sent.text);
+    sent.text = "";
   }
 }
