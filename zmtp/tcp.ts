@@ -5,9 +5,13 @@
  * @module
  */
 import { ClosedError, ConnectionError, HandshakeError, ListenError } from "../errors.ts";
+import { pauseBeforeDial, type ReconnectOptions } from "./backoff.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import type { Outbox } from "./outbox.ts";
-import { Session, type SessionHandler, type SessionOptions } from "./session.ts";
+import type { Decision } from "./authorize.ts";
+import type { MessageBox } from "./mechanism.ts";
+import { Session, type SessionFault, type SessionHandler, type SessionOptions } from "./session.ts";
+import { MAX_CONNECTIONS, MAX_PENDING_HANDSHAKES, MAX_PENDING_HANDSHAKES_PER_ADDRESS } from "./wire.ts";
 
 /** A read buffer starts like this and grows when a read fills it: an idle connection costs 4 KiB, not 64. */
 const SMALL_READ_BYTES = 4 * 1024;
@@ -36,6 +40,14 @@ export interface LinkHandler extends SessionHandler {
   handleEnd(reason: Error): void;
 }
 
+/** Options of a link. */
+export interface LinkOptions extends Omit<SessionOptions, "decides"> {
+  /** Decides about the peer at the end of the handshake; must not reject. Meanwhile the connection is not read. */
+  readonly decide?:
+    | ((peer: { readonly session: Session; readonly hostname: string }) => Promise<Decision>)
+    | undefined;
+}
+
 /** One connection with its session, its outbox and its two loops. */
 export class Link {
   /** The peer's address as `host:port`. */
@@ -47,14 +59,19 @@ export class Link {
   readonly #conn: Deno.TcpConn;
   readonly #handler: LinkHandler;
   readonly #clock: Clock;
+  readonly #decide: LinkOptions["decide"];
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Resolves when the handshake is over, well or not. */
+  readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers();
+  #isSettled = false;
   #reading: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
   /** Apart from `#writing`, since a loop that finds nothing to write is over before its promise is known. */
   #isWriting = false;
   #idleWaiters: (() => void)[] = [];
-  /** Octets of what the outbox gave that are written. */
+  /** Octets of what the outbox gave that are written; in their boxes where `#sealedFrames` is what was put into boxes. */
   #writtenOctets = 0;
+  #sealedFrames: Uint8Array | undefined;
   #hasEnded = false;
   #isClosed = false;
   /** When an ending link closes its socket at the latest. */
@@ -62,7 +79,7 @@ export class Link {
 
   constructor(
     conn: Deno.TcpConn,
-    options: SessionOptions,
+    options: LinkOptions,
     outbox: Outbox,
     handler: LinkHandler,
     clock: Clock,
@@ -71,7 +88,8 @@ export class Link {
     this.#handler = handler;
     this.#clock = clock;
     this.outbox = outbox;
-    this.session = new Session(options, handler, clock.now());
+    this.#decide = options.decide;
+    this.session = new Session({ ...options, decides: options.decide !== undefined }, handler, clock.now());
     const { hostname, port } = conn.remoteAddr;
     this.remoteAddress = hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
   }
@@ -90,9 +108,16 @@ export class Link {
     return this.#gone.promise;
   }
 
+  /** Resolves when the handshake is over, well or not. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
   /** Octets that the outbox gave and that were written before the link was gone. */
   get writtenOctets(): number {
-    return this.#writtenOctets;
+    const { box } = this.session;
+    if (box === undefined || this.#sealedFrames === undefined) return this.#writtenOctets;
+    return box.plainOffset(this.#sealedFrames, this.#writtenOctets);
   }
 
   /** See {@linkcode Session.deadline}. */
@@ -147,17 +172,24 @@ export class Link {
         return this.#close();
       }
       if (size === null) {
+        const { hangUpHint } = this.session;
+        const why = hangUpHint === undefined ? "" : ` in the middle of the handshake; ${hangUpHint}`;
         this.#end(
-          new ConnectionError("peer-closed", `Cannot keep connection: ${this.remoteAddress} closed it`),
+          new ConnectionError("peer-closed", `Cannot keep connection: ${this.remoteAddress} closed it${why}`),
         );
         return this.#close();
       }
       if (this.#hasEnded) continue; // Read and drop until the peer's end, so that it sees our last words.
-      const fault = this.session.receive(
+      let fault = this.session.receive(
         size === buffer.length ? buffer : buffer.subarray(0, size),
         this.#clock.now(),
       );
+      if (this.session.isUndecided) {
+        fault = await this.#awaitDecision();
+        if (this.#hasEnded) continue;
+      }
       this.#handler.handleTurnEnd();
+      if (!this.#isSettled && this.session.state === "ready") this.#settle();
       if (fault !== undefined) {
         this.#leave(fault);
         continue;
@@ -173,6 +205,23 @@ export class Link {
     }
   }
 
+  /** Reading pauses here, so that an undecided peer cannot make us store anything. */
+  async #awaitDecision(): Promise<SessionFault | undefined> {
+    const { hostname } = this.#conn.remoteAddr;
+    // The deadline of the handshake ends a decision that never comes.
+    const decision = await Promise.race([
+      this.#decide!({ session: this.session, hostname }),
+      this.#settled.promise,
+    ]);
+    if (decision === undefined) return undefined;
+    return this.session.decide(decision, this.#clock.now());
+  }
+
+  #settle(): void {
+    this.#isSettled = true;
+    this.#settled.resolve();
+  }
+
   async #write(): Promise<void> {
     try {
       while (true) {
@@ -184,9 +233,11 @@ export class Link {
         const frames = this.#hasEnded || this.session.state !== "ready" ? undefined : this.outbox.take();
         if (frames === undefined) break;
         this.#writtenOctets = 0;
+        const { box } = this.session;
+        const octets = box === undefined ? frames : this.#seal(box, frames);
         // A write may take a part only.
-        while (this.#writtenOctets < frames.length) {
-          const rest = this.#writtenOctets === 0 ? frames : frames.subarray(this.#writtenOctets);
+        while (this.#writtenOctets < octets.length) {
+          const rest = this.#writtenOctets === 0 ? octets : octets.subarray(this.#writtenOctets);
           this.#writtenOctets += await this.#conn.write(rest);
         }
         this.#writtenOctets = 0;
@@ -200,6 +251,12 @@ export class Link {
       this.#isWriting = false;
       if (this.outbox.isEmpty) this.#tellIdle();
     }
+  }
+
+  /** Only now, since the nonces must rise in the order in which everything is written. */
+  #seal(box: MessageBox, frames: Uint8Array): Uint8Array {
+    this.#sealedFrames = frames;
+    return box.seal(frames);
   }
 
   #tellIdle(): void {
@@ -217,6 +274,7 @@ export class Link {
   #end(reason: Error): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#settle();
     this.#tellIdle();
     this.#handler.handleEnd(reason);
   }
@@ -227,7 +285,10 @@ export class Link {
     this.#clock.remove(this);
     this.#conn[Symbol.dispose]();
     // The loops end by themselves now; what they do last decides what is put back into the queue.
-    void Promise.allSettled([this.#reading, this.#writing]).then(() => this.#gone.resolve());
+    void Promise.allSettled([this.#reading, this.#writing]).then(() => {
+      this.session.forget();
+      this.#gone.resolve();
+    });
   }
 }
 
@@ -282,8 +343,14 @@ export class Clock {
 export interface ListenerOptions {
   /** Where to listen; port 0 for any free one. */
   readonly endpoint: Endpoint;
-  /** Connections at once; one more is closed as soon as it is accepted. */
-  readonly maxConnections: number;
+  /** Connections at once; one more is closed as soon as it is accepted. @default 4096 */
+  readonly maxConnections?: number | undefined;
+  /** Connections at once whose handshake is not over. @default 256 */
+  readonly maxPendingHandshakes?: number | undefined;
+  /** The same for one address. @default 64 */
+  readonly maxPendingHandshakesPerAddress?: number | undefined;
+  /** Until it resolves connections wait in the operating system; when it rejects, we stop to listen. */
+  readonly ready?: Promise<void> | undefined;
 }
 
 /** Listens, and makes a link of each connection. */
@@ -291,12 +358,16 @@ export class Listener {
   /** Where it listens, with the port that was chosen. */
   readonly endpoint: Endpoint;
   readonly #listener: Deno.TcpListener;
-  readonly #maxConnections: number;
+  readonly #limits: { readonly connections: number; readonly pending: number; readonly perAddress: number };
+  /** How many connections are in the handshake, by address. */
+  readonly #pending: Map<string, number> = new Map();
   readonly #links: Set<Link> = new Set();
   readonly #accepting: Promise<void>;
   readonly #clock = new Clock();
   readonly #stopping = new AbortController();
+  #pendingCount = 0;
   #refused = 0;
+  #refusedHandshakes = 0;
   #failed = 0;
 
   /**
@@ -304,20 +375,31 @@ export class Listener {
    *
    * @throws {ListenError} If it cannot.
    */
-  constructor(
-    { endpoint, maxConnections }: ListenerOptions,
-    makeLink: (conn: Deno.TcpConn, clock: Clock) => Link,
-  ) {
-    this.#listener = listen(endpoint);
+  constructor(options: ListenerOptions, makeLink: (conn: Deno.TcpConn, clock: Clock) => Link) {
+    this.#listener = listen(options.endpoint);
     const { hostname, port } = this.#listener.addr;
     this.endpoint = { hostname, port };
-    this.#maxConnections = maxConnections;
-    this.#accepting = this.#accept(makeLink);
+    this.#limits = {
+      connections: options.maxConnections ?? MAX_CONNECTIONS,
+      pending: options.maxPendingHandshakes ?? MAX_PENDING_HANDSHAKES,
+      perAddress: options.maxPendingHandshakesPerAddress ?? MAX_PENDING_HANDSHAKES_PER_ADDRESS,
+    };
+    this.#accepting = this.#run(options.ready, makeLink);
   }
 
   /** Connections at the moment, those that are about to end included. */
   get connections(): number {
     return this.#links.size;
+  }
+
+  /** Of these, those in the handshake. */
+  get pendingHandshakes(): number {
+    return this.#pendingCount;
+  }
+
+  /** Connections that were closed because too many were in the handshake. */
+  get refusedHandshakes(): number {
+    return this.#refusedHandshakes;
   }
 
   /** Connections that were closed because there were too many. */
@@ -334,7 +416,7 @@ export class Listener {
   async close(lingerMs: number): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
-    this.#listener.close();
+    this.#listener[Symbol.dispose]();
     await this.#accepting;
     const links = [...this.#links];
     if (lingerMs > 0) {
@@ -344,6 +426,22 @@ export class Listener {
     await withTimeout(Promise.all(links.map((link) => link.gone)), LEAVE_TIMEOUT_MS);
     for (const link of links) link.abort();
     await Promise.all(links.map((link) => link.gone));
+  }
+
+  async #run(
+    ready: Promise<void> | undefined,
+    makeLink: (conn: Deno.TcpConn, clock: Clock) => Link,
+  ): Promise<void> {
+    if (ready !== undefined) {
+      try {
+        await unlessAborted(ready, this.#stopping.signal);
+      } catch {
+        // Who dials should see that nobody is there, not wait.
+        this.#listener[Symbol.dispose]();
+        return;
+      }
+    }
+    await this.#accept(makeLink);
   }
 
   async #accept(makeLink: (conn: Deno.TcpConn, clock: Clock) => Link): Promise<void> {
@@ -358,25 +456,34 @@ export class Listener {
         await pause(ACCEPT_RETRY_MS, this.#stopping.signal);
         continue;
       }
-      if (this.#stopping.signal.aborted || this.#links.size >= this.#maxConnections) {
+      if (this.#stopping.signal.aborted || this.#links.size >= this.#limits.connections) {
         this.#refused++;
         conn.close();
         continue;
       }
+      const { hostname } = conn.remoteAddr;
+      const pending = this.#pending.get(hostname) ?? 0;
+      if (this.#pendingCount >= this.#limits.pending || pending >= this.#limits.perAddress) {
+        this.#refusedHandshakes++;
+        conn.close();
+        continue;
+      }
+      this.#pendingCount++;
+      this.#pending.set(hostname, pending + 1);
       const link = makeLink(conn, this.#clock);
       this.#links.add(link);
+      void link.settled.then(() => this.#forgetPending(hostname));
       void link.gone.then(() => this.#links.delete(link));
       link.start();
     }
   }
-}
 
-/** Pauses between two dials. */
-export interface ReconnectOptions {
-  /** Milliseconds before the first. @default 100 */
-  readonly minMs: number;
-  /** Milliseconds at most. @default 5000 */
-  readonly maxMs: number;
+  #forgetPending(hostname: string): void {
+    this.#pendingCount--;
+    const pending = this.#pending.get(hostname)! - 1;
+    if (pending === 0) this.#pending.delete(hostname);
+    else this.#pending.set(hostname, pending);
+  }
 }
 
 /** Takes what a {@linkcode Dialer} finds out. */
@@ -401,11 +508,17 @@ export class Dialer {
   #lastFailure: Error | undefined;
   readonly #running: Promise<void>;
 
-  constructor(endpoint: Endpoint, reconnect: ReconnectOptions, handler: DialerHandler) {
+  /** Dials once `ready` has resolved; when it rejects, that is the final failure. */
+  constructor(
+    endpoint: Endpoint,
+    reconnect: ReconnectOptions,
+    handler: DialerHandler,
+    ready?: Promise<void>,
+  ) {
     this.#endpoint = endpoint;
     this.#reconnect = reconnect;
     this.#handler = handler;
-    this.#running = this.#run();
+    this.#running = this.#run(ready);
   }
 
   /** The link, while there is one. */
@@ -431,9 +544,17 @@ export class Dialer {
     await this.#running;
   }
 
-  async #run(): Promise<void> {
+  async #run(ready: Promise<void> | undefined): Promise<void> {
     // The constructor of our owner has to be through before it hears of anything.
     await Promise.resolve();
+    if (ready !== undefined) {
+      try {
+        await unlessAborted(ready, this.#stopping.signal);
+      } catch (error) {
+        if (!this.#stopping.signal.aborted) this.#handler.handleFailure(error as Error, true);
+        return;
+      }
+    }
     while (!this.#stopping.signal.aborted) {
       this.#lastFailure = undefined;
       try {
@@ -460,12 +581,10 @@ export class Dialer {
   }
 
   #pauseMs(): number {
-    const { minMs, maxMs } = this.#reconnect;
     if (this.#lastFailure instanceof HandshakeError && this.#lastFailure.code !== "handshake-timeout") {
-      return Math.max(maxMs, REFUSED_RETRY_MS);
+      return Math.max(this.#reconnect.maxMs, REFUSED_RETRY_MS);
     }
-    this.#attempt = Math.min(this.#attempt + 1, 30);
-    return minMs + Math.random() * (Math.max(minMs, Math.min(maxMs, minMs * 2 ** this.#attempt)) - minMs);
+    return pauseBeforeDial(++this.#attempt, this.#reconnect, Math.random());
   }
 }
 
@@ -545,6 +664,19 @@ export async function withTimeout(promise: Promise<unknown>, ms: number): Promis
     await Promise.race([promise, pause(ms, stop.signal)]);
   } finally {
     stop.abort();
+  }
+}
+
+/** The promise's outcome, or a rejection as soon as the signal is aborted. */
+async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const stopped = Promise.withResolvers<void>();
+  const abort = () => stopped.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    await Promise.race([promise, stopped.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
