@@ -16,7 +16,10 @@ import { explainJson, explainJsonText, explainUnfit, isJsonObject } from "./json
 import { type Message, stringifyMessage } from "./messages.ts";
 import { checkInteger } from "./options.ts";
 import {
+  type Authorize,
+  type CurveServerOptions,
   formatEndpoint,
+  formatPublicKey,
   type ListenStats,
   type MessageHandler,
   type PubSocket,
@@ -43,11 +46,22 @@ export interface MessageServerOptions {
   readonly maxConnections?: number;
   /** What may wait for one subscriber before it loses messages. @default 100_000 messages, 64 MiB */
   readonly subscriberQueue?: Partial<QueueLimit>;
-  /** Milliseconds that a handshake may take. @default 10_000 */
+  /** Connections to each address at once whose handshake is not over. @default 256 */
+  readonly maxPendingHandshakes?: number;
+  /** The same for one peer's address, which all programs of one machine share. @default 64 */
+  readonly maxPendingHandshakesPerAddress?: number;
+  /** Milliseconds that a handshake may take, the time of `authorize` included. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
   /** Milliseconds between two heartbeats; 0 for none. @default 0 */
   readonly heartbeatMs?: number;
-  /** Let everyone join who can reach the addresses: needed when not `localOnly`. @default false */
+  /**
+   * The broker's keys, for CURVE: everything is encrypted, and clients need the public one to connect. Who may join is said by
+   * `authorize`. @default none: clear text
+   */
+  readonly curve?: CurveServerOptions;
+  /** Decides who may send and who may listen; `allowKeys([...])` is a list of public keys. @default everyone */
+  readonly authorize?: Authorize;
+  /** Let everyone join who can reach the addresses: needed when neither `localOnly` nor `curve`. @default false */
   readonly allowAnonymous?: boolean;
   /** Milliseconds that `close` gives to subscribers to take what waits for them. @default 1000 */
   readonly lingerMs?: number;
@@ -106,6 +120,14 @@ export interface MessageServerEvents {
  * @see https://rfc.zeromq.org/spec/37/ for what travels between broker and applications
  */
 export class MessageServer extends TypedEventTarget<MessageServerEvents> implements AsyncDisposable {
+  /**
+   * Resolves when the broker takes connections: at once without `curve`; with it when the cryptography is loaded, until when
+   * clients wait. Rejects with {@linkcode HandshakeError} `crypto-unavailable` when it cannot be loaded; the broker is then
+   * closed. Need not be waited for.
+   */
+  readonly ready: Promise<void>;
+  /** With `curve`: the public key, 40 characters of Z85, that clients need as `curve.serverKey`. */
+  readonly publicKey: string | undefined;
   /** While true, messages that come in are read, counted and ignored. `sendMessage` works all the same. */
   pause = false;
 
@@ -131,7 +153,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
    * Binds both addresses before it returns.
    *
    * @throws {OptionError} If an option has a value that it cannot have (`bad-option`), or if it would listen beyond this
-   * machine without `allowAnonymous: true` (`anonymous-not-allowed`).
+   * machine without `curve` and without `allowAnonymous: true` (`anonymous-not-allowed`).
    * @throws {ListenError} If it cannot listen: `address-in-use`, `permission-denied` and others. Nothing stays open.
    */
   constructor(options: MessageServerOptions = {}) {
@@ -158,10 +180,19 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     const common = {
       maxMessageBytes,
       maxConnections: checkInteger("maxConnections", options.maxConnections ?? 4096, 1),
+      maxPendingHandshakes: checkInteger("maxPendingHandshakes", options.maxPendingHandshakes ?? 256, 1),
+      maxPendingHandshakesPerAddress: checkInteger(
+        "maxPendingHandshakesPerAddress",
+        options.maxPendingHandshakesPerAddress ?? 64,
+        1,
+      ),
       handshakeTimeoutMs: checkInteger("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 10_000, 1),
+      curve: options.curve,
+      authorize: checkAuthorize(options.authorize),
       heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0),
     };
     this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 1000, 0);
+    this.publicKey = options.curve && formatPublicKey(options.curve);
     const { transport = zmtp } = options;
     this.#pub = transport.pub({
       ...common,
@@ -177,6 +208,8 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       void this.#pub.close(0);
       throw error;
     }
+    this.ready = Promise.all([this.#pull.ready, this.#pub.ready]).then(() => {});
+    this.ready.catch(() => void this.close());
     const { signal } = options;
     const abort = () => void this.close();
     signal?.addEventListener("abort", abort);
@@ -308,7 +341,9 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
 }
 
 /** Where to listen, if the options allow it. */
-function checkHostname({ localOnly = true, hostname, allowAnonymous = false }: MessageServerOptions): string {
+function checkHostname(
+  { localOnly = true, hostname, curve, allowAnonymous = false }: MessageServerOptions,
+): string {
   if (localOnly) {
     if (hostname !== undefined && !LOCAL_HOSTNAME.test(hostname)) {
       throw new OptionError(
@@ -318,13 +353,22 @@ function checkHostname({ localOnly = true, hostname, allowAnonymous = false }: M
     }
     return hostname ?? "127.0.0.1";
   }
-  if (!allowAnonymous) {
+  if (curve === undefined && !allowAnonymous) {
     throw new OptionError(
       "anonymous-not-allowed",
-      "Cannot listen beyond this machine: everyone who can reach it could join; say allowAnonymous: true if that is meant",
+      "Cannot listen beyond this machine without curve: everyone who can reach it could join and read; " +
+        "give curve keys, or say allowAnonymous: true if that is meant",
     );
   }
   return hostname ?? "0.0.0.0";
+}
+
+function checkAuthorize(authorize: Authorize | undefined): Authorize | undefined {
+  if (authorize === undefined || typeof authorize === "function") return authorize;
+  throw new OptionError(
+    "bad-option",
+    "Cannot use authorize: it is no function; for a list, say allowKeys([...])",
+  );
 }
 
 const LOCAL_HOSTNAME = /^(localhost|127(\.\d{1,3}){3}|::1)$/;

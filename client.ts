@@ -21,6 +21,7 @@ import { type Message, stringifyMessage } from "./messages.ts";
 import { checkInteger } from "./options.ts";
 import {
   type ConnectionHandler,
+  type CurveClientOptions,
   type MessageHandler,
   type PushHandler,
   type PushSocket,
@@ -50,6 +51,10 @@ export interface ClientOptions {
   readonly handshakeTimeoutMs?: number;
   /** Milliseconds between two heartbeats; 0 for none. @default 0 */
   readonly heartbeatMs?: number;
+  /**
+   * For a broker with CURVE: its public key, and our keys where it knows its clients by key. @default none: clear text
+   */
+  readonly curve?: CurveClientOptions;
   /** What carries the messages. @default our own ZMTP engine */
   readonly transport?: Transport;
   /** Closes the client when it is aborted. */
@@ -163,6 +168,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
       maxMessageBytes: this.#maxMessageBytes,
       handshakeTimeoutMs: checkInteger("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 10_000, 1),
       heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0),
+      curve: options.curve,
       reconnect: {
         minMs,
         maxMs: checkInteger("reconnect.maxMs", options.reconnect?.maxMs ?? Math.max(5000, minMs), minMs),

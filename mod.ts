@@ -31,4 +31,18 @@ export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./http.ts";
 export * from "./messages.ts";
-export type { Endpoint, ListenStats, PubStats, QueueLimit, SubscriberStats, Transport } from "./zmtp/mod.ts";
+export { allowKeys, type CurveKeyPair, curveKeyPair } from "./zmtp/mod.ts";
+export type {
+  Authorize,
+  AuthorizeRequest,
+  AuthorizeVerdict,
+  CurveClientOptions,
+  CurveKey,
+  CurveServerOptions,
+  Endpoint,
+  ListenStats,
+  PubStats,
+  QueueLimit,
+  SubscriberStats,
+  Transport,
+} from "./zmtp/mod.ts";

@@ -44,6 +44,11 @@ export class Arena {
     this.#at += end - start;
   }
 
+  /** The next `size` octets of the room made are in use now. */
+  advance(size: number): void {
+    this.#at += size;
+  }
+
   /** Forgets the last `size` octets, which nobody refers to. */
   takeBack(size: number): void {
     this.#at -= size;

@@ -13,6 +13,8 @@ import { Sub } from "./sub.ts";
 import type { Transport } from "./transport.ts";
 
 export { Pub, Pull, Push, Sub };
+export { allowKeys } from "./authorize.ts";
+export { type CurveKeyPair, curveKeyPair, formatPublicKey } from "./curve_keys.ts";
 export type * from "./transport.ts";
 export type { QueueLimit } from "./outbox.ts";
 export { type Endpoint, formatEndpoint, parseBindEndpoint, parseEndpoint } from "./endpoint.ts";

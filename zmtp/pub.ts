@@ -4,17 +4,17 @@
  * @module
  */
 import { Arena } from "./arena.ts";
+import { decider } from "./authorize.ts";
 import { socketTypeMetadata, type SubscriptionChange } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
 import { encodeTextFrame, frameBodyStart, frameEnd } from "./frame.ts";
-import { NullMechanism } from "./null.ts";
 import { Outbox, type QueueLimit } from "./outbox.ts";
 import { listenStats } from "./pull.ts";
+import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type Clock, Link, type LinkHandler, Listener } from "./tcp.ts";
 import type { PubOptions, PubSocket, PubStats, SubscriberStats } from "./transport.ts";
-import { MAX_CONNECTIONS } from "./wire.ts";
 
 /**
  * A PUB that listens.
@@ -25,6 +25,7 @@ import { MAX_CONNECTIONS } from "./wire.ts";
  * - A subscriber gets what is published after its SUBSCRIBE was read.
  */
 export class Pub implements PubSocket {
+  readonly ready: Promise<void> | undefined;
   readonly #listener: Listener;
   readonly #faults = new FaultCounter();
   readonly #subscribers: Set<Subscriber> = new Set();
@@ -36,28 +37,30 @@ export class Pub implements PubSocket {
    *
    * @throws {AddressError} If the address is no `tcp://host:port`.
    * @throws {ListenError} If it cannot listen there.
+   * @throws {OptionError} If a key of CURVE is none.
    */
   constructor(options: PubOptions) {
     const endpoint = parseBindEndpoint(options.address);
-    const metadata = socketTypeMetadata("PUB");
+    const security = listenSecurity(socketTypeMetadata("PUB"), options.curve);
+    const decide = decider(options.authorize, "listen");
     const makeLink = (conn: Deno.TcpConn, clock: Clock): Link => {
       const outbox = new Outbox(options.queue);
       const subscriber = new Subscriber(outbox, this.#faults, {
         join: () => this.#subscribers.add(subscriber),
         leave: () => this.#leave(subscriber),
       });
-      const mechanism = new NullMechanism(metadata, true);
+      const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
       subscriber.link = new Link(
         conn,
-        { ...options, socketType: "PUB", mechanism },
+        { ...options, socketType: "PUB", mechanism, decide },
         outbox,
         subscriber,
         clock,
       );
       return subscriber.link;
     };
-    const { maxConnections = MAX_CONNECTIONS } = options;
-    this.#listener = new Listener({ endpoint, maxConnections }, makeLink);
+    this.ready = security.ready;
+    this.#listener = new Listener({ ...options, endpoint, ready: this.ready }, makeLink);
   }
 
   get address(): string {

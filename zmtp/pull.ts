@@ -6,12 +6,12 @@
 import { socketTypeMetadata } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
-import { NullMechanism } from "./null.ts";
 import { Outbox } from "./outbox.ts";
+import { decider } from "./authorize.ts";
+import { listenSecurity } from "./security.ts";
 import type { SubscriptionChange } from "./command.ts";
 import { type Clock, Link, type LinkHandler, Listener } from "./tcp.ts";
 import type { ListenStats, MessageHandler, PullOptions, PullSocket } from "./transport.ts";
-import { MAX_CONNECTIONS } from "./wire.ts";
 
 /**
  * A PULL that listens.
@@ -21,6 +21,7 @@ import { MAX_CONNECTIONS } from "./wire.ts";
  * - A connection is always read: nothing waits here, so a sender is slowed by its own connection only.
  */
 export class Pull implements PullSocket {
+  readonly ready: Promise<void> | undefined;
   readonly #listener: Listener;
   readonly #faults = new FaultCounter();
 
@@ -29,21 +30,20 @@ export class Pull implements PullSocket {
    *
    * @throws {AddressError} If the address is no `tcp://host:port`.
    * @throws {ListenError} If it cannot listen there.
+   * @throws {OptionError} If a key of CURVE is none.
    */
   constructor(options: PullOptions, handler: MessageHandler) {
     const endpoint = parseBindEndpoint(options.address);
-    const metadata = socketTypeMetadata("PULL");
+    const security = listenSecurity(socketTypeMetadata("PULL"), options.curve);
+    const decide = decider(options.authorize, "send");
     const peer = new PullPeer(handler, this.#faults);
-    const makeLink = (conn: Deno.TcpConn, clock: Clock) =>
-      new Link(
-        conn,
-        { ...options, socketType: "PULL", mechanism: new NullMechanism(metadata, true) },
-        new Outbox(NOTHING_TO_SEND),
-        peer,
-        clock,
-      );
-    const { maxConnections = MAX_CONNECTIONS } = options;
-    this.#listener = new Listener({ endpoint, maxConnections }, makeLink);
+    const makeLink = (conn: Deno.TcpConn, clock: Clock) => {
+      const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
+      const outbox = new Outbox(NOTHING_TO_SEND);
+      return new Link(conn, { ...options, socketType: "PULL", mechanism, decide }, outbox, peer, clock);
+    };
+    this.ready = security.ready;
+    this.#listener = new Listener({ ...options, endpoint, ready: this.ready }, makeLink);
   }
 
   get address(): string {
@@ -63,8 +63,10 @@ export class Pull implements PullSocket {
 export function listenStats(listener: Listener, faults: FaultCounter): ListenStats {
   return {
     connections: listener.connections,
+    pendingHandshakes: listener.pendingHandshakes,
     accepted: faults.accepted,
     refusedConnections: listener.refused,
+    refusedHandshakes: listener.refusedHandshakes,
     failedAccepts: listener.failed,
     faults: faults.byCode(),
   };

@@ -7,8 +7,8 @@ import { QueueFullError } from "../errors.ts";
 import { Arena } from "./arena.ts";
 import { socketTypeMetadata } from "./command.ts";
 import { parseEndpoint } from "./endpoint.ts";
-import { NullMechanism } from "./null.ts";
 import { Outbox } from "./outbox.ts";
+import { dialSecurity, type Security } from "./security.ts";
 import { Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
 import type { PushHandler, PushOptions, PushSocket } from "./transport.ts";
 
@@ -24,6 +24,7 @@ export class Push implements PushSocket {
   readonly #handler: PushHandler;
   readonly #outbox: Outbox;
   readonly #arena = new Arena();
+  readonly #security: Security;
   readonly #dialer: Dialer;
   #isConnected = false;
   #isWakeScheduled = false;
@@ -32,12 +33,15 @@ export class Push implements PushSocket {
    * Returns at once and dials in the background.
    *
    * @throws {AddressError} If the address is no `tcp://host:port`.
+   * @throws {OptionError} If a key of CURVE is none.
    */
   constructor(options: PushOptions, handler: PushHandler) {
     this.#options = options;
     this.#handler = handler;
     this.#outbox = new Outbox(options.queue);
-    this.#dialer = new Dialer(parseEndpoint(options.address), options.reconnect, this.#dialing());
+    const endpoint = parseEndpoint(options.address);
+    this.#security = dialSecurity(socketTypeMetadata("PUSH"), options.curve);
+    this.#dialer = new Dialer(endpoint, options.reconnect, this.#dialing(), this.#security.ready);
   }
 
   get isConnected(): boolean {
@@ -80,7 +84,7 @@ export class Push implements PushSocket {
     const peer = this.#peer();
     return {
       makeLink: (conn, clock) => {
-        const mechanism = new NullMechanism(socketTypeMetadata("PUSH"), false);
+        const mechanism = this.#security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
         return new Link(conn, { ...this.#options, socketType: "PUSH", mechanism }, this.#outbox, peer, clock);
       },
       handleFailure: (error, isFinal) => this.#handler.handleFailure(error, isFinal),

@@ -24,15 +24,19 @@ import {
   socketTypeOf,
   type SubscriptionChange,
 } from "./command.ts";
-import { FrameDecoder } from "./frame.ts";
+import { frameBodyStart, FrameDecoder, frameEnd } from "./frame.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "./greeting.ts";
-import type { Mechanism } from "./mechanism.ts";
+import type { Decision } from "./authorize.ts";
+import type { Mechanism, MessageBox } from "./mechanism.ts";
 import { canTalk, peersOf, type SocketType } from "./socket_type.ts";
 import {
+  FIRST_ALLOCATION_BYTES,
   FLAG_COMMAND,
+  FLAG_LONG,
   FLAG_MORE,
   GREETING_SIZE,
   HANDSHAKE_TIMEOUT_MS,
+  MAX_COMMAND_BYTES,
   MAX_MESSAGE_BYTES,
   MAX_NOISE_PER_SECOND,
   MAX_PARTS,
@@ -85,6 +89,14 @@ export interface SessionOptions {
   readonly handshakeTimeoutMs?: number;
   /** Milliseconds between two PINGs; 0 for none. @default 0 */
   readonly heartbeatMs?: number;
+  /** The owner says by `decide` who is taken. @default false: whoever gets that far */
+  readonly decides?: boolean;
+}
+
+/** A whole frame that came too early to be looked at. */
+interface HeldFrame {
+  readonly bytes: Uint8Array;
+  readonly bodyStart: number;
 }
 
 /** One connection, without the connection. */
@@ -113,6 +125,11 @@ export class Session {
   #heardBy = Infinity;
   #ttlBy = Infinity;
   #now: number;
+  /** Where frames go that are not taken as they are: under CURVE all, and those that come while the peer is undecided. */
+  #detour: ((bytes: Uint8Array, start: number, bodyStart: number, end: number) => void) | undefined;
+  #box: MessageBox | undefined;
+  /** What the peer said about itself, and what came behind it in the same chunk, while the owner decides. */
+  #undecided: { readonly metadata: Metadata; readonly frames: HeldFrame[]; bytes: number } | undefined;
   #noise = 0;
   #noiseSince = 0;
   #dropped = 0;
@@ -121,8 +138,15 @@ export class Session {
     this.#options = options;
     this.#handler = handler;
     this.#mechanism = options.mechanism;
-    this.#decoder = new FrameDecoder({ maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES }, {
-      handleFrame: (bytes, start, bodyStart, end) => this.#handleFrame(bytes, start, bodyStart, end),
+    const { overhead } = options.mechanism;
+    const maxMessageBytes = (options.maxMessageBytes ?? MAX_MESSAGE_BYTES) + (overhead ?? 0);
+    // Only what is opened can tell whether more frames follow, so a box above the limit cannot be skipped: it ends the
+    // connection, as it does for libzmq.
+    const limits = overhead === undefined
+      ? { maxMessageBytes }
+      : { maxMessageBytes, maxSkippedBytes: maxMessageBytes };
+    this.#decoder = new FrameDecoder(limits, {
+      handleFrame: (bytes, start, bodyStart, end) => this.#route(bytes, start, bodyStart, end),
       handleSkippedFrame: (flags, size) => this.#handleSkippedFrame(flags, size),
     });
     this.#decoder.commandsOnly = true;
@@ -152,6 +176,31 @@ export class Session {
     return this.#dropped;
   }
 
+  /** Does the peer wait for {@linkcode Session.decide}? Nothing more should be read until then. */
+  get isUndecided(): boolean {
+    return this.#undecided !== undefined;
+  }
+
+  /** The long-term public key that the peer has proven to own, with CURVE. */
+  get peerKey(): Uint8Array | undefined {
+    return this.#mechanism.peerKey;
+  }
+
+  /** Name of the security mechanism. */
+  get mechanism(): string {
+    return this.#mechanism.name;
+  }
+
+  /** What the outbox's frames must go through before they are written; undefined where they are written as they are. */
+  get box(): MessageBox | undefined {
+    return this.#box;
+  }
+
+  /** Why a peer may have hung up now; undefined where there is nothing to guess. */
+  get hangUpHint(): string | undefined {
+    return this.#state === "handshake" ? this.#mechanism.hangUpHint : undefined;
+  }
+
   /** When {@linkcode Session.tick} must be called at the latest; `Infinity` while nothing is waited for. */
   get deadline(): number {
     return Math.min(this.#handshakeBy, this.#pingAt, this.#heardBy, this.#ttlBy);
@@ -164,14 +213,23 @@ export class Session {
     // Octets are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
     this.#heardBy = Infinity;
     this.#ttlBy = Infinity;
-    try {
+    return this.#attempt(() => {
       const rest = this.#state === "greeting" ? this.#receiveGreeting(chunk) : chunk;
       if (rest.length > 0) this.#decoder.push(rest);
-    } catch (error) {
-      if (error instanceof ProtocolError || error instanceof HandshakeError) return this.#die(error);
-      throw error;
-    }
-    return undefined;
+    });
+  }
+
+  /** Decides about a peer that {@linkcode Session.isUndecided}. Returns the fault that it caused, if any. */
+  decide(decision: Decision, now: number): SessionFault | undefined {
+    const undecided = this.#undecided;
+    if (this.#state === "dead" || undecided === undefined) return this.#fault;
+    this.#now = now;
+    this.#undecided = this.#detour = undefined;
+    return this.#attempt(() => {
+      if (decision !== "allow") throw this.#refuse(decision);
+      this.#acceptPeer(undecided.metadata);
+      for (const { bytes, bodyStart } of undecided.frames) this.#route(bytes, 0, bodyStart, bytes.length);
+    });
   }
 
   /** Lets time pass: deadlines and heartbeats. Returns the fault that it caused, if any. */
@@ -203,7 +261,7 @@ export class Session {
   /** Empties the octets that the session itself has to say: greeting, handshake, PONG, subscriptions. */
   takeOutput(): Uint8Array | undefined {
     if (this.#pong !== undefined) {
-      this.#output.push(this.#pong);
+      this.#sayFrame(this.#pong);
       this.#pong = undefined;
     }
     if (this.#output.length === 0) return undefined;
@@ -219,14 +277,19 @@ export class Session {
 
   /** Says PING; the answer comes as `handlePong`. Only from READY on. */
   ping(): void {
-    this.#output.push(encodePing(2 * this.#heartbeatMs));
+    this.#sayFrame(encodePing(2 * this.#heartbeatMs));
   }
 
   /** Says SUBSCRIBE or CANCEL in the form that the peer understands. Only from READY on. */
   changeSubscription(change: SubscriptionChange): void {
-    this.#output.push(
-      this.#peer!.minor >= 1 ? encodeSubscription(change) : encodeLegacySubscription(change),
-    );
+    this.#sayFrame(this.#peer!.minor >= 1 ? encodeSubscription(change) : encodeLegacySubscription(change));
+  }
+
+  /** Overwrites the secrets of the connection, when it is gone. */
+  forget(): void {
+    this.#output = [];
+    this.#pong = undefined;
+    this.#mechanism.forget?.();
   }
 
   get #heartbeatMs(): number {
@@ -236,6 +299,7 @@ export class Session {
   #die(fault: SessionFault): SessionFault {
     this.#state = "dead";
     this.#fault = fault;
+    this.#undecided = undefined;
     this.#handshakeBy =
       this.#pingAt =
       this.#heardBy =
@@ -264,10 +328,15 @@ export class Session {
     return chunk.subarray(take);
   }
 
+  #route(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
+    if (this.#detour === undefined) this.#handleFrame(bytes, start, bodyStart, end);
+    else this.#detour(bytes, start, bodyStart, end);
+  }
+
   /** The hot path: a frame of a message goes to the handler in two comparisons. */
   #handleFrame(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
     const flags = bytes[start]!;
-    if ((flags & FLAG_COMMAND) !== 0) return this.#handleCommand(bytes.subarray(bodyStart, end));
+    if ((flags & FLAG_COMMAND) !== 0) return this.#handleCommand(bytes.subarray(bodyStart, end), flags);
     if ((flags & FLAG_MORE) !== 0 || this.#parts > 0) {
       return this.#handlePart((flags & FLAG_MORE) !== 0, end - bodyStart, false);
     }
@@ -285,6 +354,7 @@ export class Session {
   }
 
   #handleSkippedFrame(flags: number, size: number): void {
+    if (this.#undecided !== undefined) throw tooEarly();
     if ((flags & FLAG_MORE) !== 0 || this.#parts > 0) {
       return this.#handlePart((flags & FLAG_MORE) !== 0, size, true);
     }
@@ -317,9 +387,9 @@ export class Session {
     else this.#drop();
   }
 
-  #handleCommand(body: Uint8Array): void {
+  #handleCommand(body: Uint8Array, flags: number): void {
     const { name, data } = parseCommand(body);
-    if (this.#state === "handshake") return this.#handleHandshake(name, data);
+    if (this.#state === "handshake") return this.#handleHandshake(name, data, (flags & FLAG_LONG) !== 0);
     switch (name) {
       case "PING": {
         const { ttlMs, context } = parsePing(data);
@@ -338,30 +408,47 @@ export class Session {
     }
   }
 
-  #handleHandshake(name: string, data: Uint8Array): void {
+  #handleHandshake(name: string, data: Uint8Array, isLong: boolean): void {
     if (name === "ERROR") {
       const reason = printable(parseError(data));
       throw new HandshakeError("refused-by-peer", `Cannot shake hands: the peer answered ERROR ${reason}`);
     }
-    let step;
-    try {
-      step = this.#mechanism.handleCommand({ name, data });
-      if ("metadata" in step) return this.#acceptPeer(step.metadata);
-    } catch (error) {
-      // ERROR makes a libzmq client give up for ever, so it is only sent where trying again is of no use.
-      if (error instanceof HandshakeError) this.#say(encodeError("Invalid socket type"));
-      else if (error instanceof ProtocolError && error.code === "bad-metadata") {
-        this.#say(encodeError("Invalid metadata"));
-      }
-      throw error;
+    const step = this.#mechanism.handleCommand({ name, data }, isLong);
+    if ("send" in step) this.#say(step.send);
+    else if (this.#options.decides) this.#holdBack(step.metadata);
+    else this.#acceptPeer(step.metadata);
+  }
+
+  /** Keeps what is still in the chunk until the owner has decided; more must not be read. */
+  #holdBack(metadata: Metadata): void {
+    const undecided = this.#undecided = { metadata, frames: [] as HeldFrame[], bytes: 0 };
+    this.#decoder.commandsOnly = false;
+    this.#detour = (bytes, start, bodyStart, end) => {
+      undecided.bytes += end - start;
+      if (undecided.bytes > FIRST_ALLOCATION_BYTES) throw tooEarly();
+      undecided.frames.push({ bytes: bytes.slice(start, end), bodyStart: bodyStart - start });
+    };
+  }
+
+  /** Our last words to a peer that is not taken. ERROR makes a libzmq client give up for ever, a mere end makes it try again. */
+  #refuse(decision: Decision): HandshakeError {
+    switch (decision) {
+      case "deny":
+        this.#say(encodeError("400"));
+        return new HandshakeError("denied", "Cannot take peer: authorisation denies it");
+      case "temporary":
+        return new HandshakeError("temporarily-denied", "Cannot take peer: authorisation denies it for now");
+      default:
+        return new HandshakeError("authorize-failed", "Cannot take peer: authorisation came to no decision");
     }
-    this.#say(step.send);
   }
 
   #acceptPeer(metadata: Metadata): void {
     const our = this.#options.socketType;
     const socketType = socketTypeOf(metadata);
     if (!canTalk(our, socketType)) {
+      // ERROR makes a libzmq client give up for ever, so it is only sent where trying again is of no use.
+      this.#say(encodeError("Invalid socket type"));
       throw new HandshakeError(
         "socket-type-mismatch",
         `Cannot shake hands: peer is a ${printable(socketType)}, a ${our} talks to ${peersOf(our)}`,
@@ -371,13 +458,48 @@ export class Session {
     this.#state = "ready";
     this.#handshakeBy = Infinity;
     this.#decoder.commandsOnly = false;
+    this.#box = this.#mechanism.box;
+    if (this.#box !== undefined) this.#openFrames(this.#box);
     if (this.#heartbeatMs > 0) this.#pingAt = this.#now + this.#heartbeatMs;
     this.#peer = { socketType, minor: this.#theirMinor, metadata };
     this.#handler.handleReady(this.#peer);
   }
 
+  /** From now on every frame must be in a box. What was in it goes the way that frames without one go. */
+  #openFrames(box: MessageBox): void {
+    this.#detour = (bytes, start, bodyStart, end) => {
+      const at = box.open(bytes, start, bodyStart, end);
+      const { block } = box;
+      const [openedBody, openedEnd] = [frameBodyStart(block, at), frameEnd(block, at)];
+      if ((block[at]! & FLAG_COMMAND) !== 0 && openedEnd - openedBody > MAX_COMMAND_BYTES) {
+        throw new ProtocolError(
+          "frame-too-large",
+          `Cannot take command: it has ${openedEnd - openedBody} bytes, limit is ${MAX_COMMAND_BYTES}`,
+        );
+      }
+      this.#handleFrame(block, at, openedBody, openedEnd);
+    };
+  }
+
   #say(frames: Uint8Array | undefined): void {
     if (frames !== undefined) this.#output.push(frames);
+  }
+
+  /** For what comes after READY. It is sealed at once: nonces rise in the order of the calls, and so does what is written. */
+  #sayFrame(frame: Uint8Array): void {
+    this.#output.push(this.#box === undefined ? frame : this.#box.seal(frame));
+  }
+
+  /** What the peer broke ends the session; a mistake of ours is nobody's fault but ours. */
+  #attempt(action: () => void): SessionFault | undefined {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof ProtocolError || error instanceof HandshakeError)) throw error;
+      if (error.code === "bad-metadata") this.#say(encodeError("Invalid metadata"));
+      return this.#die(error);
+    }
+    return undefined;
   }
 
   #drop(): void {
@@ -394,6 +516,10 @@ export class Session {
       );
     }
   }
+}
+
+function tooEarly(): ProtocolError {
+  return new ProtocolError("unexpected-before-ready", "Cannot take frames: READY was not said yet");
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {

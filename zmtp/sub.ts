@@ -5,8 +5,8 @@
  */
 import { socketTypeMetadata } from "./command.ts";
 import { parseEndpoint } from "./endpoint.ts";
-import { NullMechanism } from "./null.ts";
 import { Outbox } from "./outbox.ts";
+import { dialSecurity, type Security } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
 import type { ConnectionHandler, MessageHandler, SubOptions, SubSocket } from "./transport.ts";
@@ -22,6 +22,7 @@ import type { ConnectionHandler, MessageHandler, SubOptions, SubSocket } from ".
 export class Sub implements SubSocket {
   readonly #options: SubOptions;
   readonly #handler: MessageHandler & ConnectionHandler;
+  readonly #security: Security;
   readonly #dialer: Dialer;
   /** How often each topic was subscribed to, by its octets as a text. */
   readonly #topics: Map<string, { readonly topic: Uint8Array; uses: number }> = new Map();
@@ -34,11 +35,14 @@ export class Sub implements SubSocket {
    * Returns at once and dials in the background.
    *
    * @throws {AddressError} If the address is no `tcp://host:port`.
+   * @throws {OptionError} If a key of CURVE is none.
    */
   constructor(options: SubOptions, handler: MessageHandler & ConnectionHandler) {
     this.#options = options;
     this.#handler = handler;
-    this.#dialer = new Dialer(parseEndpoint(options.address), options.reconnect, this.#dialing());
+    const endpoint = parseEndpoint(options.address);
+    this.#security = dialSecurity(socketTypeMetadata("SUB"), options.curve);
+    this.#dialer = new Dialer(endpoint, options.reconnect, this.#dialing(), this.#security.ready);
   }
 
   get isConnected(): boolean {
@@ -82,7 +86,7 @@ export class Sub implements SubSocket {
     const peer = this.#peer();
     return {
       makeLink: (conn, clock) => {
-        const mechanism = new NullMechanism(socketTypeMetadata("SUB"), false);
+        const mechanism = this.#security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
         const outbox = new Outbox({ messages: 0, bytes: 0 });
         return new Link(conn, { ...this.#options, socketType: "SUB", mechanism }, outbox, peer, clock);
       },

@@ -38,6 +38,48 @@ export interface PushHandler extends ConnectionHandler {
   handleLost(messages: number): void;
 }
 
+/** A key of CURVE: 40 characters of Z85, or the 32 octets. */
+export type CurveKey = string | Uint8Array;
+
+/** What a socket that listens needs for CURVE; `curveKeyPair()` makes one. */
+export interface CurveServerOptions {
+  /** The secret key. Whoever knows it can pretend to be this server. */
+  readonly secretKey: CurveKey;
+  /** The public key; need not be given, but is compared when it is. */
+  readonly publicKey?: CurveKey | undefined;
+}
+
+/** What a socket that dials needs for CURVE. */
+export interface CurveClientOptions {
+  /** The server's public key: nobody else can answer. */
+  readonly serverKey: CurveKey;
+  /** Our secret key, where the server knows its clients by key. @default a fresh one */
+  readonly secretKey?: CurveKey | undefined;
+  /** Our public key; need not be given, but is compared when it is. */
+  readonly publicKey?: CurveKey | undefined;
+}
+
+/** Who wants to join. */
+export interface AuthorizeRequest {
+  /** The address it connects from, without port. */
+  readonly address: string;
+  /** How the connection is secured. */
+  readonly mechanism: "NULL" | "CURVE";
+  /** With CURVE: the public key, in Z85, that it has proven to own. */
+  readonly publicKey: string | undefined;
+  /** What it wants: to send messages, at the receive address, or to listen, at the broadcast address. */
+  readonly role: "send" | "listen";
+}
+
+/** True: it may. False: it may not, and a libzmq peer never asks again. `"temporary"`: not now, and it soon asks again. */
+export type AuthorizeVerdict = boolean | "temporary";
+
+/**
+ * Decides who may join. It has the rest of the handshake's time; a peer about whom it throws, rejects or does not decide in
+ * time is closed as if it had said `"temporary"`, and counted by another name.
+ */
+export type Authorize = (request: AuthorizeRequest) => AuthorizeVerdict | Promise<AuthorizeVerdict>;
+
 /** Options of both ends of a connection. */
 export interface ConnectionOptions {
   /** Octets of a message's body at most. @default 16 MiB */
@@ -54,6 +96,14 @@ export interface PullOptions extends ConnectionOptions {
   readonly address: string;
   /** Connections at once. @default 4096 */
   readonly maxConnections?: number;
+  /** Connections at once whose handshake is not over; one more is closed when it comes. @default 256 */
+  readonly maxPendingHandshakes?: number | undefined;
+  /** The same for one address, which all programs of one machine share. @default 64 */
+  readonly maxPendingHandshakesPerAddress?: number | undefined;
+  /** Encrypts and tells who is who. @default none: the NULL mechanism */
+  readonly curve?: CurveServerOptions | undefined;
+  /** Decides who may join. @default everyone who can reach the address */
+  readonly authorize?: Authorize | undefined;
 }
 
 /** Options of a PUB. */
@@ -68,6 +118,8 @@ export interface SubOptions extends ConnectionOptions {
   readonly address: string;
   /** Pauses between two dials. */
   readonly reconnect: { readonly minMs: number; readonly maxMs: number };
+  /** Encrypts and makes sure who the peer is. @default none: the NULL mechanism */
+  readonly curve?: CurveClientOptions | undefined;
 }
 
 /** Options of a PUSH. */
@@ -82,8 +134,12 @@ export interface ListenStats {
   readonly connections: number;
   /** Handshakes that came to a good end. */
   readonly accepted: number;
+  /** Of these, the connections whose handshake is not over. */
+  readonly pendingHandshakes: number;
   /** Connections that were closed because there were too many. */
   readonly refusedConnections: number;
+  /** Connections that were closed because too many handshakes were not over. */
+  readonly refusedHandshakes: number;
   /** Connections that the operating system could not give us. */
   readonly failedAccepts: number;
   /** Connections that ended for a fault of the peer, by the error's code. */
@@ -118,6 +174,11 @@ export interface PubStats extends ListenStats {
 export interface ListenSocket {
   /** Where, with the port that was chosen. */
   readonly address: string;
+  /**
+   * Resolves when connections are taken, until when those that come wait; rejects when it can never take any
+   * ({@linkcode HandshakeError} `crypto-unavailable`), and has then stopped to listen. Undefined where nothing is waited for.
+   */
+  readonly ready?: Promise<void> | undefined;
   /** Stops; what waits is written if that takes no longer than `lingerMs`. */
   close(lingerMs: number): Promise<void>;
 }

@@ -1,0 +1,61 @@
+/**
+ * Who may join: the caller's decision about each peer, asked for at the end of the handshake (what ZAP, RFC 27, is to libzmq).
+ *
+ * @module
+ */
+import { parseKey } from "./curve_keys.ts";
+import type { Session } from "./session.ts";
+import type { Authorize, AuthorizeRequest, CurveKey } from "./transport.ts";
+import { encodeZ85 } from "./z85.ts";
+
+/** What a session does with a peer: `failed` is for a decision that could not be made. */
+export type Decision = "allow" | "deny" | "temporary" | "failed";
+
+/** How a link of that role decides about its peer; undefined where everyone may join. */
+export function decider(
+  authorize: Authorize | undefined,
+  role: AuthorizeRequest["role"],
+): ((peer: { readonly session: Session; readonly hostname: string }) => Promise<Decision>) | undefined {
+  if (authorize === undefined) return undefined;
+  return ({ session, hostname }) => {
+    const { mechanism, peerKey } = session;
+    return decide(authorize, {
+      address: hostname,
+      mechanism: mechanism === "CURVE" ? "CURVE" : "NULL",
+      publicKey: peerKey === undefined ? undefined : encodeZ85(peerKey),
+      role,
+    });
+  };
+}
+
+/** Asks; never rejects. Only `true` lets anyone in. */
+async function decide(authorize: Authorize, request: AuthorizeRequest): Promise<Decision> {
+  try {
+    const verdict = await authorize(request);
+    if (verdict === true) return "allow";
+    if (verdict === false) return "deny";
+    return verdict === "temporary" ? "temporary" : "failed";
+  } catch {
+    return "failed";
+  }
+}
+
+/**
+ * For the option `authorize`: lets in whoever has proven to own one of these public keys, nobody else. Without `curve` that is
+ * nobody.
+ *
+ * @throws {OptionError} `bad-option`: one of them is no key.
+ *
+ * @example
+ * ```ts
+ * import { allowKeys, curveKeyPair, MessageServer } from "./mod.ts";
+ *
+ * const [broker, viewer] = [await curveKeyPair(), await curveKeyPair()];
+ * await using server = new MessageServer({ curve: broker, authorize: allowKeys([viewer.publicKey]) });
+ * await server.ready;
+ * ```
+ */
+export function allowKeys(keys: Iterable<CurveKey>): Authorize {
+  const allowed = new Set(Array.from(keys, (key, index) => encodeZ85(parseKey(`allowKeys[${index}]`, key))));
+  return ({ publicKey }) => publicKey !== undefined && allowed.has(publicKey);
+}

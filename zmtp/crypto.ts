@@ -1,0 +1,226 @@
+/**
+ * The cryptography that CURVE stands on, behind one small interface, so that a faster library can take the place of the
+ * default one. The default is `npm:@noble/ciphers` and `npm:@noble/curves`: pure TypeScript, loaded only when CURVE is used.
+ *
+ * @module
+ */
+import { HandshakeError, ProtocolError } from "../errors.ts";
+
+/** Octets of a key, secret or public. */
+export const KEY_SIZE = 32;
+/** Octets of a box's tag, which stands in front of its content. */
+export const TAG_SIZE = 16;
+/** Octets of a nonce. */
+export const NONCE_SIZE = 24;
+/** Octets of the part of a nonce that all messages of one direction have in common. */
+export const NONCE_PREFIX_SIZE = 16;
+
+/** A pair of X25519 keys. */
+export interface KeyPair {
+  /** 32 octets for everyone to know. */
+  readonly publicKey: Uint8Array;
+  /** 32 octets for nobody else to know. */
+  readonly secretKey: Uint8Array;
+}
+
+/** NaCl's `crypto_box`, cut where CURVE needs it. Synchronous. */
+export interface Cryptography {
+  /** For people. */
+  readonly name: string;
+  /** A fresh pair. */
+  keyPair(): KeyPair;
+  /** Unpredictable octets. */
+  random(size: number): Uint8Array;
+  /**
+   * The key that both owners of a pair get from their own secret and the other's public key (X25519, then HSalsa20).
+   *
+   * @throws {ProtocolError} `bad-crypto`: the public key is a point of low order, for which all secrets give the same key.
+   */
+  beforenm(publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array;
+  /** XSalsa20-Poly1305: the tag, then as many octets as there were. */
+  seal(key: Uint8Array, nonce: Uint8Array, content: Uint8Array): Uint8Array;
+  /** The content of a box, or undefined when its tag is wrong. */
+  open(key: Uint8Array, nonce: Uint8Array, box: Uint8Array): Uint8Array | undefined;
+  /** For the many boxes of one direction of one connection: same key, nonces with the same first sixteen octets. */
+  messageCipher(key: Uint8Array, noncePrefix: Uint8Array): MessageCipher;
+}
+
+/** Seals and opens boxes whose nonces differ in their last eight octets only, a number given as two halves. */
+export interface MessageCipher {
+  /**
+   * Seals `bytes[start, end)` where it lies. The tag comes into the 16 octets in front; the 16 octets in front of those are
+   * overwritten as well.
+   */
+  seal(bytes: Uint8Array, start: number, end: number, nonceHigh: number, nonceLow: number): void;
+  /**
+   * Opens the box `bytes[start, end)`, tag first, and writes its content into `into` from `at` on. Returns false, and writes
+   * nothing, when the tag is wrong.
+   */
+  open(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    nonceHigh: number,
+    nonceLow: number,
+    into: Uint8Array,
+    at: number,
+  ): boolean;
+  /** Overwrites the keys, as far as a garbage collected language lets us. */
+  forget(): void;
+}
+
+// A version in full: a module that is imported from a URL has no import map and no lock file of ours.
+const SALSA = "npm:@noble/ciphers@2.4.0/salsa.js";
+const X25519 = "npm:@noble/curves@2.4.0/ed25519.js";
+
+let loading: Promise<Cryptography> | undefined;
+
+/**
+ * Loads the default library, once. A failed attempt is forgotten, so that it can be tried again.
+ *
+ * @throws {HandshakeError} `crypto-unavailable`: npm cannot be reached and the packages are not in Deno's cache.
+ */
+export function loadCryptography(): Promise<Cryptography> {
+  return loading ??= load().catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
+}
+
+async function load(): Promise<Cryptography> {
+  // Not literals: Deno would fetch the packages when the program starts, for all who never use CURVE.
+  const [ciphers, curves] = [SALSA, X25519];
+  try {
+    const [salsa, ed25519]: [NobleSalsa, NobleCurves] = await Promise.all([import(ciphers), import(curves)]);
+    return new Noble(salsa, ed25519.x25519);
+  } catch (cause) {
+    throw new HandshakeError(
+      "crypto-unavailable",
+      `Cannot use CURVE: its cryptography cannot be loaded; run "deno cache ${ciphers} ${curves}" where npm can be reached`,
+      { cause },
+    );
+  }
+}
+
+/** What we use of `@noble/ciphers/salsa.js`. */
+interface NobleSalsa {
+  hsalsa(sigma: Uint32Array, key: Uint32Array, nonce: Uint32Array, out: Uint32Array): void;
+  xsalsa20poly1305(key: Uint8Array, nonce: Uint8Array): {
+    encrypt(content: Uint8Array, output?: Uint8Array): Uint8Array;
+    decrypt(box: Uint8Array, output?: Uint8Array): Uint8Array;
+  };
+}
+
+/** What we use of `@noble/curves/ed25519.js`. */
+interface NobleCurves {
+  readonly x25519: {
+    keygen(): KeyPair;
+    getSharedSecret(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
+  };
+}
+
+class Noble implements Cryptography {
+  readonly name = "noble";
+  readonly #salsa: NobleSalsa;
+  readonly #x25519: NobleCurves["x25519"];
+
+  constructor(salsa: NobleSalsa, x25519: NobleCurves["x25519"]) {
+    this.#salsa = salsa;
+    this.#x25519 = x25519;
+  }
+
+  keyPair(): KeyPair {
+    return this.#x25519.keygen();
+  }
+
+  random(size: number): Uint8Array {
+    return crypto.getRandomValues(new Uint8Array(size));
+  }
+
+  beforenm(publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array {
+    let shared: Uint8Array;
+    try {
+      shared = this.#x25519.getSharedSecret(secretKey, publicKey);
+    } catch (cause) {
+      throw new ProtocolError("bad-crypto", "Cannot use public key: it is a point of low order", { cause });
+    }
+    const key = new Uint8Array(KEY_SIZE);
+    this.#salsa.hsalsa(SIGMA, words(shared), NO_NONCE, words(key));
+    shared.fill(0);
+    return key;
+  }
+
+  seal(key: Uint8Array, nonce: Uint8Array, content: Uint8Array): Uint8Array {
+    return this.#salsa.xsalsa20poly1305(key, nonce).encrypt(content);
+  }
+
+  open(key: Uint8Array, nonce: Uint8Array, box: Uint8Array): Uint8Array | undefined {
+    try {
+      return this.#salsa.xsalsa20poly1305(key, nonce).decrypt(box);
+    } catch {
+      return undefined; // Its only reasons: a wrong tag, or no room for one.
+    }
+  }
+
+  messageCipher(key: Uint8Array, noncePrefix: Uint8Array): MessageCipher {
+    return new NobleMessageCipher(this.#salsa, key, noncePrefix);
+  }
+}
+
+class NobleMessageCipher implements MessageCipher {
+  readonly #salsa: NobleSalsa;
+  readonly #key: Uint8Array;
+  readonly #nonce = new Uint8Array(NONCE_SIZE);
+  readonly #nonceView = new DataView(this.#nonce.buffer);
+
+  constructor(salsa: NobleSalsa, key: Uint8Array, noncePrefix: Uint8Array) {
+    this.#salsa = salsa;
+    this.#key = key.slice();
+    this.#nonce.set(noncePrefix);
+  }
+
+  seal(bytes: Uint8Array, start: number, end: number, nonceHigh: number, nonceLow: number): void {
+    this.#setNonce(nonceHigh, nonceLow);
+    // noble wants 32 octets of its own in front of the content and leaves the tag in the second half of them.
+    const output = bytes.subarray(start - 2 * TAG_SIZE, end);
+    this.#salsa.xsalsa20poly1305(this.#key, this.#nonce).encrypt(bytes.subarray(start, end), output);
+  }
+
+  open(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    nonceHigh: number,
+    nonceLow: number,
+    into: Uint8Array,
+    at: number,
+  ): boolean {
+    this.#setNonce(nonceHigh, nonceLow);
+    try {
+      const box = this.#salsa.xsalsa20poly1305(this.#key, this.#nonce);
+      into.set(box.decrypt(bytes.subarray(start, end)), at);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  forget(): void {
+    this.#key.fill(0);
+  }
+
+  #setNonce(high: number, low: number): void {
+    this.#nonceView.setUint32(NONCE_PREFIX_SIZE, high);
+    this.#nonceView.setUint32(NONCE_PREFIX_SIZE + 4, low);
+  }
+}
+
+/** "expand 32-byte k" in four words, as noble wants it. */
+const SIGMA = words(Uint8Array.from("expand 32-byte k", (character) => character.charCodeAt(0)));
+const NO_NONCE = new Uint32Array(4);
+
+/** The same octets as words in the machine's order; copied where they do not lie on a word's border. */
+function words(bytes: Uint8Array): Uint32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
+}

@@ -1,0 +1,86 @@
+/**
+ * Which mechanism a socket uses, and what it needs before its first connection.
+ *
+ * @module
+ */
+import { OptionError } from "../errors.ts";
+import type { Metadata } from "./command.ts";
+import { type Cryptography, KEY_SIZE, loadCryptography } from "./crypto.ts";
+import { CurveClient, CurveServer } from "./curve.ts";
+import { parseClientKeys, parseServerKeys } from "./curve_keys.ts";
+import { FailureRation } from "./failure_ration.ts";
+import type { Mechanism } from "./mechanism.ts";
+import { NullMechanism } from "./null.ts";
+import type { CurveClientOptions, CurveServerOptions } from "./transport.ts";
+
+/** Makes the mechanism of each connection of a socket. */
+export interface Security {
+  /**
+   * There is nothing to wait for when undefined. Otherwise no connection may be begun before it resolves; it rejects with
+   * {@linkcode HandshakeError} `crypto-unavailable`, or {@linkcode OptionError} for a server key that no one can own.
+   */
+  readonly ready: Promise<void> | undefined;
+  /** For one connection, with the peer at that address. */
+  makeMechanism(address: string, now: () => number): Mechanism;
+}
+
+/**
+ * For a socket that listens.
+ *
+ * @throws {OptionError} `bad-option`: a key is none.
+ */
+export function listenSecurity(metadata: Metadata, curve: CurveServerOptions | undefined): Security {
+  if (curve === undefined) {
+    return { ready: undefined, makeMechanism: () => new NullMechanism(metadata, true) };
+  }
+  const keys = parseServerKeys(curve);
+  const ration = new FailureRation();
+  const library = load();
+  return {
+    ready: library.ready,
+    makeMechanism: (address, now) =>
+      new CurveServer(library.loaded(), {
+        keys,
+        metadata,
+        guard: {
+          isAllowed: () => ration.isAllowed(address, now()),
+          handleFailure: () => ration.fail(address, now()),
+        },
+      }),
+  };
+}
+
+/**
+ * For a socket that dials.
+ *
+ * @throws {OptionError} `bad-option`: a key is none.
+ */
+export function dialSecurity(metadata: Metadata, curve: CurveClientOptions | undefined): Security {
+  if (curve === undefined) {
+    return { ready: undefined, makeMechanism: () => new NullMechanism(metadata, false) };
+  }
+  const { serverKey, keys } = parseClientKeys(curve);
+  const library = load((crypto) => {
+    try {
+      crypto.beforenm(serverKey, crypto.random(KEY_SIZE)).fill(0);
+    } catch (cause) {
+      throw new OptionError("bad-option", "Cannot use curve.serverKey: no server can have it", { cause });
+    }
+  });
+  return {
+    ready: library.ready,
+    makeMechanism: () => new CurveClient(library.loaded(), { serverKey, keys, metadata }),
+  };
+}
+
+function load(
+  check: (crypto: Cryptography) => void = () => {},
+): { readonly ready: Promise<void>; loaded(): Cryptography } {
+  let loaded: Cryptography | undefined;
+  const ready = loadCryptography().then((crypto) => {
+    check(crypto);
+    loaded = crypto;
+  });
+  ready.catch(() => {}); // Whoever needs it waits for it as well.
+  return { ready, loaded: () => loaded! };
+}
