@@ -132,6 +132,24 @@ export class ListenError extends Error {
   }
 }
 
+/** Why a transport cannot be used here. */
+export type TransportErrorCode =
+  /** Deno's sandbox does not let it be loaded; the message names the flags to add. */
+  | "permission-denied"
+  /** There is none for this platform, or it could not be fetched; see `cause`. */
+  | "not-available";
+
+/** An optional transport such as libzmq cannot be loaded. The default one is always there. */
+export class TransportError extends Error {
+  override readonly name = "TransportError";
+  /** What stood in the way. */
+  readonly code: TransportErrorCode;
+  constructor(code: TransportErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 /** Something was used after it was closed. */
 export class ClosedError extends Error {
   /** Always `"ClosedError"`. */
