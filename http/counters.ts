@@ -47,6 +47,8 @@ export interface HandlerStats {
     /** Rounds that took at most the bound of the same index in {@linkcode FAN_OUT_BOUNDS}. */
     readonly buckets: readonly number[];
   };
+  /** How often {@linkcode serveGateway} began to listen again after a fault. */
+  readonly listenRestarts: number;
   /** Is it stopping? */
   readonly isDraining: boolean;
 }
@@ -76,6 +78,8 @@ export class Counters {
   };
   /** From socket to socket. */
   relayed = 0;
+  /** After a fault. */
+  listenRestarts = 0;
   /** By transport. */
   readonly slowClientsCut: Record<"sse" | "websocket", number> = { sse: 0, websocket: 0 };
   /** Told, and known to be missed. */
@@ -129,6 +133,7 @@ export class Counters {
       slowClientsCut: this.slowClientsCut,
       gaps: this.gaps,
       fanOut: this.#fanOut,
+      listenRestarts: this.listenRestarts,
       isDraining,
     });
   }

@@ -140,6 +140,15 @@ export class Gate {
     });
   }
 
+  /** The answer that tells a problem. It is counted. */
+  refuse(problem: Problem): Response {
+    this.counters.countRefused(problem.code);
+    return this.answer(problem.toBody(this.settings.prefix), problem.status, [
+      ["content-type", "application/problem+json"],
+      ...Object.entries(problem.headers),
+    ]);
+  }
+
   /** Throws unless the broker was there at least once. */
   requireBroker(): void {
     if (!this.hub.isAttached) {
@@ -279,11 +288,7 @@ export class Gate {
       this.settings.log(`fault: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
       problem = new Problem("internal-error", "Cannot answer: the gateway made a mistake, its log says more");
     }
-    this.counters.countRefused(problem.code);
-    return this.answer(problem.toBody(this.settings.prefix), problem.status, [
-      ["content-type", "application/problem+json"],
-      ...Object.entries(problem.headers),
-    ]);
+    return this.refuse(problem);
   }
 
   readonly #checkBodies = (): void => {

@@ -8,6 +8,7 @@ import type { Cursor } from "./cursor.ts";
 import type { Call, Gate, Waiting } from "./gate.ts";
 import type { Found, Place } from "./hub.ts";
 import { jitter, MAX_TIMEOUT_S, requireHeld } from "./long_poll.ts";
+import { Problem } from "./problem.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** Most messages in one answer. */
@@ -100,7 +101,9 @@ class HistoryPoll implements Waiting {
 
   fail(error: unknown): void {
     this.#gate.settings.log(`fault: history: ${String(error)}`);
-    this.drain();
+    this.#finish(
+      this.#gate.refuse(new Problem("internal-error", "Cannot wait any longer: the gateway made a mistake")),
+    );
   }
 
   readonly #handleAbort = (): void => {

@@ -15,10 +15,13 @@ export type MessageForm = "text" | "value";
 export const MESSAGE_FORMS: readonly MessageForm[] = ["text", "value"];
 
 /** Answers ready to be copied, for each hub and form: a copy costs half of a new answer, and most polls find nothing new. */
-const templates = new WeakMap<
-  Hub,
-  Map<MessageForm, { readonly count: number; readonly response: Response }>
->();
+const templates = new WeakMap<Hub, Map<MessageForm, Template>>();
+
+interface Template {
+  readonly count: number;
+  readonly response: Response;
+  readonly bytes: number;
+}
 
 /** See the module. */
 export function lastValue(gate: Gate, { request, query }: Call): Response {
@@ -40,19 +43,15 @@ export function lastValue(gate: Gate, { request, query }: Call): Response {
     ]);
   }
   const byForm = templates.getOrInsertComputed(hub, () => new Map());
-  let template = byForm.get(form);
-  if (template?.count !== count) {
+  let template: Template | undefined = byForm.get(form);
+  if (template === undefined || template.count !== count) {
     const text = count === 0 ? undefined : hub.client.getLastMessage()[1];
-    template = {
-      count,
-      response: gate.answer(bodyOf(count, text, form), 200, [
-        ["content-type", JSON_TYPE],
-        ...headersOf(hub, form, count),
-      ]),
-    };
+    const body = bodyOf(count, text, form);
+    const response = gate.answer(body, 200, [["content-type", JSON_TYPE], ...headersOf(hub, form, count)]);
+    template = { count, response, bytes: body.length };
     byForm.set(form, template);
   }
-  counters.sent.poll.messages += 1;
+  counters.countSent("poll", 1, template.bytes);
   return template.response.clone();
 }
 

@@ -137,7 +137,9 @@ class LongPoll implements Waiting {
   }
 
   drain(): void {
-    if (this.#parameters.timeoutMs === undefined) return this.#refuse();
+    if (this.#parameters.timeoutMs === undefined) {
+      return this.#refuse(unavailable("shutting-down", "Cannot wait any longer: the gateway is stopping"));
+    }
     const response = this.expire();
     response.headers.set("connection", "close");
     this.#finish(response);
@@ -145,16 +147,11 @@ class LongPoll implements Waiting {
 
   fail(error: unknown): void {
     this.#gate.settings.log(`fault: long-poll: ${String(error)}`);
-    this.#refuse();
+    this.#refuse(new Problem("internal-error", "Cannot wait any longer: the gateway made a mistake"));
   }
 
-  #refuse(): void {
-    const problem = unavailable("shutting-down", "Cannot wait any longer: the gateway is stopping");
-    this.#gate.counters.countRefused(problem.code);
-    this.#finish(this.#gate.answer(problem.toBody(this.#gate.settings.prefix), problem.status, [
-      ["content-type", "application/problem+json"],
-      ...Object.entries(problem.headers),
-    ]));
+  #refuse(problem: Problem): void {
+    this.#finish(this.#gate.refuse(problem));
   }
 
   // In one of Deno's two modes the signal also fires after an answer; by then nobody listens any more.

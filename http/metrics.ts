@@ -98,6 +98,11 @@ export function formatMetrics(gate: Gate): string {
   ]]);
   add("braviz_http_draining", "gauge", "Is the gateway stopping.", [[{}, Number(stats.isDraining)]]);
 
+  add("braviz_http_listen_restarts_total", "counter", "How often listening began again after a fault.", [[
+    {},
+    stats.listenRestarts,
+  ]]);
+
   const name = "braviz_http_fan_out_seconds";
   lines.push(`# HELP ${name} Time to hand new messages to all who wait.`, `# TYPE ${name} histogram`);
   FAN_OUT_BOUNDS.forEach((bound, i) =>

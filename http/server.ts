@@ -49,8 +49,6 @@ export interface ServeGatewayOptions extends GatewayOptions {
 export interface ServerStats extends HandlerStats {
   /** Does it listen right now? It does not for a moment after too many files were open. */
   readonly isListening: boolean;
-  /** How often it had to begin again. */
-  readonly listenRestarts: number;
 }
 
 /** A gateway that listens. */
@@ -127,7 +125,6 @@ class Server implements GatewayServer {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #backOffMs = MIN_BACK_OFF_MS;
   #listensSince = 0;
-  #restarts = 0;
   #closing: Promise<boolean> | undefined;
 
   constructor(client: GatewayClient | null, options: ServeGatewayOptions) {
@@ -160,7 +157,7 @@ class Server implements GatewayServer {
   }
 
   stats(): ServerStats {
-    return { ...this.#gate.stats(), isListening: this.#server !== undefined, listenRestarts: this.#restarts };
+    return { ...this.#gate.stats(), isListening: this.#server !== undefined };
   }
 
   close({ graceMs = 5000 }: CloseOptions = {}): Promise<boolean> {
@@ -225,7 +222,7 @@ class Server implements GatewayServer {
     );
     this.#retryTimer = setTimeout(() => {
       this.#backOffMs = Math.min(this.#backOffMs * 2, MAX_BACK_OFF_MS);
-      this.#restarts += 1;
+      this.#gate.counters.listenRestarts += 1;
       try {
         this.#listen(this.hostname, this.port);
       } catch (again) {

@@ -233,6 +233,7 @@ Deno.test("POST: a body above the limit is refused with and without its length",
     headers: { "content-type": "application/json" },
     body: largest,
   });
+  await fits.body?.cancel();
   assert.equal(fits.status, 202);
   assert.deepEqual(client.sent, [largest]);
 });

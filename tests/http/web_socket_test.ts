@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { serveGateway } from "../../http.ts";
+import { memberText } from "../../http/member_text.ts";
+import { soon, until } from "../support/deadline.ts";
+import { quiet, startBus } from "./support/bus.ts";
+import { FakeClient } from "./support/fake_client.ts";
+import { RawConnection, requestText } from "./support/raw.ts";
+
+/** A WebSocket whose frames can be awaited. */
+class Socket implements AsyncDisposable {
+  readonly socket: WebSocket;
+  readonly closed: Promise<CloseEvent>;
+  readonly #frames: string[] = [];
+  #wake = () => {};
+
+  constructor(url: string, protocols: readonly string[] = []) {
+    this.socket = new WebSocket(url.replace(/^http/, "ws"), [...protocols]);
+    this.socket.onmessage = ({ data }) => {
+      this.#frames.push(data);
+      this.#wake();
+    };
+    this.closed = new Promise((resolve) => this.socket.onclose = resolve);
+  }
+
+  async open(): Promise<this> {
+    if (this.socket.readyState !== WebSocket.OPEN) {
+      await soon(new Promise((resolve) => this.socket.onopen = resolve), "the socket to open");
+    }
+    return this;
+  }
+
+  async next(): Promise<string> {
+    while (this.#frames.length === 0) {
+      await soon(new Promise<void>((resolve) => this.#wake = resolve), "a frame");
+    }
+    return this.#frames.shift()!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.socket.close();
+    await soon(this.closed, "the socket to close");
+  }
+}
+
+Deno.test("WebSocket: raw frames are the texts of the bus, byte for byte, one's own included", async () => {
+  await using bus = await startBus();
+  await using first = await new Socket(`${bus.url}/messages_ws`).open();
+  await using second = await new Socket(`${bus.url}/messages/ws`).open();
+  const text = ' {"id":12345678901234567890,\n"s":"\u2028 ñ😀 \\ud800", "a":1, "a":1.0} ';
+  first.socket.send(text);
+  assert.equal(await first.next(), text);
+  assert.equal(await second.next(), text);
+});
+
+Deno.test("WebSocket: a binary frame is taken as UTF-8", async () => {
+  await using bus = await startBus();
+  await using socket = await new Socket(`${bus.url}/messages/ws`).open();
+  socket.socket.send(new TextEncoder().encode('{"a":"ñ"}'));
+  assert.equal(await socket.next(), '{"a":"ñ"}');
+});
+
+const BAD: readonly (readonly [title: string, frame: string | Uint8Array<ArrayBuffer>, code: number])[] = [
+  ["what is not JSON", "notjson", 1007],
+  ["what is no object", "[1]", 1007],
+  ["what is not UTF-8", new Uint8Array([0x7b, 0xff, 0x7d]), 1007],
+  ["what is too large", `{"a":"${"x".repeat(1000)}"}`, 1009],
+  ["what is too large in UTF-8 only", `{"a":"${"€".repeat(400)}"}`, 1009],
+];
+
+for (const [title, frame, code] of BAD) {
+  Deno.test(`WebSocket: ${title} closes with ${code}, and nothing is sent`, async () => {
+    const client = FakeClient.connected();
+    await using gateway = serveGateway(client, { port: 0, maxBody: 1000, ...quiet });
+    await using socket = await new Socket(`${gateway.url}/messages/ws`).open();
+    socket.socket.send(frame);
+    assert.equal((await soon(socket.closed)).code, code);
+    assert.deepEqual(client.sent, []);
+    assert.equal(gateway.stats().waiting.websocket, 0);
+  });
+}
+
+Deno.test("WebSocket: since replays, type filters", async () => {
+  const client = FakeClient.connected();
+  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  for (const type of ["a", "b", "ab", "b"]) client.receive(`{"type":"${type}"}`);
+  await using socket = await new Socket(`${gateway.url}/messages/ws?since=earliest&type=a*`).open();
+  assert.equal(await socket.next(), '{"type":"a"}');
+  assert.equal(await socket.next(), '{"type":"ab"}');
+  client.receive('{"type":"b"}');
+  client.receive('{"type":"a","live":true}');
+  assert.equal(await socket.next(), '{"type":"a","live":true}');
+});
+
+Deno.test("WebSocket braviz.v1: frames carry the cursor; publish is acknowledged with its own id", async () => {
+  await using bus = await startBus();
+  await using socket = await new Socket(`${bus.url}/messages/ws`, ["braviz.v1"]).open();
+  assert.equal(socket.socket.protocol, "braviz.v1");
+  const { open } = JSON.parse(await socket.next());
+  assert.match(open.cursor, /\.0$/);
+  const message = '{ "type":"subject", "subject":12345678901234567890, "publish":{"x":1} }';
+  socket.socket.send(`{"id":98765432109876543210, "publish": ${message} , "more":[{"publish":1}]}`);
+  assert.equal(await socket.next(), '{"ack":98765432109876543210}');
+  const frame = await socket.next();
+  assert.ok(frame.endsWith(`"message":${message}}`), frame);
+  assert.equal(JSON.parse(frame).seq, 1);
+  assert.match(JSON.parse(frame).cursor, /\.1$/);
+  assert.equal(bus.client.getLastMessage()[1], message);
+});
+
+Deno.test("WebSocket braviz.v1: what is refused is told, and the socket stays", async () => {
+  const client = FakeClient.connected();
+  await using gateway = serveGateway(client, {
+    port: 0,
+    publishRate: { perSecond: 0.001, burst: 2 },
+    ...quiet,
+  });
+  await using socket = await new Socket(`${gateway.url}/messages/ws`, ["braviz.v1"]).open();
+  await socket.next();
+  const answerTo = async (frame: string) => {
+    socket.socket.send(frame);
+    const { error, id } = JSON.parse(await socket.next());
+    return [error?.code, id];
+  };
+  assert.deepEqual(await answerTo('{"publish":42,"id":1}'), ["not-an-object", 1]);
+  client.disconnect();
+  assert.deepEqual(await answerTo('{"publish":{},"id":"two"}'), ["broker-unavailable", "two"]);
+  client.connect();
+  assert.deepEqual(await answerTo('{"publish":{},"id":3}'), ["too-many-requests", 3]);
+  assert.deepEqual(client.sent, []);
+});
+
+for (const frame of ["{}", '{"publish":{},"id":{}}', "[]", "x", '{"publish":{}']) {
+  Deno.test(`WebSocket braviz.v1: the frame ${frame} closes with 1007`, async () => {
+    await using gateway = serveGateway(FakeClient.connected(), { port: 0, ...quiet });
+    await using socket = await new Socket(`${gateway.url}/messages/ws`, ["braviz.v1"]).open();
+    socket.socket.send(frame);
+    assert.equal((await soon(socket.closed)).code, 1007);
+  });
+}
+
+Deno.test("WebSocket: a reader that does not read is cut", async () => {
+  const client = FakeClient.connected({ historyMessages: 50 });
+  await using gateway = serveGateway(client, { port: 0, maxQueuedBytes: 100_000, ...quiet });
+  using lazy = await RawConnection.open(gateway.port);
+  await lazy.write(
+    requestText("GET", "/messages/ws", [
+      `Host: 127.0.0.1:${gateway.port}`,
+      "Upgrade: websocket",
+      "Connection: Upgrade",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]),
+  );
+  await until(() => gateway.stats().waiting.websocket === 1);
+  const padding = "x".repeat(50_000);
+  for (let n = 1; gateway.stats().waiting.websocket === 1; n += 1) {
+    client.receive(JSON.stringify({ n, padding }));
+    if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    assert.ok(n < 5000, "not cut after 250 MB");
+  }
+  assert.equal(gateway.stats().slowClientsCut.websocket, 1);
+});
+
+Deno.test("WebSocket: a client that goes without a word is noticed", async () => {
+  const client = FakeClient.connected();
+  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  {
+    using connection = await RawConnection.open(gateway.port);
+    await connection.write(
+      requestText("GET", "/messages/ws", [
+        `Host: 127.0.0.1:${gateway.port}`,
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+      ]),
+    );
+    await connection.response();
+    await until(() => gateway.stats().waiting.websocket === 1);
+  }
+  await until(() => gateway.stats().waiting.websocket === 0, "the end of the socket");
+  assert.equal(client.listeners, 0);
+});
+
+Deno.test("memberText() finds the text of a member as JSON.parse would find its value", () => {
+  const cases: readonly (readonly [object: string, name: string])[] = [
+    ['{"a":1}', "a"],
+    ['{ "a" : 1 , "a" : [1,2,{"a":3}] }', "a"],
+    ['{"x":{"a":1},"a":"}]\\"\\\\"}', "a"],
+    ['{"\\u0061":true}', "a"],
+    ['{"a,b":"{[","a":null}', "a"],
+    ['{"b":1}', "a"],
+    ["{}", "a"],
+    ['{"a":{"b":{"c":[[[]]]}}}', "a"],
+  ];
+  for (const [object, name] of cases) {
+    const text = memberText(object, name);
+    assert.deepEqual(text === undefined ? undefined : JSON.parse(text), JSON.parse(object)[name], object);
+  }
+  const deep = `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)},"b":1}`;
+  assert.equal(memberText(deep, "b"), "1");
+});
