@@ -165,7 +165,9 @@ export function createSampleMessage(sample: readonly SubjectId[], target?: Insta
  * @throws {MessageError} If a field is of the wrong type: code `bad-field`.
  */
 export function createLogMessage(fields: LogMessageFields): LogMessage {
-  return checked({ type: "log", pid: instanceId, time: Date.now() / 1000, ...fields });
+  const { action, state, application, pid = instanceId, time = Date.now() / 1000, screenshot } = fields;
+  const known = { type: "log", action, state, pid, application, time } as const;
+  return checked(screenshot === undefined ? known : { ...known, screenshot });
 }
 
 /** "Load this scenario", to one instance. */
@@ -189,7 +191,8 @@ export function createVisualizationMessage(
 
 /** "I am ready." Fills in the process id and {@linkcode instanceId} unless they are given. */
 export function createReadyMessage(fields: Partial<Omit<ReadyMessage, "type">> = {}): ReadyMessage {
-  return checked({ type: "ready", source_pid: Deno.pid, source_id: instanceId, ...fields });
+  const { source_pid = Deno.pid, source_id = instanceId } = fields;
+  return checked({ type: "ready", source_pid, source_id });
 }
 
 /**
@@ -233,7 +236,7 @@ export function stringifyMessage(message: Message): string {
   try {
     text = JSON.stringify(message);
   } catch (cause) {
-    const why = (cause as Error).message.split("\n")[0];
+    const why = (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];
     throw new MessageError("not-json", `Cannot take message: JSON cannot hold it: ${why}`, { cause });
   }
   // A toJSON of the caller's may have made anything of it.
@@ -296,5 +299,6 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 function nameOf(value: unknown): string {
   if (value === null) return "null";
   if (value === undefined) return "missing";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   return Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
