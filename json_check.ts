@@ -11,89 +11,67 @@ import { MessageError } from "./errors.ts";
  * no array. Iterative: depth costs an octet each, not stack.
  */
 export function isJsonObject(bytes: Uint8Array, start: number, end: number): boolean {
+  // The last octet that counts has to be a brace. It stops every loop below but those in a text, so that nothing else has
+  // to ask whether there is one more octet.
+  let last = end - 1;
+  while (last > start && IS_SPACE[bytes[last]!] === 1) last--;
+  if (last <= start || bytes[last] !== CLOSE_OBJECT) return false;
   let at = start;
-  while (at < end && KIND[bytes[at]!] === SPACE) at++;
-  if (at >= end || bytes[at] !== OPEN_OBJECT) return false;
-  /** What is open around us: an octet each, 1 for an object, 0 for an array. */
+  while (IS_SPACE[bytes[at]!] === 1) at++;
+  if (bytes[at++] !== OPEN_OBJECT) return false;
+  /** What is open around the innermost object or array: an octet each, 1 for an object, 0 for an array. */
   let open: Uint8Array = OPEN;
   let depth = 0;
-  /** What the grammar allows next. */
-  let expect = VALUE;
-  while (at < end) {
-    const byte = bytes[at]!;
-    if (KIND[byte] === SPACE) {
-      at++;
-      continue;
+  let inObject = true;
+  let byte = bytes[at]!;
+  while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+  if (byte === CLOSE_OBJECT) return at === last;
+  // A member or an element begins at `at`. Invariant: at <= last.
+  next: while (true) {
+    byte = bytes[at]!;
+    while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+    if (inObject) {
+      if (byte !== QUOTE) return false;
+      at = endOfString(bytes, at + 1, last);
+      if (at < 0) return false;
+      byte = bytes[at]!;
+      while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+      if (byte !== COLON) return false;
+      byte = bytes[++at]!;
+      while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
     }
-    switch (expect) {
-      case FIRST_KEY:
-      case KEY:
-        if (byte === QUOTE) {
-          at = endOfString(bytes, at + 1, end);
-          if (at < 0) return false;
-          // Nearly always the colon follows at once.
-          if (at < end && bytes[at] === COLON) {
-            at++;
-            expect = VALUE;
-          } else expect = COLON_NEXT;
-          continue;
-        }
-        if (expect === KEY || byte !== CLOSE_OBJECT) return false;
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at + 1, last);
+      if (at < 0) return false;
+    } else if (IS_NUMBER[byte] === 1) {
+      at = endOfNumber(bytes, at);
+      if (at < 0) return false;
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+      if (depth === open.length) open = grown(open);
+      open[depth++] = inObject ? 1 : 0;
+      inObject = byte === OPEN_OBJECT;
+      byte = bytes[++at]!;
+      while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+      if (byte !== (inObject ? CLOSE_OBJECT : CLOSE_ARRAY)) continue next;
+    } else {
+      at = endOfWord(bytes, at);
+      if (at < 0) return false;
+    }
+    // It is over, and with it perhaps what is around it.
+    while (true) {
+      byte = bytes[at]!;
+      while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+      if (byte === COMMA) {
         at++;
-        break;
-      case COLON_NEXT:
-        if (byte !== COLON) return false;
-        at++;
-        expect = VALUE;
-        continue;
-      case FIRST_VALUE:
-      case VALUE:
-        switch (KIND[byte]) {
-          case KIND_QUOTE:
-            at = endOfString(bytes, at + 1, end);
-            if (at < 0) return false;
-            expect = AFTER_VALUE;
-            continue;
-          case KIND_OPEN:
-            if (depth === open.length) open = grown(open);
-            open[depth++] = byte === OPEN_OBJECT ? 1 : 0;
-            expect = byte === OPEN_OBJECT ? FIRST_KEY : FIRST_VALUE;
-            at++;
-            continue;
-          case KIND_NUMBER:
-            at = endOfNumber(bytes, at, end);
-            if (at < 0) return false;
-            expect = AFTER_VALUE;
-            continue;
-          case KIND_WORD:
-            at = endOfWord(bytes, at, end);
-            if (at < 0) return false;
-            expect = AFTER_VALUE;
-            continue;
-        }
-        if (expect !== FIRST_VALUE || byte !== CLOSE_ARRAY) return false;
-        at++;
-        break;
-      case AFTER_VALUE: {
-        const inObject = open[depth - 1] === 1;
-        if (byte === COMMA) {
-          expect = inObject ? KEY : VALUE;
-          at++;
-          continue;
-        }
-        if (byte !== (inObject ? CLOSE_OBJECT : CLOSE_ARRAY)) return false;
-        at++;
-        break;
+        continue next;
       }
+      if (byte !== (inObject ? CLOSE_OBJECT : CLOSE_ARRAY)) return false;
+      if (depth === 0) return at === last;
+      if (at === last) return false;
+      at++;
+      inObject = open[--depth] === 1;
     }
-    // Something was closed.
-    if (--depth === 0) {
-      while (at < end && KIND[bytes[at]!] === SPACE) at++;
-      return at === end;
-    }
-    expect = AFTER_VALUE;
   }
-  return false;
 }
 
 /**
@@ -141,69 +119,87 @@ export function explainUnfit(reason: "multipart" | "too-large", size: number, pa
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Returns where the text ends, behind its closing quote; -1 when it is none. */
-function endOfString(bytes: Uint8Array, from: number, end: number): number {
+// `bytes[last]` is a brace in all that follows, which is why nothing but a text has to look where it ends.
+
+/** Returns where the text ends, behind its closing quote; -1 when it is none. Small, so that the compiler puts it in place. */
+function endOfString(bytes: Uint8Array, from: number, last: number): number {
+  const near = Math.min(last, from + SHORT_TEXT);
   let at = from;
-  while (at < end) {
+  while (at < near && IN_STRING[bytes[at]!] === PLAIN) at++;
+  return bytes[at] === QUOTE ? at + 1 : endOfLongString(bytes, at, last);
+}
+
+/** The same, for texts that are long or hold more than plain ASCII. */
+function endOfLongString(bytes: Uint8Array, from: number, last: number): number {
+  let at = skipPlain(bytes, from, last);
+  while (at < last) {
     const byte = bytes[at++]!;
     const kind = IN_STRING[byte]!;
     if (kind === PLAIN) continue;
-    if (kind === STRING_END) return at;
+    if (byte === QUOTE) return at;
     if (kind === ESCAPE) {
-      if (at >= end) return -1;
       const escape = bytes[at++]!;
       if (escape === LOWER_U) {
-        if (at + 4 > end) return -1;
         for (const stop = at + 4; at < stop; at++) if (HEX[bytes[at]!] === 0) return -1;
       } else if (ESCAPES[escape] === 0) return -1;
+      at = skipPlain(bytes, at, last);
       continue;
     }
     if (kind === FORBIDDEN) return -1;
     // UTF-8 as in RFC 3629 §4: the second octet's range depends on the first, the others are 80 to bf.
-    const more = kind - UTF8_2 + 1;
-    if (at + more > end) return -1;
     const second = bytes[at]!;
-    if (second < (LOWEST_SECOND[byte] ?? 0x80) || second > (HIGHEST_SECOND[byte] ?? 0xbf)) return -1;
-    for (let i = 1; i < more; i++) if ((bytes[at + i]! & 0xc0) !== 0x80) return -1;
-    at += more;
+    if (second < SECOND_MIN[byte]! || second > SECOND_MAX[byte]!) return -1;
+    if (kind > UTF8_2 && (bytes[at + 1]! & 0xc0) !== 0x80) return -1;
+    if (kind > UTF8_3 && (bytes[at + 2]! & 0xc0) !== 0x80) return -1;
+    at += kind;
   }
   return -1;
 }
 
-/** Returns where the number ends; -1 when it is none. */
-function endOfNumber(bytes: Uint8Array, from: number, end: number): number {
+/** Skips plain ASCII by words; what is left is looked at octet by octet. */
+function skipPlain(bytes: Uint8Array, from: number, last: number): number {
+  const view = viewOf(bytes);
+  const stop = last - 3;
   let at = from;
-  if (bytes[at] === MINUS) at++;
-  if (at < end && bytes[at] === ZERO) at++;
-  else {
-    const digits = at;
-    while (at < end && isDigit(bytes[at]!)) at++;
-    if (at === digits) return -1;
-  }
-  if (at < end && bytes[at] === DOT) {
-    const digits = ++at;
-    while (at < end && isDigit(bytes[at]!)) at++;
-    if (at === digits) return -1;
-  }
-  if (at < end && (bytes[at]! | 0x20) === LOWER_E) {
-    at++;
-    if (at < end && (bytes[at] === PLUS || bytes[at] === MINUS)) at++;
-    const digits = at;
-    while (at < end && isDigit(bytes[at]!)) at++;
-    if (at === digits) return -1;
+  while (at < stop) {
+    // A high bit is set where an octet is a quote, a backslash, below 20 or above 7f. A borrow may set one more, further up.
+    const word = view.getInt32(at, true);
+    const found = ((word ^ QUOTES) - ONES) | ((word ^ BACKSLASHES) - ONES) | (word - SPACES) | word;
+    if ((found & HIGH_BITS) !== 0) break;
+    at += 4;
   }
   return at;
 }
 
-function endOfWord(bytes: Uint8Array, from: number, end: number): number {
-  const word = bytes[from] === LOWER_T ? TRUE : bytes[from] === LOWER_F ? FALSE : NULL;
-  if (from + word.length > end) return -1;
-  for (let i = 0; i < word.length; i++) if (bytes[from + i] !== word[i]) return -1;
-  return from + word.length;
+/** Returns where the number ends; -1 when it is none. */
+function endOfNumber(bytes: Uint8Array, from: number): number {
+  let at = from;
+  let byte = bytes[at]!;
+  if (byte === MINUS) byte = bytes[++at]!;
+  if (byte === ZERO) byte = bytes[++at]!;
+  else {
+    if (IS_DIGIT[byte] === 0) return -1;
+    do byte = bytes[++at]!; while (IS_DIGIT[byte] === 1);
+  }
+  if (byte === DOT) {
+    byte = bytes[++at]!;
+    if (IS_DIGIT[byte] === 0) return -1;
+    do byte = bytes[++at]!; while (IS_DIGIT[byte] === 1);
+  }
+  if ((byte | 0x20) === LOWER_E) {
+    byte = bytes[++at]!;
+    if (byte === PLUS || byte === MINUS) byte = bytes[++at]!;
+    if (IS_DIGIT[byte] === 0) return -1;
+    do byte = bytes[++at]!; while (IS_DIGIT[byte] === 1);
+  }
+  return at;
 }
 
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte <= NINE;
+function endOfWord(bytes: Uint8Array, from: number): number {
+  const first = bytes[from]!;
+  const word = first === LOWER_T ? TRUE : first === LOWER_F ? FALSE : NULL;
+  for (let i = 0; i < word.length; i++) if (bytes[from + i] !== word[i]) return -1;
+  return from + word.length;
 }
 
 function grown(open: Uint8Array): Uint8Array {
@@ -212,29 +208,36 @@ function grown(open: Uint8Array): Uint8Array {
   return larger;
 }
 
+/** Words of the octets. A chunk holds many messages, so the last view is kept, unless it would hold a large message in memory. */
+function viewOf(bytes: Uint8Array): DataView {
+  if (bytes === viewed) return view;
+  const made = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.buffer.byteLength <= KEPT_BYTES) {
+    viewed = bytes;
+    view = made;
+  }
+  return made;
+}
+
+let viewed: Uint8Array = new Uint8Array(0);
+let view: DataView = new DataView(viewed.buffer);
+const KEPT_BYTES: number = 64 * 1024;
+
 /** Shared by all calls: a call is over before the next begins. Deeper messages get an array of their own. */
 const OPEN = new Uint8Array(1024);
-
-// What may come next.
-const FIRST_KEY = 0;
-const KEY = 1;
-const COLON_NEXT = 2;
-const FIRST_VALUE = 3;
-const VALUE = 4;
-const AFTER_VALUE = 5;
 
 // Octets by name.
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
 const CLOSE_OBJECT = 0x7d;
 const CLOSE_ARRAY = 0x5d;
 const MINUS = 0x2d;
 const PLUS = 0x2b;
 const DOT = 0x2e;
 const ZERO = 0x30;
-const NINE = 0x39;
 const LOWER_E = 0x65;
 const LOWER_F = 0x66;
 const LOWER_T = 0x74;
@@ -243,25 +246,29 @@ const TRUE = octets("true");
 const FALSE = octets("false");
 const NULL = octets("null");
 
-// What an octet can begin outside of a text.
-const SPACE = 1;
-const KIND_QUOTE = 2;
-const KIND_OPEN = 3;
-const KIND_NUMBER = 4;
-const KIND_WORD = 5;
-const KIND = table([[" \t\n\r", SPACE], ['"', KIND_QUOTE], ["{[", KIND_OPEN], ["-0123456789", KIND_NUMBER], [
-  "tfn",
-  KIND_WORD,
-]]);
+const IS_DIGIT = table([["0123456789", 1]]);
+const IS_NUMBER = table([["-0123456789", 1]]);
+/** Most keys and values are not longer. */
+const SHORT_TEXT = 16;
+
+const IS_SPACE = table([[" \t\n\r", 1]]);
+
+// The same in all four octets of a word.
+const QUOTES = 0x22222222;
+const BACKSLASHES = 0x5c5c5c5c;
+const SPACES = 0x20202020;
+const ONES = 0x01010101;
+const HIGH_BITS = 0x80808080 | 0;
 
 // What an octet means within a text.
 const PLAIN = 0;
-const STRING_END = 1;
-const ESCAPE = 2;
-const FORBIDDEN = 3;
-const UTF8_2 = 4;
-const UTF8_3 = 5;
-const UTF8_4 = 6;
+// So many octets of UTF-8 follow.
+const UTF8_2 = 1;
+const UTF8_3 = 2;
+const UTF8_4 = 3;
+const ESCAPE = 4;
+const FORBIDDEN = 5;
+const STRING_END = 6;
 const IN_STRING = table([['"', STRING_END], ["\\", ESCAPE]]);
 IN_STRING.fill(FORBIDDEN, 0x00, 0x20);
 IN_STRING.fill(FORBIDDEN, 0x80, 0xc2); // continuations without a first octet; c0 and c1 would be overlong
@@ -270,8 +277,12 @@ IN_STRING.fill(UTF8_3, 0xe0, 0xf0);
 IN_STRING.fill(UTF8_4, 0xf0, 0xf5);
 IN_STRING.fill(FORBIDDEN, 0xf5, 0x100);
 /** Second octets that would make the character overlong, a surrogate, or larger than U+10FFFF are out. */
-const LOWEST_SECOND: Readonly<Record<number, number>> = { 0xe0: 0xa0, 0xf0: 0x90 };
-const HIGHEST_SECOND: Readonly<Record<number, number>> = { 0xed: 0x9f, 0xf4: 0x8f };
+const SECOND_MIN = new Uint8Array(256).fill(0x80);
+const SECOND_MAX = new Uint8Array(256).fill(0xbf);
+SECOND_MIN[0xe0] = 0xa0;
+SECOND_MAX[0xed] = 0x9f;
+SECOND_MIN[0xf0] = 0x90;
+SECOND_MAX[0xf4] = 0x8f;
 const ESCAPES = table([['"\\/bfnrt', 1]]);
 const HEX = table([["0123456789abcdefABCDEF", 1]]);
 
