@@ -1,0 +1,44 @@
+/**
+ * How much memory many connections may use together.
+ *
+ * @module
+ */
+
+/** Counts octets against a limit. Pure: it allocates nothing itself. */
+export class MemoryBudget {
+  /** Octets that may be in use at once. */
+  readonly limit: number;
+  #used = 0;
+  #relieve: () => boolean = () => false;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** Octets in use. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** What to do when there is not enough: give something back and return true, or return false when there is nothing left. */
+  onShortage(relieve: () => boolean): void {
+    this.#relieve = relieve;
+  }
+
+  /** Takes octets, if need be after others gave some back. Returns false, and takes nothing, when there is not enough. */
+  take(bytes: number): boolean {
+    while (this.#used + bytes > this.limit) if (!this.#relieve()) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  /** Takes octets that are in use already, whatever the limit is; first others give back what they can. */
+  force(bytes: number): void {
+    if (!this.take(bytes)) this.#used += bytes;
+  }
+
+  /** Gives octets back. */
+  give(bytes: number): void {
+    this.#used -= bytes;
+  }
+}
