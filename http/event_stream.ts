@@ -210,8 +210,8 @@ class EventStream implements Waiting {
   /** Moves messages from the history to the queue, as many as fit. */
   #fill(): void {
     const { hub, counters, settings } = this.#gate;
-    if (this.#controller === undefined) return;
-    while (this.#seq < hub.client.count) {
+    // Asked anew each time: filling the queue can be what tells that the client is gone.
+    while (this.#controller !== undefined && this.#seq < hub.client.count) {
       if (this.#queuedBytes >= settings.maxQueuedBytes) return this.#handleFull();
       const found = hub.render(this.#seq, this.#filter, this.#format);
       this.#seq = found.seq;

@@ -149,10 +149,9 @@ class BusSocket implements Waiting {
 
   /** Hands messages from the history to the socket, as many as fit. */
   #fill(): void {
-    if (!this.#isOpen) return;
     const { hub, counters, settings } = this.#gate;
     const format = this.#hasFrames ? FRAMES : RAW;
-    while (this.#seq < hub.client.count) {
+    while (this.#isOpen && this.#seq < hub.client.count) {
       if (this.#socket.bufferedAmount > settings.maxQueuedBytes) return this.#handleFull();
       const found = hub.render(this.#seq, this.#filter, format);
       this.#seq = found.seq;

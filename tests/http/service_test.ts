@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { messageGateway } from "../../http.ts";
+import { ROUTES } from "../../http/gateway.ts";
+import { PROBLEMS } from "../../http/problem.ts";
+import { VERSION } from "../../version.ts";
+import { quiet, startBus } from "./support/bus.ts";
+import { FakeClient } from "./support/fake_client.ts";
+
+type Json = Record<string, unknown>;
+interface Operation {
+  readonly operationId: string;
+  readonly parameters?: readonly Json[];
+  readonly responses: Record<string, Json>;
+}
+interface Description extends Json {
+  readonly openapi: string;
+  readonly info: Json;
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: Record<string, Record<string, Json>>;
+}
+
+async function describe(options: Parameters<typeof messageGateway>[1] = {}): Promise<Description> {
+  await using gateway = messageGateway(null, { ...quiet, ...options });
+  const path = `http://127.0.0.1${options.prefix ?? ""}/openapi.json`;
+  const authorization = { authorization: `Bearer ${options.token ?? ""}` };
+  return await (await gateway(new Request(path, { headers: authorization }))).json();
+}
+
+/** Every object in it, with its path. */
+function* walk(value: unknown, path = "#"): Generator<readonly [path: string, object: Json]> {
+  if (typeof value !== "object" || value === null) return;
+  yield [path, value as Json];
+  for (const [key, child] of Object.entries(value)) yield* walk(child, `${path}/${key}`);
+}
+
+Deno.test("/openapi.json describes every route with every method", async () => {
+  const { paths } = await describe();
+  for (const [path, route] of ROUTES) {
+    const described = Object.keys(paths[path] ?? {}).map((method) => method.toUpperCase());
+    assert.deepEqual(described.toSorted(), Object.keys(route.methods).toSorted(), path);
+  }
+});
+
+Deno.test("/openapi.json describes no route that there is not", async () => {
+  const { paths } = await describe();
+  assert.deepEqual(Object.keys(paths).toSorted(), [...ROUTES.keys()].toSorted());
+});
+
+Deno.test("/openapi.json: every reference leads somewhere, and every component is used", async () => {
+  const description = await describe();
+  const used = new Set<unknown>();
+  for (const [path, { $ref }] of walk(description)) {
+    if ($ref === undefined) continue;
+    used.add($ref);
+    let target: unknown = description;
+    for (const key of String($ref).slice(2).split("/")) target = (target as Json | undefined)?.[key];
+    assert.ok(target, `${path} refers to ${$ref}`);
+  }
+  for (const kind of ["parameters", "schemas", "headers"]) {
+    for (const name of Object.keys(description.components[kind]!)) {
+      assert.ok(used.has(`#/components/${kind}/${name}`), `${kind} ${name} is not used`);
+    }
+  }
+});
+
+Deno.test("/openapi.json: operation ids are unique, and the version is the package's", async () => {
+  const { openapi, info, paths } = await describe();
+  const ids = Object.values(paths).flatMap((path) =>
+    Object.values(path).map(({ operationId }) => operationId)
+  );
+  assert.equal(new Set(ids).size, ids.length);
+  assert.equal(openapi, "3.1.0");
+  assert.equal(info.version, VERSION);
+});
+
+Deno.test("/openapi.json: each status that a route answers is described", async () => {
+  const { paths } = await describe();
+  const client = FakeClient.connected({ historyMessages: 2 });
+  await using gateway = messageGateway(client, { ...quiet, maxBody: 100 });
+  client.receiveMany(5);
+  const requests: readonly (readonly [path: string, request: string, init?: RequestInit])[] = [
+    ["/messages", "/messages"],
+    ["/messages", "/messages?as=no"],
+    ["/messages", "/messages", { headers: { origin: "https://evil.example" } }],
+    ["/messages", "/messages", { method: "POST", body: new URLSearchParams({ message: "{}" }) }],
+    ["/messages", "/messages?confirm=1", { method: "POST", body: new URLSearchParams({ message: "{}" }) }],
+    ["/messages", "/messages", { method: "POST", body: new URLSearchParams({ message: "1" }) }],
+    ["/messages", "/messages", { method: "POST", body: new URLSearchParams({ message: "x".repeat(200) }) }],
+    ["/messages", "/messages", { method: "POST", body: "x" }],
+    ["/messages/longpoll", "/messages/longpoll?since=5"],
+    ["/messages/longpoll", "/messages/longpoll?timeout=0"],
+    ["/messages/longpoll", "/messages/longpoll?since=0&strict=1"],
+    ["/messages/history", "/messages/history"],
+    ["/messages/history", "/messages/history?since=0&strict=1"],
+    ["/messages/stream", "/messages/stream"],
+    ["/messages/ws", "/messages/ws"],
+    ["/problems/{code}", "/problems/too-large"],
+    ["/problems/{code}", "/problems/no-such"],
+    ["/readyz", "/readyz"],
+  ];
+  const seen = new Set<number>();
+  for (const [path, target, init] of requests) {
+    const response = await gateway(new Request(`http://127.0.0.1${target}`, init));
+    await response.body?.cancel();
+    const operation = paths[path]![(init?.method ?? "GET").toLowerCase()]!;
+    assert.ok(
+      String(response.status) in operation.responses,
+      `${response.status} of ${target} is not described`,
+    );
+    seen.add(response.status);
+  }
+  assert.deepEqual([...seen].toSorted(), [200, 202, 204, 400, 403, 404, 410, 413, 415, 422, 426]);
+});
+
+Deno.test("/openapi.json tells the prefix and whether a token is needed", async () => {
+  const { servers, security } = await describe({ prefix: "/bus", token: "secret" });
+  assert.deepEqual(servers, [{ url: "/bus" }]);
+  assert.deepEqual(security, [{ bearer: [] }]);
+});
+
+Deno.test("/problems/<code> explains every code that an answer can have", async () => {
+  await using gateway = messageGateway(null, quiet);
+  for (const [code, [status, title]] of Object.entries(PROBLEMS)) {
+    const response = await gateway(new Request(`http://127.0.0.1/problems/${code}`));
+    const explained = await response.json();
+    assert.deepEqual([explained.code, explained.status, explained.title], [code, status, title]);
+    assert.ok(explained.advice.length > 10);
+  }
+  const refused = await gateway(new Request("http://127.0.0.1/nothing"));
+  const { type } = await refused.json();
+  assert.equal((await gateway(new Request(new URL(type, "http://127.0.0.1")))).status, 200);
+});
+
+/** Prometheus text: HELP and TYPE once for each name and before its samples, no sample twice, values that are numbers. */
+function parseMetrics(text: string): Map<string, number> {
+  assert.ok(text.endsWith("\n"));
+  const samples = new Map<string, number>();
+  const types = new Map<string, string>();
+  const helped = new Set<string>();
+  for (const line of text.trimEnd().split("\n")) {
+    const comment = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/.exec(line);
+    if (comment !== null) {
+      const [, kind, name = "", rest = ""] = comment;
+      if (kind === "HELP") {
+        assert.ok(!helped.has(name), `HELP of ${name} twice`);
+        helped.add(name);
+      } else {
+        assert.match(rest, /^(counter|gauge|histogram)$/);
+        assert.ok(!types.has(name), `TYPE of ${name} twice`);
+        types.set(name, rest);
+      }
+      continue;
+    }
+    const sample =
+      /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*\})? (\S+)$/.exec(
+        line,
+      );
+    assert.ok(sample, `not a sample: ${line}`);
+    const [, name = "", labels = "", value] = sample;
+    const family = types.get(name) === undefined ? name.replace(/_(bucket|sum|count)$/, "") : name;
+    assert.ok(types.has(family) && helped.has(family), `${name} has no TYPE and HELP before it`);
+    if (types.get(family) === "counter") assert.ok(name.endsWith("_total"), `${name} is a counter`);
+    assert.ok(!samples.has(name + labels), `${name}${labels} twice`);
+    assert.ok(Number.isFinite(Number(value)), line);
+    samples.set(name + labels, Number(value));
+  }
+  return samples;
+}
+
+Deno.test("/metrics is Prometheus text, and counts what happened", async () => {
+  await using bus = await startBus();
+  const { url } = bus;
+  const post = async (message: string, query = "") => {
+    const response = await fetch(`${url}/messages${query}`, {
+      method: "POST",
+      body: new URLSearchParams({ message }),
+    });
+    await response.text();
+  };
+  const polling = fetch(`${url}/messages/longpoll`).then((response) => response.text());
+  for (let waits = false; !waits;) {
+    waits = (await (await fetch(`${url}/messages/subscribers`)).json()).longpoll === 1;
+  }
+  await post('{"type":"ready"}', "?confirm=5");
+  await polling;
+  await post("notjson");
+  await (await fetch(`${url}/messages`, { headers: { origin: 'https://"evil"\\.example' } })).text();
+  await (await fetch(`${url}/messages/longpoll?since=old.1`)).text();
+  const response = await fetch(`${url}/metrics`);
+  assert.match(response.headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
+  const samples = parseMetrics(await response.text());
+  const expected: Record<string, number> = {
+    'braviz_broker_up{direction="broadcast"}': 1,
+    'braviz_broker_up{direction="receive"}': 1,
+    "braviz_bus_messages_received_total": 1,
+    "braviz_http_published_messages_total": 1,
+    'braviz_http_sent_messages_total{transport="longpoll"}': 2,
+    'braviz_http_refused_total{code="invalid-json"}': 1,
+    'braviz_http_refused_total{code="origin-not-allowed"}': 1,
+    "braviz_http_gaps_total": 1,
+    'braviz_http_waiting{kind="longpoll"}': 0,
+    "braviz_http_fan_out_seconds_count": 1,
+    'braviz_http_fan_out_seconds_bucket{le="+Inf"}': 1,
+    'braviz_bus_client_stat{name="sent"}': 1,
+  };
+  for (const [name, value] of Object.entries(expected)) assert.equal(samples.get(name), value, name);
+});
+
+Deno.test("/metrics parses also before anything happened", async () => {
+  await using gateway = messageGateway(null, quiet);
+  parseMetrics(await (await gateway(new Request("http://127.0.0.1/metrics"))).text());
+});
+
+Deno.test("the page holds no data, runs our own files only and cannot be framed", async () => {
+  const client = FakeClient.connected();
+  client.receive('{"type":"secret-message"}');
+  await using gateway = messageGateway(client, { token: "secret-token", prefix: "/bus", ...quiet });
+  for (const path of ["/bus", "/bus/", "/bus/monitor"]) {
+    const response = await gateway(new Request(`http://127.0.0.1${path}`));
+    assert.equal(response.status, 200);
+    const policy = response.headers.get("content-security-policy")!;
+    assert.match(policy, /^default-src 'none';/);
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /unsafe|\*|http/);
+    const html = await response.text();
+    assert.doesNotMatch(html, /secret|<script(?![^>]* src="\/bus\/)|<style| style=| on\w+=|\{\{/);
+    for (const [, link] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+      const file = await gateway(new Request(`http://127.0.0.1${link}`));
+      assert.equal(file.status, 200, link);
+      assert.doesNotMatch(
+        await file.text(),
+        /https?:\/\/(?!www\.w3\.org\/2000\/svg)/,
+        `${link} asks nobody else`,
+      );
+    }
+  }
+});
