@@ -5,6 +5,9 @@
  */
 import { MessageServer } from "../broker.ts";
 import type { MessageServerOptions } from "../broker.ts";
+import type { CurveClientOptions } from "../zmtp/mod.ts";
+import { allowKeys, curveKeyPair, formatPublicKey } from "../zmtp/mod.ts";
+import { readKeyFile, readKeyList } from "./key_file.ts";
 import { VERSION } from "../version.ts";
 import {
   aborted,
@@ -27,9 +30,12 @@ OPTIONS
   --broadcast-port N   port of the address to listen at; 0, the default, takes any free one
   --receive-port N     port of the address to send to; 0, the default, takes any free one
   --http PORT          serve web pages and scripts too, with a live page to look at; 0 takes any free port
-  --public             be reachable from other machines; needs --allow-anonymous, and
-                       deno run --allow-net=0.0.0.0
+  --public             be reachable from other machines: deno run --allow-net, and either
+                       --curve-secret-file with --allow-keys, or --allow-anonymous
+  --curve-secret-file F  encrypt everything; F holds the broker's secret key
+  --allow-keys F       with --curve-secret-file: only who has one of these public keys, one on each line, may join
   --allow-anonymous    with --public: let everyone join who can reach the addresses
+  --curve-keygen       print a fresh pair of keys and end
   --json               print one line of JSON with the addresses, for programs
   -v, --verbose        tell on stderr what comes in and what is refused
   -h, --help           print this text
@@ -48,6 +54,9 @@ export function runBroker(): Promise<void> {
       http: { type: "string" },
       public: { type: "boolean" },
       "allow-anonymous": { type: "boolean" },
+      "allow-keys": { type: "string" },
+      "curve-secret-file": { type: "string" },
+      "curve-keygen": { type: "boolean" },
       json: { type: "boolean" },
       verbose: { type: "boolean", short: "v" },
     },
@@ -59,22 +68,18 @@ async function run(values: FlagValues, positionals: readonly string[]): Promise<
   if (positionals.length > 0) {
     throw new UsageError(`Cannot use argument ${JSON.stringify(positionals[0])}: expected options only`);
   }
+  if (values["curve-keygen"] === true) return await printKeys(values.json === true);
+  const access = await readAccess(values);
   const options: MessageServerOptions = {
-    localOnly: values.public !== true,
-    allowAnonymous: values["allow-anonymous"] === true,
+    ...access.server,
     broadcastPort: integerFlag(values, "broadcast-port", 0, 65_535) ?? 0,
     receivePort: integerFlag(values, "receive-port", 0, 65_535) ?? 0,
   };
-  if (options.localOnly === false && options.allowAnonymous === false) {
-    throw new UsageError(
-      "Cannot use --public: everyone who can reach this machine could join; add --allow-anonymous if that is meant",
-    );
-  }
   const httpPort = integerFlag(values, "http", 0, 65_535);
   const interrupt = untilSignal();
   try {
     await using server = new MessageServer(options);
-    await using web = httpPort === undefined ? undefined : await serveWeb(server, httpPort);
+    await using web = httpPort === undefined ? undefined : await serveWeb(server, httpPort, access.web);
     announce(server, web, values.json === true);
     if (values.verbose === true) tell(server);
     await aborted(interrupt.signal);
@@ -83,16 +88,57 @@ async function run(values: FlagValues, positionals: readonly string[]): Promise<
   }
 }
 
+/** Who may join, and with which keys the gateway in our own process does. */
+interface Access {
+  readonly server: Pick<MessageServerOptions, "localOnly" | "allowAnonymous" | "curve" | "authorize">;
+  readonly web: CurveClientOptions | undefined;
+}
+
+async function readAccess(values: FlagValues): Promise<Access> {
+  const [isPublic, isAnonymous] = [values.public === true, values["allow-anonymous"] === true];
+  const [secretFile, keysFile] = [values["curve-secret-file"], values["allow-keys"]];
+  if (keysFile !== undefined && secretFile === undefined) {
+    throw new UsageError("Cannot use --allow-keys: without --curve-secret-file nobody can show a key");
+  }
+  if (isPublic && keysFile === undefined && !isAnonymous) {
+    throw new UsageError(
+      "Cannot use --public: everyone who can reach this machine could join; " +
+        "add --curve-secret-file and --allow-keys, or --allow-anonymous if that is meant",
+    );
+  }
+  const common = { localOnly: !isPublic, allowAnonymous: isAnonymous };
+  if (typeof secretFile !== "string") return { server: common, web: undefined };
+  const curve = { secretKey: readKeyFile("curve-secret-file", secretFile) };
+  const ours = await curveKeyPair();
+  const web = { serverKey: formatPublicKey(curve), ...ours };
+  if (typeof keysFile !== "string") return { server: { ...common, curve }, web };
+  const authorize = allowKeys([...readKeyList("allow-keys", keysFile), ours.publicKey]);
+  return { server: { ...common, curve, authorize }, web };
+}
+
+async function printKeys(json: boolean): Promise<void> {
+  const keys = await curveKeyPair();
+  if (json) return print(JSON.stringify(keys));
+  print(`public key, for everyone to know:  ${keys.publicKey}
+secret key, for nobody else:       ${keys.secretKey}
+
+Put the secret key into a file that only you can read.`);
+}
+
 /** The gateway is a client like any other; it only lives in the same process. */
-async function serveWeb({ broadcastAddress, receiveAddress }: MessageServer, port: number): Promise<Web> {
+async function serveWeb(
+  { broadcastAddress, receiveAddress }: MessageServer,
+  port: number,
+  curve: CurveClientOptions | undefined,
+): Promise<Web> {
   const [{ serveGateway }, { PassiveMessageClient }] = await Promise.all([
     import("../http.ts"),
     import("../client.ts"),
   ]);
-  const here = (address: string) => address.replace("//0.0.0.0:", "//127.0.0.1:");
   const client = new PassiveMessageClient({
     serverBroadcast: here(broadcastAddress),
     serverReceive: here(receiveAddress),
+    ...(curve === undefined ? {} : { curve }),
   });
   try {
     const gateway = serveGateway(client, { port, log: complain });
@@ -111,28 +157,37 @@ async function serveWeb({ broadcastAddress, receiveAddress }: MessageServer, por
   }
 }
 
+/** An address as this machine itself dials it. */
+function here(address: string): string {
+  return address.replace("//0.0.0.0:", "//127.0.0.1:");
+}
+
 /** The gateway with its client. */
 interface Web extends AsyncDisposable {
   readonly url: string;
   readonly pageUrl: string;
 }
 
-function announce(
-  { broadcastAddress, receiveAddress }: MessageServer,
-  web: Web | undefined,
-  json: boolean,
-): void {
-  if (json) return print(JSON.stringify({ broadcastAddress, receiveAddress, http: web?.url ?? null }));
+function announce(server: MessageServer, web: Web | undefined, json: boolean): void {
+  const { broadcastAddress, receiveAddress, publicKey } = server;
+  if (json) {
+    const key = publicKey === undefined ? {} : { publicKey };
+    return print(JSON.stringify({ broadcastAddress, receiveAddress, http: web?.url ?? null, ...key }));
+  }
   const page = web === undefined ? "" : `\n  live page for your browser       ${web.pageUrl}`;
+  const key = publicKey === undefined ? "" : `\n  public key (clients need it)     ${publicKey}`;
+  const keyFlag = publicKey === undefined ? "" : ` --server-key='${publicKey}'`;
   print(`The broker is running (version ${VERSION}). Stop it with Ctrl+C.
 
   broadcast address (listen here)  ${broadcastAddress}
-  receive address (send here)      ${receiveAddress}${page}
+  receive address (send here)      ${receiveAddress}${page}${key}
 
 Try it in two other terminals:
 
-  deno run --allow-net=127.0.0.1 client.ts listen --broadcast ${broadcastAddress}
-  deno run --allow-net=127.0.0.1 client.ts send --receive ${receiveAddress} '{"type":"subject","subject":119}'`);
+  deno run --allow-net=127.0.0.1 client.ts listen --broadcast ${here(broadcastAddress)}${keyFlag}
+  deno run --allow-net=127.0.0.1 client.ts send --receive ${
+    here(receiveAddress)
+  }${keyFlag} '{"type":"subject","subject":119}'`);
 }
 
 function tell(server: MessageServer): void {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { PassiveMessageClient } from "../client.ts";
+import { type ClientOptions, PassiveMessageClient } from "../client.ts";
+import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
 import { ConnectionError, HandshakeError, MessageError, QueueFullError } from "../errors.ts";
 import { explainJsonText } from "../json_check.ts";
 import { assertMessage } from "../messages.ts";
@@ -38,6 +39,8 @@ OPTIONS
   --json               listen, last: print the messages as they are, for pipes
   --count N            listen: stop after N messages
   --wait SECONDS       send: how long to wait for the broker; last: how long to listen; 5 by default
+  --server-key KEY     for a broker with keys: its public key
+  --curve-secret-file F  for a broker that knows its clients by key: the file with your secret key
   -h, --help           print this text
   -V, --version        print the version`;
 
@@ -58,6 +61,7 @@ export function runClient(): Promise<void> {
       json: { type: "boolean" },
       count: { type: "string" },
       wait: { type: "string" },
+      ...CURVE_CLIENT_FLAGS,
     },
     run: async (values, [command, ...rest]) => {
       if (command === undefined || !Object.hasOwn(COMMANDS, command)) {
@@ -68,8 +72,7 @@ export function runClient(): Promise<void> {
         await COMMANDS[command]!(values, rest);
       } catch (error) {
         if (!(error instanceof HandshakeError)) throw error;
-        // By far the most frequent reason: the two addresses look alike.
-        throw new ProgramError(`${error.message}; is this the broker's other address?`, { cause: error });
+        throw new ProgramError(`${error.message}; ${hintFor(error)}`, { cause: error });
       }
     },
   });
@@ -81,7 +84,11 @@ async function listen(values: FlagValues, rest: readonly string[]): Promise<void
   const interrupt = untilSignal();
   const done = new AbortController();
   try {
-    await using client = new PassiveMessageClient({ serverBroadcast, history: { messages: 0 } });
+    await using client = new PassiveMessageClient({
+      serverBroadcast,
+      ...keys(values),
+      history: { messages: 0 },
+    });
     tellTrouble(client, done);
     client.addEventListener("connect", () => complain(`Listening at ${serverBroadcast}`));
     client.addEventListener("disconnect", ({ reason }) => complain(`${reason?.message}; trying again`));
@@ -108,7 +115,7 @@ async function send(values: FlagValues, messages: readonly string[]): Promise<vo
   const interrupt = untilSignal();
   const done = new AbortController();
   try {
-    await using client = new PassiveMessageClient({ serverReceive, lingerMs: 0 });
+    await using client = new PassiveMessageClient({ serverReceive, ...keys(values), lingerMs: 0 });
     let trouble = "nobody answers";
     client.addEventListener("error", ({ message }) => trouble = message);
     const ready = within(client.ready, waitMs, [interrupt.signal, done.signal]);
@@ -154,7 +161,11 @@ async function last(values: FlagValues, rest: readonly string[]): Promise<void> 
   const interrupt = untilSignal();
   const done = new AbortController();
   try {
-    await using client = new PassiveMessageClient({ serverBroadcast, history: { messages: 0 } });
+    await using client = new PassiveMessageClient({
+      serverBroadcast,
+      ...keys(values),
+      history: { messages: 0 },
+    });
     tellTrouble(client, done);
     const timer = setTimeout(() => done.abort(), 1000 * seconds);
     await aborted(AbortSignal.any([interrupt.signal, done.signal]));
@@ -179,6 +190,13 @@ function tellTrouble(client: PassiveMessageClient, done: AbortController): void 
   client.ready.catch((error) => done.abort(error));
 }
 
+/** What the person who typed the command can do. */
+function hintFor({ code, message }: HandshakeError): string {
+  if (code === "mechanism-mismatch") return "give --server-key exactly when the broker has a public key";
+  if (/ERROR "[345]00"/.test(message)) return "the broker does not allow your key, see --curve-secret-file";
+  return "is this the broker's other address?"; // By far the most frequent reason: the two look alike.
+}
+
 function isHopeless(error: unknown): boolean {
   return error instanceof HandshakeError ||
     (error instanceof ConnectionError && error.code === "permission-denied");
@@ -195,6 +213,11 @@ function needAddress(values: FlagValues, name: "broadcast" | "receive", rest: re
   const address = addressFlag(values, name);
   if (address === undefined) throw new UsageError(`Cannot connect: --${name} is missing`);
   return address;
+}
+
+function keys(values: FlagValues): Pick<ClientOptions, "curve"> {
+  const curve = curveClientOptions(values);
+  return curve === undefined ? {} : { curve };
 }
 
 function checkMessage(text: string): void {
