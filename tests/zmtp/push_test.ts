@@ -53,7 +53,7 @@ Deno.test("Push sends no message before the puller's READY", async () => {
 
   await puller.write(greeting);
   await puller.readOctets(64);
-  assert.match((await puller.readText())!, /^\x05READY/);
+  assert.ok((await puller.readText())!.startsWith("\x05READY"));
   await puller.write(new TextEncoder().encode("\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PULL"));
 
   assert.equal(await puller.readText(), "early");

@@ -112,7 +112,7 @@ Deno.test("Sub says nothing before the publisher's READY", async () => {
   );
 
   await publisher.readOctets(64);
-  assert.match((await publisher.readText())!, /^\x05READY/);
+  assert.ok((await publisher.readText())!.startsWith("\x05READY"));
   // Whatever were said now would come before the answer to our READY.
   await publisher.write(octets.encode("\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB"));
   assert.equal(await publisher.readText(), "\x09SUBSCRIBE");
