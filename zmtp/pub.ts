@@ -15,6 +15,7 @@ import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type Clock, Link, type LinkHandler, Listener } from "./tcp.ts";
 import type { PubOptions, PubSocket, PubStats, SubscriberStats } from "./transport.ts";
+import { MAX_COMMAND_BYTES } from "./wire.ts";
 
 /**
  * A PUB that listens.
@@ -50,9 +51,10 @@ export class Pub implements PubSocket {
         leave: () => this.#leave(subscriber),
       });
       const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
+      // A subscriber's messages mean nothing but topics: larger ones are not worth the memory.
       subscriber.link = new Link(
         conn,
-        { ...options, socketType: "PUB", mechanism, decide },
+        { ...options, maxMessageBytes: MAX_COMMAND_BYTES, socketType: "PUB", mechanism, decide },
         outbox,
         subscriber,
         clock,
