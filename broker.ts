@@ -46,9 +46,12 @@ export interface MessageServerOptions {
   readonly maxConnections?: number;
   /** What may wait for one subscriber before it loses messages. @default 100_000 messages, 64 MiB */
   readonly subscriberQueue?: Partial<QueueLimit>;
-  /** Connections to each address at once whose handshake is not over. @default 256 */
+  /**
+   * Connections to each address at once whose handshake is not over; for one more, the one that is at it for longest is
+   * closed. @default 256
+   */
   readonly maxPendingHandshakes?: number;
-  /** The same for one peer's address, which all programs of one machine share. @default 64 */
+  /** The same for one peer's address. @default 64; no limit of its own for the loopback, which all programs of this machine share */
   readonly maxPendingHandshakesPerAddress?: number;
   /** Milliseconds that a handshake may take, the time of `authorize` included. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
@@ -181,11 +184,9 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       maxMessageBytes,
       maxConnections: checkInteger("maxConnections", options.maxConnections ?? 4096, 1),
       maxPendingHandshakes: checkInteger("maxPendingHandshakes", options.maxPendingHandshakes ?? 256, 1),
-      maxPendingHandshakesPerAddress: checkInteger(
-        "maxPendingHandshakesPerAddress",
-        options.maxPendingHandshakesPerAddress ?? 64,
-        1,
-      ),
+      maxPendingHandshakesPerAddress: options.maxPendingHandshakesPerAddress === undefined
+        ? undefined
+        : checkInteger("maxPendingHandshakesPerAddress", options.maxPendingHandshakesPerAddress, 1),
       handshakeTimeoutMs: checkInteger("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 10_000, 1),
       curve: options.curve,
       authorize: checkAuthorize(options.authorize),

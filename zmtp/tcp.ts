@@ -29,6 +29,10 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const REFUSED_RETRY_MS = 30_000;
 /** Deadlines are looked at no more often than this. */
 const SWEEP_FLOOR_MS = 10;
+/** Whoever has not shaken hands after this time, while others want to, has to give way: honest peers are faster. */
+const HANDSHAKE_GRACE_MS = 250;
+/** The pause before looking again whether a crowd of newcomers has shaken hands. */
+const CROWD_RETRY_MS = 10;
 
 /** Takes what a link finds out. */
 export interface LinkHandler extends SessionHandler {
@@ -347,7 +351,7 @@ export interface ListenerOptions {
   readonly maxConnections?: number | undefined;
   /** Connections at once whose handshake is not over. @default 256 */
   readonly maxPendingHandshakes?: number | undefined;
-  /** The same for one address. @default 64 */
+  /** The same for one address. @default 64; for the loopback, which all programs of this machine share, no limit of its own */
   readonly maxPendingHandshakesPerAddress?: number | undefined;
   /** Until it resolves connections wait in the operating system; when it rejects, we stop to listen. */
   readonly ready?: Promise<void> | undefined;
@@ -358,14 +362,17 @@ export class Listener {
   /** Where it listens, with the port that was chosen. */
   readonly endpoint: Endpoint;
   readonly #listener: Deno.TcpListener;
-  readonly #limits: { readonly connections: number; readonly pending: number; readonly perAddress: number };
-  /** How many connections are in the handshake, by address. */
-  readonly #pending: Map<string, number> = new Map();
+  readonly #limits: {
+    readonly connections: number;
+    readonly pending: number;
+    readonly perAddress: number | undefined;
+  };
+  /** The connections in the handshake: address and begin of each. Invariant: the one that began first comes first. */
+  readonly #pending: Map<Link, { readonly hostname: string; readonly since: number }> = new Map();
   readonly #links: Set<Link> = new Set();
   readonly #accepting: Promise<void>;
   readonly #clock = new Clock();
   readonly #stopping = new AbortController();
-  #pendingCount = 0;
   #refused = 0;
   #refusedHandshakes = 0;
   #failed = 0;
@@ -382,7 +389,7 @@ export class Listener {
     this.#limits = {
       connections: options.maxConnections ?? MAX_CONNECTIONS,
       pending: options.maxPendingHandshakes ?? MAX_PENDING_HANDSHAKES,
-      perAddress: options.maxPendingHandshakesPerAddress ?? MAX_PENDING_HANDSHAKES_PER_ADDRESS,
+      perAddress: options.maxPendingHandshakesPerAddress,
     };
     this.#accepting = this.#run(options.ready, makeLink);
   }
@@ -394,7 +401,7 @@ export class Listener {
 
   /** Of these, those in the handshake. */
   get pendingHandshakes(): number {
-    return this.#pendingCount;
+    return this.#pending.size;
   }
 
   /** Connections that were closed because too many were in the handshake. */
@@ -462,29 +469,55 @@ export class Listener {
         continue;
       }
       const { hostname } = conn.remoteAddr;
-      const pending = this.#pending.get(hostname) ?? 0;
-      if (this.#pendingCount >= this.#limits.pending || pending >= this.#limits.perAddress) {
+      if (!await this.#makeRoom(hostname)) {
         this.#refusedHandshakes++;
         conn.close();
         continue;
       }
-      this.#pendingCount++;
-      this.#pending.set(hostname, pending + 1);
       const link = makeLink(conn, this.#clock);
       this.#links.add(link);
-      void link.settled.then(() => this.#forgetPending(hostname));
+      this.#pending.set(link, { hostname, since: this.#clock.now() });
+      void link.settled.then(() => this.#pending.delete(link));
       void link.gone.then(() => this.#links.delete(link));
       link.start();
     }
   }
 
-  #forgetPending(hostname: string): void {
-    this.#pendingCount--;
-    const pending = this.#pending.get(hostname)! - 1;
-    if (pending === 0) this.#pending.delete(hostname);
-    else this.#pending.set(hostname, pending);
+  /**
+   * Makes room for one more in the handshake. Who is at it for longest gives way, so that silent connections keep nobody out.
+   * When all are young it is a crowd: it gets time, and newcomers wait in the operating system, where it costs least. Only for one
+   * address above its own limit nobody waits: then this returns false.
+   */
+  async #makeRoom(hostname: string): Promise<boolean> {
+    const perAddress = this.#limits.perAddress ??
+      (LOOPBACK.test(hostname) ? Infinity : MAX_PENDING_HANDSHAKES_PER_ADDRESS);
+    while (!this.#stopping.signal.aborted) {
+      let oldest: Link | undefined;
+      let ofAddress = 0;
+      for (const [link, pending] of this.#pending) {
+        if (pending.hostname !== hostname) continue;
+        oldest ??= link;
+        ofAddress++;
+      }
+      if (oldest !== undefined && ofAddress >= perAddress) return this.#giveUp(oldest);
+      if (this.#pending.size < this.#limits.pending) return true;
+      oldest = this.#pending.keys().next().value;
+      if (oldest === undefined || this.#giveUp(oldest)) return true;
+      await pause(CROWD_RETRY_MS, this.#stopping.signal);
+    }
+    return false;
+  }
+
+  #giveUp(link: Link): boolean {
+    if (this.#clock.now() - this.#pending.get(link)!.since < HANDSHAKE_GRACE_MS) return false;
+    this.#refusedHandshakes++;
+    this.#pending.delete(link);
+    link.abort();
+    return true;
   }
 }
+
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
 /** Takes what a {@linkcode Dialer} finds out. */
 export interface DialerHandler {

@@ -57,7 +57,7 @@ export const MAX_TOPIC_BYTES = 4096;
 export const MAX_CONNECTIONS = 4096;
 /** Connections of one listening socket whose handshake is not over, unless told otherwise. */
 export const MAX_PENDING_HANDSHAKES = 256;
-/** The same for one address; all programs of one machine share the loopback address. */
+/** The same for one address other than the loopback, which all programs of this machine share. */
 export const MAX_PENDING_HANDSHAKES_PER_ADDRESS = 64;
 /** Unknown or misplaced commands and messages that a peer may send in a second before we hang up. */
 export const MAX_NOISE_PER_SECOND = 100;
