@@ -12,7 +12,7 @@
  */
 import { ClosedError, type MessageError, OptionError } from "./errors.ts";
 import { BusMessageEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
-import { explainJson, explainJsonText, explainUnfit, isJsonObject } from "./json_check.ts";
+import { explainJson, explainJsonText, explainUnfit, isJsonObject, refusalOf } from "./json_check.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
 import { checkInteger } from "./options.ts";
 import {
@@ -294,7 +294,10 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
           return;
         }
         if (!isJsonObject(bytes, bodyStart, end)) {
-          return this.#refuse(explainJson(bytes.subarray(bodyStart, end))!);
+          return this.#refuse(
+            refusalOf(bytes, bodyStart, end),
+            () => explainJson(bytes.subarray(bodyStart, end))!,
+          );
         }
         this.#receivedBytes += end - bodyStart;
         if (bytes !== this.#bytes || start !== this.#end) {
@@ -313,7 +316,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       handleUnfit: (reason, size, parts) => {
         this.#received++;
         if (this.pause) this.#ignored++;
-        else this.#refuse(explainUnfit(reason, size, parts));
+        else this.#refuse(reason, () => explainUnfit(reason, size, parts));
       },
     };
   }
@@ -335,9 +338,10 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     this.dispatchEvent(new BusMessageEvent(decoder.decode(body)));
   }
 
-  #refuse(error: MessageError): void {
-    this.#refused[error.code] = (this.#refused[error.code] ?? 0) + 1;
-    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(error));
+  /** An error with its stack costs a hundred times what counting does, so it is made only for those who listen. */
+  #refuse(code: MessageError["code"], explain: () => MessageError): void {
+    this.#refused[code] = (this.#refused[code] ?? 0) + 1;
+    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
   }
 }
 

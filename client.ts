@@ -16,7 +16,7 @@ import { ClosedError, HandshakeError, MessageError, OptionError } from "./errors
 import { BusMessageEvent, ConnectionEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
 import { Fifo } from "./fifo.ts";
 import { History, type HistoryEntry, type HistoryLimit, type HistorySlice } from "./history.ts";
-import { explainJson, explainJsonText, explainUnfit, isJsonObject } from "./json_check.ts";
+import { explainJson, explainJsonText, explainUnfit, isJsonObject, refusalOf } from "./json_check.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
 import { checkInteger } from "./options.ts";
 import {
@@ -364,13 +364,16 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
       handleMessage: (bytes, _start, bodyStart, end) => {
         this.#received++;
         if (!isJsonObject(bytes, bodyStart, end)) {
-          return this.#refuse(explainJson(bytes.subarray(bodyStart, end))!);
+          return this.#refuse(
+            refusalOf(bytes, bodyStart, end),
+            () => explainJson(bytes.subarray(bodyStart, end))!,
+          );
         }
         this.handleText(decoder.decode(bytes.subarray(bodyStart, end)), end - bodyStart);
       },
       handleUnfit: (reason, size, parts) => {
         this.#received++;
-        this.#refuse(explainUnfit(reason, size, parts));
+        this.#refuse(reason, () => explainUnfit(reason, size, parts));
       },
       handleTurnEnd: () => {},
     };
@@ -414,9 +417,9 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     };
   }
 
-  #refuse(error: MessageError): void {
-    this.#refused[error.code] = (this.#refused[error.code] ?? 0) + 1;
-    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(error));
+  #refuse(code: MessageError["code"], explain: () => MessageError): void {
+    this.#refused[code] = (this.#refused[code] ?? 0) + 1;
+    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { explainJson, explainJsonText, explainUnfit, isJsonObject } from "../json_check.ts";
+import { explainJson, explainJsonText, explainUnfit, isJsonObject, refusalOf } from "../json_check.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -22,6 +22,22 @@ function octets(...parts: readonly (string | number)[]): Uint8Array {
   );
 }
 
+/** Why octets are no JSON object, by the slow way. */
+function refusalForJsonParse(bytes: Uint8Array): string {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    return "not-utf8";
+  }
+  try {
+    JSON.parse(text);
+  } catch {
+    return "not-json";
+  }
+  return "not-an-object";
+}
+
 /** Asks, with other octets before and behind which must not matter. */
 function check(bytes: Uint8Array): boolean {
   for (const around of [0x00, 0x22, 0x7b, 0x7d, 0x80]) {
@@ -38,6 +54,7 @@ function expects(expected: boolean, bytes: Uint8Array, what: string): void {
   assert.equal(isObjectForJsonParse(bytes), expected, `JSON.parse: ${what}`);
   assert.equal(check(bytes), expected, what);
   assert.equal(explainJson(bytes) === undefined, expected, `explainJson: ${what}`);
+  if (!expected) assert.equal(refusalOf(bytes, 0, bytes.length), refusalForJsonParse(bytes), what);
 }
 
 function test(name: string, expected: boolean, texts: readonly (string | Uint8Array)[]): void {
@@ -415,9 +432,11 @@ Deno.test("isJsonObject() agrees with JSON.parse() about any row of JSON's token
 Deno.test("isJsonObject() agrees with JSON.parse() about any octets", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 30 }), (bytes) => {
-      assert.equal(check(bytes), isObjectForJsonParse(bytes));
       const inText = octets('{"', ...bytes, '":0}');
-      assert.equal(check(inText), isObjectForJsonParse(inText));
+      for (const text of [bytes, inText]) {
+        assert.equal(check(text), isObjectForJsonParse(text));
+        if (!check(text)) assert.equal(refusalOf(text, 0, text.length), refusalForJsonParse(text));
+      }
     }),
     { numRuns: 5000 },
   );
@@ -448,6 +467,29 @@ for (
     assert(error.message.length < 300);
   });
 }
+
+Deno.test("refusalOf() takes for a value only what is one value", () => {
+  for (
+    const text of ["1,2", '1,"a":2', "1]", "1}", '1],"a":[2', '1},{"":2', "[1", '"a', ",", "[1,]", "[1],[2]"]
+  ) {
+    const bytes = octets(text);
+    assert.equal(refusalForJsonParse(bytes), "not-json");
+    assert.equal(refusalOf(bytes, 0, bytes.length), "not-json", text);
+  }
+});
+
+Deno.test("explainJson() builds nothing of a large list, in time or memory", () => {
+  for (const [end, code] of [["]", "not-an-object"], ["", "not-json"]] as const) {
+    const bytes = encoder.encode("[" + "{},".repeat(5_000_000) + "{}" + end);
+    const { rss } = Deno.memoryUsage();
+    const start = performance.now();
+    assert.equal(explainJson(bytes)?.code, code);
+    const ms = performance.now() - start;
+    // JSON.parse takes 2 s and 600 MB here.
+    assert.ok(ms < 1000, `took ${ms} ms`);
+    assert.ok(Deno.memoryUsage().rss - rss < 128 * 1024 * 1024);
+  }
+});
 
 Deno.test("explainJson() has nothing against an object", () =>
   assert.equal(explainJson(octets('{"a":1}')), undefined));
