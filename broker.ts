@@ -21,6 +21,7 @@ import {
   formatEndpoint,
   formatPublicKey,
   type ListenStats,
+  MemoryBudget,
   type MessageHandler,
   type PubSocket,
   type PubStats,
@@ -53,6 +54,15 @@ export interface MessageServerOptions {
   readonly maxPendingHandshakes?: number;
   /** The same for one peer's address. @default 64; no limit of its own for the loopback, which all programs of this machine share */
   readonly maxPendingHandshakesPerAddress?: number;
+  /** Topics of one subscriber at most; one more ends its connection. @default 10_000 */
+  readonly maxTopics?: number;
+  /** Octets of one topic at most; a longer one ends the connection. @default 4096 */
+  readonly maxTopicBytes?: number;
+  /**
+   * Octets of memory that all queues and all messages that have not come whole may use together. When it is short, the
+   * subscriber with the longest queue loses it, and then the connection that wants more is closed. @default 1 GiB
+   */
+  readonly memoryBudgetBytes?: number;
   /** Milliseconds that a handshake may take, the time of `authorize` included. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
   /** Milliseconds between two heartbeats; 0 for none. @default 0 */
@@ -86,6 +96,8 @@ export interface MessageServerStats {
   readonly refused: Readonly<Partial<Record<MessageError["code"], number>>>;
   /** Messages that came in while paused. */
   readonly ignored: number;
+  /** Octets of memory that queues and unfinished messages use, of those that they may use; absent with libzmq. */
+  readonly memory?: { readonly usedBytes: number; readonly limitBytes: number };
   /** The receive address; absent with a transport that cannot tell, such as libzmq. */
   readonly senders?: ListenStats;
   /** The broadcast address; absent with a transport that cannot tell, such as libzmq. */
@@ -137,6 +149,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   readonly #pull: PullSocket;
   readonly #pub: PubSocket;
   readonly #lingerMs: number;
+  readonly #memory: MemoryBudget;
   readonly #stopListening: () => void;
   #closing: Promise<void> | undefined;
   #received = 0;
@@ -180,8 +193,12 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
         `Cannot use subscriberQueue: ${queue.bytes} bytes cannot hold a message of maxMessageBytes, ${maxMessageBytes}`,
       );
     }
+    this.#memory = new MemoryBudget(
+      checkInteger("memoryBudgetBytes", options.memoryBudgetBytes ?? 1024 * MIB, maxMessageBytes),
+    );
     const common = {
       maxMessageBytes,
+      memory: this.#memory,
       maxConnections: checkInteger("maxConnections", options.maxConnections ?? 4096, 1),
       maxPendingHandshakes: checkInteger("maxPendingHandshakes", options.maxPendingHandshakes ?? 256, 1),
       maxPendingHandshakesPerAddress: options.maxPendingHandshakesPerAddress === undefined
@@ -199,6 +216,8 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       ...common,
       address: formatEndpoint({ hostname, port: broadcastPort }),
       queue,
+      maxTopics: checkInteger("maxTopics", options.maxTopics ?? 10_000, 1),
+      maxTopicBytes: checkInteger("maxTopicBytes", options.maxTopicBytes ?? 4096, 1),
     });
     try {
       this.#pull = transport.pull(
@@ -261,6 +280,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       broadcast: this.#broadcast,
       refused: { ...this.#refused },
       ignored: this.#ignored,
+      ...(senders && { memory: { usedBytes: this.#memory.used, limitBytes: this.#memory.limit } }),
       ...(senders && { senders }),
       ...(subscribers && { subscribers }),
     };

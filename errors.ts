@@ -24,6 +24,8 @@ export type ProtocolErrorCode =
   | "unexpected-before-ready"
   /** More topics, or a longer topic, than one connection may have. */
   | "too-many-topics"
+  /** All connections together use as much memory as they may, and this one wanted more. */
+  | "memory-budget"
   /** More unknown commands or other noise than an honest peer sends. */
   | "too-much-noise"
   /** A box that does not open, a nonce that does not rise, or a wrong key: CURVE only. */

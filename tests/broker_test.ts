@@ -359,6 +359,81 @@ Deno.test("MessageServer turns a browser away at once", async () => {
   await until(() => server.stats().senders!.faults["bad-greeting"] === 1, "the fault");
 });
 
+Deno.test("MessageServer closes a subscriber with too many topics, or one too long, and counts the fault", async () => {
+  await using server = new MessageServer({ maxTopics: 2, maxTopicBytes: 10 });
+  const topic = (text: string) => encodeSubscription({ subscribe: true, topic: octets.encode(text) });
+  await using many = await RawPeer.join(server.broadcastAddress, "SUB");
+  await using long = await RawPeer.join(server.broadcastAddress, "SUB");
+
+  await many.write(concat(topic("a"), topic("b"), topic("c")));
+  await long.write(topic("12345678901"));
+
+  await Promise.all([many.ended(), long.ended()]);
+  assert.deepEqual(server.stats().subscribers!.faults, { "too-many-topics": 2 });
+});
+
+const MIB = 1024 * 1024;
+
+Deno.test("MessageServer short of memory closes the connection with the message that does not fit, no other", async () => {
+  await using server = new MessageServer({ maxMessageBytes: 4 * MIB, memoryBudgetBytes: 6 * MIB });
+  await using sub = await subscriber(server);
+  await using first = await RawPeer.join(server.receiveAddress, "PUSH");
+  await using second = await RawPeer.join(server.receiveAddress, "PUSH");
+  const large = message(`{"type":"large","data":"${"x".repeat(4 * MIB - 100)}"}`);
+
+  // Both hold back their last octet; the broker may keep one of the two.
+  await first.write(large.subarray(0, large.length - 1));
+  await until(() => server.stats().memory!.usedBytes >= 4 * MIB - 100, "the first message but for its end");
+  await second.write(large.subarray(0, large.length - 1)).catch(() => {});
+  await second.ended();
+  await first.write(large.subarray(large.length - 1));
+
+  assert.equal((await sub.readText())!.length, large.length - 9);
+  assert.deepEqual(server.stats().senders!.faults, { "memory-budget": 1 });
+});
+
+Deno.test("MessageServer short of memory takes it from the subscriber with the longest queue, and counts the loss", async () => {
+  await using server = new MessageServer({
+    maxMessageBytes: MIB,
+    memoryBudgetBytes: 8 * MIB,
+    subscriberQueue: { bytes: 1024 * MIB },
+    lingerMs: 0,
+  });
+  await using _stuck = await subscriber(server);
+  await using healthy = await subscriber(server);
+  const pad = "x".repeat(500_000);
+
+  for (let i = 0; i < 60; i++) {
+    server.sendMessage({ type: "n", i, pad });
+    assert.equal(JSON.parse((await healthy.readText())!).i, i);
+    assert.ok(server.stats().memory!.usedBytes <= 9 * MIB, "bounded by the budget and one message");
+  }
+
+  const { subscribers: [stuck, other] } = server.stats().subscribers!;
+  assert.ok(stuck!.dropped! > 0);
+  assert.equal(other!.dropped, 0);
+});
+
+Deno.test("MessageServer gives all memory back when everybody has gone", async () => {
+  await using server = new MessageServer({ lingerMs: 0 });
+  const sub = await subscriber(server, '{"type":"n"');
+  const everything = await subscriber(server);
+  const push = await RawPeer.join(server.receiveAddress, "PUSH");
+  const pad = "x".repeat(100_000);
+  for (let i = 0; i < 100; i++) server.sendMessage({ type: "n", pad });
+  await push.write(message(`{"type":"n","pad":"${pad}"}`).subarray(0, 50_000));
+  await until(() => server.stats().memory!.usedBytes > 5_000_000, "queues");
+
+  for (const peer of [sub, everything, push]) peer.close();
+  await until(
+    () => server.stats().subscribers!.connections + server.stats().senders!.connections === 0,
+    "the end of all",
+  );
+
+  // One block stays for what comes next.
+  assert.ok(server.stats().memory!.usedBytes <= 200_000, String(server.stats().memory!.usedBytes));
+});
+
 Deno.test("MessageServer.close() lets a subscriber take what waits for it", async () => {
   const server = new MessageServer({ lingerMs: 10_000 });
   await using sub = await subscriber(server);

@@ -4,10 +4,36 @@
  * @module
  */
 import { frameHeaderSize, writeFrameHeader } from "./frame.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import { LONG_HEADER_SIZE, SHORT_HEADER_SIZE } from "./wire.ts";
 
 /** Octets of one block; a larger piece gets a block of its own. */
 const BLOCK_BYTES = 64 * 1024;
+
+/** Octets of an arena, with the number of those who refer to them: what nobody refers to is given back to the budget. */
+export class Block {
+  /** The octets. */
+  readonly bytes: Uint8Array;
+  readonly #memory: MemoryBudget | undefined;
+  #users = 1;
+
+  /** For its first user. */
+  constructor(size: number, memory: MemoryBudget | undefined) {
+    memory?.force(size);
+    this.#memory = memory;
+    this.bytes = new Uint8Array(size);
+  }
+
+  /** One more refers to it. */
+  hold(): void {
+    this.#users++;
+  }
+
+  /** One of them does no longer. */
+  release(): void {
+    if (--this.#users === 0) this.#memory?.give(this.bytes.length);
+  }
+}
 
 /**
  * Puts pieces one behind the other into blocks, so that what is written in the same turn is one range of octets and goes out
@@ -15,12 +41,24 @@ const BLOCK_BYTES = 64 * 1024;
  * garbage when no queue refers to it any more.
  */
 export class Arena {
+  readonly #memory: MemoryBudget | undefined;
+  #holder: Block | undefined;
+  /** Invariant: the octets of `#holder`. */
   #block: Uint8Array = new Uint8Array(0);
   #at = 0;
+
+  constructor(memory?: MemoryBudget) {
+    this.#memory = memory;
+  }
 
   /** The block that holds the last piece. */
   get block(): Uint8Array {
     return this.#block;
+  }
+
+  /** The same, for those who keep a reference to the piece: they say `hold` and, when they are done, `release`. */
+  get holder(): Block | undefined {
+    return this.#holder;
   }
 
   /** Where the next piece begins, if it fits. */
@@ -33,7 +71,17 @@ export class Arena {
     if (this.#block.length - this.#at >= size) return;
     // The first block of a quiet owner is small: a thousand idle connections must not cost a thousand blocks.
     const next = this.#block.length === 0 ? FIRST_BLOCK_BYTES : BLOCK_BYTES;
-    this.#block = new Uint8Array(Math.max(next, size));
+    this.#holder?.release();
+    this.#holder = new Block(Math.max(next, size), this.#memory);
+    this.#block = this.#holder.bytes;
+    this.#at = 0;
+  }
+
+  /** Ends its use of the last block; the next piece begins a new one. */
+  release(): void {
+    this.#holder?.release();
+    this.#holder = undefined;
+    this.#block = new Uint8Array(0);
     this.#at = 0;
   }
 

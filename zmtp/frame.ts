@@ -9,6 +9,7 @@
  * @module
  */
 import { ProtocolError } from "../errors.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import {
   FIRST_ALLOCATION_BYTES,
   FLAG_COMMAND,
@@ -40,6 +41,8 @@ export interface FrameLimits {
   readonly maxSkippedBytes?: number;
   /** Octets of a command's body; a larger one is an error. */
   readonly maxCommandBytes?: number;
+  /** What unfinished frames of many connections may use together. @default no such limit */
+  readonly memory?: MemoryBudget | undefined;
 }
 
 /** Cuts a stream of octets into frames. Pure: no I/O, no clock. */
@@ -54,6 +57,7 @@ export class FrameDecoder {
   readonly #maxMessageBytes: number;
   readonly #maxSkippedBytes: number;
   readonly #maxCommandBytes: number;
+  readonly #memory: MemoryBudget | undefined;
   /** The beginning of a frame whose rest has not come yet. Invariant: `#partSize` octets of it are in use. */
   #part: Uint8Array = EMPTY;
   #partSize = 0;
@@ -70,6 +74,12 @@ export class FrameDecoder {
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#maxSkippedBytes = Math.max(limits.maxMessageBytes, limits.maxSkippedBytes ?? MAX_SKIPPED_BYTES);
     this.#maxCommandBytes = limits.maxCommandBytes ?? MAX_COMMAND_BYTES;
+    this.#memory = limits.memory;
+  }
+
+  /** Forgets the frame that has not come whole, when no more will come. */
+  forget(): void {
+    this.#forgetPart();
   }
 
   /**
@@ -176,6 +186,7 @@ export class FrameDecoder {
   #forgetPart(): void {
     this.#partSize = 0;
     this.#frameSize = 0;
+    this.#memory?.give(this.#part.length);
     // Not for the next frame: the handler may still look at these octets when that one begins, in the same chunk.
     this.#part = EMPTY;
   }
@@ -188,7 +199,9 @@ export class FrameDecoder {
         needed,
         Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, 2 * this.#partSize)),
       );
-      const grown = new Uint8Array(Math.max(room, SMALL_PART_BYTES));
+      const size = Math.max(room, SMALL_PART_BYTES);
+      if (this.#memory?.take(size - this.#part.length) === false) throw overBudget(this.#memory.limit);
+      const grown = new Uint8Array(size);
       grown.set(this.#part.subarray(0, this.#partSize));
       this.#part = grown;
     }
@@ -311,6 +324,13 @@ function readSize(bytes: Uint8Array, at: number): number {
   const low = (bytes[at + 4]! * 0x100_0000) +
     ((bytes[at + 5]! << 16) | (bytes[at + 6]! << 8) | bytes[at + 7]!);
   return high * 0x1_0000_0000 + low;
+}
+
+function overBudget(limit: number): ProtocolError {
+  return new ProtocolError(
+    "memory-budget",
+    `Cannot keep frame: all connections together may use ${limit} bytes, and they do`,
+  );
 }
 
 function hex(octet: number): string {

@@ -16,6 +16,7 @@ export { Pub, Pull, Push, Sub };
 export { allowKeys } from "./authorize.ts";
 export { type CurveKeyPair, curveKeyPair, formatPublicKey } from "./curve_keys.ts";
 export type * from "./transport.ts";
+export { MemoryBudget } from "./memory_budget.ts";
 export type { QueueLimit } from "./outbox.ts";
 export { type Endpoint, formatEndpoint, parseBindEndpoint, parseEndpoint } from "./endpoint.ts";
 

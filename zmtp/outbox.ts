@@ -4,6 +4,7 @@
  * @module
  */
 import { Fifo } from "../fifo.ts";
+import type { Block } from "./arena.ts";
 import { frameEnd } from "./frame.ts";
 
 /** How much may wait. */
@@ -23,6 +24,7 @@ interface Range {
   readonly start: number;
   end: number;
   messages: number;
+  readonly block: Block | undefined;
 }
 
 /**
@@ -71,8 +73,11 @@ export class Outbox {
     return this.#messages < this.#limit.messages && this.#bytes + size <= this.#limit.bytes;
   }
 
-  /** Queues `messages` whole frames, or as many of the first ones as fit. Returns how many were dropped. */
-  push(bytes: Uint8Array, start: number, end: number, messages: number): number {
+  /**
+   * Queues `messages` whole frames, or as many of the first ones as fit. Returns how many were dropped. The block that the
+   * octets lie in, if they lie in one, is held as long as they wait.
+   */
+  push(bytes: Uint8Array, start: number, end: number, messages: number, block?: Block): number {
     const limit = this.#limit;
     const room = limit.messages - this.#messages;
     if (this.#isDropping && 2 * this.#messages <= limit.messages && 2 * this.#bytes <= limit.bytes) {
@@ -83,7 +88,7 @@ export class Outbox {
       return messages;
     }
     if (messages <= room && this.#bytes + end - start <= limit.bytes) {
-      this.#append(bytes, start, end, messages);
+      this.#append(bytes, start, end, messages, block);
       return 0;
     }
     let fitting = 0;
@@ -94,7 +99,7 @@ export class Outbox {
       to = next;
       fitting++;
     }
-    if (fitting > 0) this.#append(bytes, start, to, fitting);
+    if (fitting > 0) this.#append(bytes, start, to, fitting, block);
     this.#isDropping = true;
     this.#dropped += messages - fitting;
     return messages - fitting;
@@ -114,8 +119,9 @@ export class Outbox {
   /** What was taken has been handed to the operating system. Returns how many messages that were: 0 if they were cleared. */
   written(): number {
     if (this.#writing === undefined) return 0;
-    const { start, end, messages } = this.#writing;
+    const { start, end, messages, block } = this.#writing;
     this.#writing = undefined;
+    block?.release();
     this.#messages -= messages;
     this.#bytes -= end - start;
     return messages;
@@ -141,21 +147,35 @@ export class Outbox {
     this.#messages -= gone;
     this.#bytes -= at - range.start;
     if (at < range.end) {
-      this.#queue.unshift({ bytes: range.bytes, start: at, end: range.end, messages: range.messages - gone });
-    }
+      this.#queue.unshift({ ...range, start: at, messages: range.messages - gone });
+    } else range.block?.release();
     return { written, lost: isCut ? 1 : 0 };
   }
 
   /** Forgets everything. Returns how many messages were forgotten. */
   clear(): number {
     const messages = this.#messages;
-    this.#queue.clear();
+    for (let range; (range = this.#queue.shift()) !== undefined;) range.block?.release();
+    this.#writing?.block?.release();
     this.#writing = undefined;
     this.#messages = this.#bytes = 0;
     return messages;
   }
 
-  #append(bytes: Uint8Array, start: number, end: number, messages: number): void {
+  /** Drops all that waits but for what is being written. Returns how many messages were dropped. */
+  dropAll(): number {
+    let dropped = 0;
+    for (let range; (range = this.#queue.shift()) !== undefined;) {
+      dropped += range.messages;
+      this.#bytes -= range.end - range.start;
+      range.block?.release();
+    }
+    this.#messages -= dropped;
+    this.#dropped += dropped;
+    return dropped;
+  }
+
+  #append(bytes: Uint8Array, start: number, end: number, messages: number, block: Block | undefined): void {
     this.#messages += messages;
     this.#bytes += end - start;
     const { last } = this.#queue;
@@ -163,7 +183,8 @@ export class Outbox {
       last.end = end;
       last.messages += messages;
     } else {
-      this.#queue.push({ bytes, start, end, messages });
+      block?.hold();
+      this.#queue.push({ bytes, start, end, messages, block });
     }
   }
 }

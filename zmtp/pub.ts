@@ -9,6 +9,7 @@ import { socketTypeMetadata, type SubscriptionChange } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
 import { encodeTextFrame, frameBodyStart, frameEnd } from "./frame.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import { Outbox, type QueueLimit } from "./outbox.ts";
 import { listenStats } from "./pull.ts";
 import { listenSecurity } from "./security.ts";
@@ -30,7 +31,7 @@ export class Pub implements PubSocket {
   readonly #listener: Listener;
   readonly #faults = new FaultCounter();
   readonly #subscribers: Set<Subscriber> = new Set();
-  readonly #arena = new Arena();
+  readonly #arena: Arena;
   readonly #gone = { dropped: 0, discarded: 0 };
 
   /**
@@ -42,11 +43,13 @@ export class Pub implements PubSocket {
    */
   constructor(options: PubOptions) {
     const endpoint = parseBindEndpoint(options.address);
+    this.#arena = new Arena(options.memory);
+    options.memory?.onShortage(() => this.#dropLargest());
     const security = listenSecurity(socketTypeMetadata("PUB"), options.curve);
     const decide = decider(options.authorize, "listen");
     const makeLink = (conn: Deno.TcpConn, clock: Clock): Link => {
       const outbox = new Outbox(options.queue);
-      const subscriber = new Subscriber(outbox, this.#faults, {
+      const subscriber = new Subscriber(outbox, this.#faults, options, {
         join: () => this.#subscribers.add(subscriber),
         leave: () => this.#leave(subscriber),
       });
@@ -83,7 +86,7 @@ export class Pub implements PubSocket {
         block = this.#arena.block;
         at = this.#arena.at;
       }
-      subscriber.outbox.push(block, at - (end - start), at, messages);
+      subscriber.outbox.push(block, at - (end - start), at, messages, this.#arena.holder);
     }
   }
 
@@ -114,37 +117,60 @@ export class Pub implements PubSocket {
     if (!this.#subscribers.delete(subscriber)) return;
     this.#gone.dropped += subscriber.outbox.dropped;
     this.#gone.discarded += subscriber.outbox.clear();
+    subscriber.release();
+  }
+
+  /** Memory is short: the one who holds most loses what waits for it. Returns false when nobody holds anything. */
+  #dropLargest(): boolean {
+    let largest: Outbox | undefined;
+    for (const { outbox } of this.#subscribers) {
+      if (!outbox.isEmpty && (largest === undefined || outbox.bytes > largest.bytes)) largest = outbox;
+    }
+    return largest !== undefined && largest.dropAll() > 0;
   }
 }
 
 /** What a PUB keeps of one connection: its topics and its queue. */
 class Subscriber implements LinkHandler {
-  readonly subscriptions: Subscriptions = new Subscriptions();
+  readonly subscriptions: Subscriptions;
   readonly outbox: Outbox;
   link: Link | undefined;
   readonly #faults: FaultCounter;
   readonly #membership: { readonly join: () => void; readonly leave: () => void };
   /** Messages that match a narrow topic are copied: kept where they are, each would hold a whole block. */
   #arena: Arena | undefined;
+  readonly #memory: MemoryBudget | undefined;
 
-  constructor(outbox: Outbox, faults: FaultCounter, membership: { join: () => void; leave: () => void }) {
+  constructor(
+    outbox: Outbox,
+    faults: FaultCounter,
+    { memory, maxTopics, maxTopicBytes }: PubOptions,
+    membership: { join: () => void; leave: () => void },
+  ) {
     this.outbox = outbox;
     this.#faults = faults;
+    this.#memory = memory;
+    this.subscriptions = new Subscriptions({ maxTopics, maxTopicBytes });
     this.#membership = membership;
   }
 
   /** Queues those of the frames `bytes[start, end)` that match. */
   pushMatching(bytes: Uint8Array, start: number, end: number): void {
     if (this.subscriptions.count === 0) return;
-    const arena = this.#arena ??= new Arena();
+    const arena = this.#arena ??= new Arena(this.#memory);
     for (let at = start; at < end;) {
       const next = frameEnd(bytes, at);
       if (this.subscriptions.matches(bytes, frameBodyStart(bytes, at), next)) {
         arena.append(bytes, at, next);
-        this.outbox.push(arena.block, arena.at - (next - at), arena.at, 1);
+        this.outbox.push(arena.block, arena.at - (next - at), arena.at, 1, arena.holder);
       }
       at = next;
     }
+  }
+
+  /** Gives back what it holds, when it is gone. */
+  release(): void {
+    this.#arena?.release();
   }
 
   stats(): SubscriberStats {

@@ -27,6 +27,7 @@ import {
 import { frameBodyStart, FrameDecoder, frameEnd } from "./frame.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "./greeting.ts";
 import type { Decision } from "./authorize.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import type { Mechanism, MessageBox } from "./mechanism.ts";
 import { canTalk, peersOf, type SocketType } from "./socket_type.ts";
 import {
@@ -89,6 +90,8 @@ export interface SessionOptions {
   readonly handshakeTimeoutMs?: number;
   /** Milliseconds between two PINGs; 0 for none. @default 0 */
   readonly heartbeatMs?: number;
+  /** What unfinished messages of many connections may use together. @default no such limit */
+  readonly memory?: MemoryBudget | undefined;
   /** The owner says by `decide` who is taken. @default false: whoever gets that far */
   readonly decides?: boolean;
 }
@@ -142,9 +145,10 @@ export class Session {
     const maxMessageBytes = (options.maxMessageBytes ?? MAX_MESSAGE_BYTES) + (overhead ?? 0);
     // Only what is opened can tell whether more frames follow, so a box above the limit cannot be skipped: it ends the
     // connection, as it does for libzmq.
+    const { memory } = options;
     const limits = overhead === undefined
-      ? { maxMessageBytes }
-      : { maxMessageBytes, maxSkippedBytes: maxMessageBytes };
+      ? { maxMessageBytes, memory }
+      : { maxMessageBytes, maxSkippedBytes: maxMessageBytes, memory };
     this.#decoder = new FrameDecoder(limits, {
       handleFrame: (bytes, start, bodyStart, end) => this.#route(bytes, start, bodyStart, end),
       handleSkippedFrame: (flags, size) => this.#handleSkippedFrame(flags, size),
@@ -285,8 +289,9 @@ export class Session {
     this.#sayFrame(this.#peer!.minor >= 1 ? encodeSubscription(change) : encodeLegacySubscription(change));
   }
 
-  /** Overwrites the secrets of the connection, when it is gone. */
+  /** Forgets what has not come whole and overwrites the secrets of the connection, when it is gone. */
   forget(): void {
+    this.#decoder.forget();
     this.#output = [];
     this.#pong = undefined;
     this.#mechanism.forget?.();

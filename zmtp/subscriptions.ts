@@ -12,9 +12,9 @@ import { MAX_TOPIC_BYTES, MAX_TOPICS } from "./wire.ts";
 /** Limits of a connection's topics. */
 export interface TopicLimits {
   /** Number of topics. @default 10_000 */
-  readonly maxTopics?: number;
+  readonly maxTopics?: number | undefined;
   /** Octets of one topic. @default 4096 */
-  readonly maxTopicBytes?: number;
+  readonly maxTopicBytes?: number | undefined;
   /** Octets of all topics together. @default 1024 times the longest one: 4 MiB */
   readonly maxBytes?: number;
 }

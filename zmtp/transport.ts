@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { MemoryBudget } from "./memory_budget.ts";
 import type { QueueLimit } from "./outbox.ts";
 
 /** Takes the messages of a PULL or a SUB, in the order in which each peer sent them. */
@@ -86,6 +87,8 @@ export interface ConnectionOptions {
   readonly maxMessageBytes?: number;
   /** Milliseconds for a handshake. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
+  /** What queues and unfinished messages of all connections may use together. @default no such limit */
+  readonly memory?: MemoryBudget | undefined;
   /** Milliseconds between two heartbeats; a peer that is silent for as long after one is given up; 0 for none. @default 0 */
   readonly heartbeatMs?: number;
 }
@@ -110,6 +113,10 @@ export interface PullOptions extends ConnectionOptions {
 export interface PubOptions extends PullOptions {
   /** What may wait for one subscriber. */
   readonly queue: QueueLimit;
+  /** Topics of one subscriber at most; one more ends its connection. @default 10_000 */
+  readonly maxTopics?: number | undefined;
+  /** Octets of one topic at most; a longer one ends the connection. @default 4096 */
+  readonly maxTopicBytes?: number | undefined;
 }
 
 /** Options of a SUB. */
