@@ -271,7 +271,7 @@ function viewOf(bytes: Uint8Array): DataView {
 
 let viewed: Uint8Array = new Uint8Array(0);
 let view: DataView = new DataView(viewed.buffer);
-const KEPT_BYTES: number = 64 * 1024;
+const KEPT_BYTES: number = 256 * 1024;
 
 /** Shared by all calls: a call is over before the next begins. Deeper messages get an array of their own. */
 const OPEN = new Uint8Array(1024);

@@ -32,6 +32,13 @@ export class MemoryBudget {
     return true;
   }
 
+  /** Takes octets if they are free; nobody has to give anything back for them. */
+  takeSpare(bytes: number): boolean {
+    if (this.#used + bytes > this.limit) return false;
+    this.#used += bytes;
+    return true;
+  }
+
   /** Takes octets that are in use already, whatever the limit is; first others give back what they can. */
   force(bytes: number): void {
     if (!this.take(bytes)) this.#used += bytes;

@@ -37,3 +37,12 @@ coreTest("MemoryBudget.force() takes what is in use already, also above the limi
 
   assert.equal(budget.used, 110);
 });
+
+coreTest("MemoryBudget.takeSpare() takes what is free and asks nobody to give anything back", () => {
+  const budget = new MemoryBudget(100);
+  budget.take(60);
+  budget.onShortage(() => assert.fail("nobody has to give"));
+
+  assert.equal(budget.takeSpare(41), false);
+  assert.equal(budget.takeSpare(40), true);
+});
