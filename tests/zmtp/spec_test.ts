@@ -158,7 +158,7 @@ for (const asServer of [0, 1, 255]) {
   });
 }
 
-// Rule 8 is CURVE's: see curve_session_test.ts.
+// Rule 8 is CURVE's: see curve_test.ts.
 
 for (const role of ROLES) {
   for (const minor of [0, 1]) {
