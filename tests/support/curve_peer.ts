@@ -174,9 +174,11 @@ export class RawCurveClient implements AsyncDisposable {
     );
   }
 
-  /** K'. */
+  #key: Uint8Array | undefined;
+
+  /** K'; not before WELCOME. */
   get key(): Uint8Array {
-    return library.beforenm(this.serverTransientKey, this.transient.secretKey);
+    return this.#key ??= library.beforenm(this.serverTransientKey, this.transient.secretKey);
   }
 
   /** MESSAGE as a frame; the first nonce to use is 3. */
@@ -215,9 +217,11 @@ export class RawCurveServer implements AsyncDisposable {
   }
 
   /** The next connection, HELLO taken. */
-  static async accept(server: RawServer, keys: KeyPair): Promise<RawCurveServer> {
+  static async accept(server: RawServer, keys: KeyPair, minor = 1): Promise<RawCurveServer> {
     const raw = new RawCurveServer(await server.accept(), keys);
-    await raw.peer.write(encodeGreeting("CURVE", true));
+    const greeting = encodeGreeting("CURVE", true);
+    greeting[11] = minor;
+    await raw.peer.write(greeting);
     await raw.peer.readOctets(64);
     const hello = await raw.peer.readFrame();
     assert.equal(hello?.body.length, 200);
@@ -226,8 +230,13 @@ export class RawCurveServer implements AsyncDisposable {
   }
 
   /** The next connection, ready. */
-  static async welcomeAs(server: RawServer, keys: KeyPair, socketType: string): Promise<RawCurveServer> {
-    const raw = await RawCurveServer.accept(server, keys);
+  static async welcomeAs(
+    server: RawServer,
+    keys: KeyPair,
+    socketType: string,
+    minor = 1,
+  ): Promise<RawCurveServer> {
+    const raw = await RawCurveServer.accept(server, keys, minor);
     await raw.peer.write(raw.welcome());
     await raw.takeInitiate();
     await raw.peer.write(raw.ready({ socketType }));
@@ -265,9 +274,11 @@ export class RawCurveServer implements AsyncDisposable {
     this.initiated = content;
   }
 
-  /** K'. */
+  #key: Uint8Array | undefined;
+
+  /** K'; not before HELLO. */
   get key(): Uint8Array {
-    return library.beforenm(this.clientTransientKey, this.transient.secretKey);
+    return this.#key ??= library.beforenm(this.clientTransientKey, this.transient.secretKey);
   }
 
   /** READY as a frame. */
