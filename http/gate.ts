@@ -136,7 +136,7 @@ export class Gate {
     const base = BASE_HEADERS.filter(([name]) => !headers.some(([given]) => given === name));
     return new Response(body, {
       status,
-      headers: [...base, ...headers].map(([name, value]) => [name, value]),
+      headers: [...base, ...headers].map(([name, value]): [string, string] => [name, value]),
     });
   }
 

@@ -16,6 +16,7 @@ import {
   untilSignal,
   UsageError,
 } from "../programs/command_line.ts";
+import { muteAbortWarning } from "./abort_warning.ts";
 import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "./server.ts";
 
 const HELP = `The bus on the web: poll, long-poll, history, event stream, WebSocket, and a live page.
@@ -45,6 +46,7 @@ Stop it with Ctrl+C.`;
 
 /** Runs the gateway until SIGINT or SIGTERM. */
 export async function runGateway(): Promise<void> {
+  muteAbortWarning();
   await runProgram({
     name: "http.ts",
     help: HELP,

@@ -280,23 +280,20 @@ async function updateStatus() {
     if (ready.status === 401 || subscribers.status === 401) {
       askForToken();
       setState(broker, "wait", "broker ?");
-      setText(byId("clients"), "–");
+      setClients({});
       return;
     }
     const { broker: isUp } = await ready.json();
     setState(broker, isUp ? "good" : "bad", isUp ? "broker connected" : "broker away");
-    if (subscribers.ok) {
-      const { longpoll, sse, websocket } = await subscribers.json();
-      setText(byId("clients"), `${longpoll} · ${sse} · ${websocket}`);
-      byId("clients").setAttribute(
-        "aria-label",
-        `${longpoll} long-polls, ${sse} event streams, ${websocket} WebSockets`,
-      );
-    }
+    if (subscribers.ok) setClients(await subscribers.json());
   } catch {
     setState(broker, "wait", "broker ?");
-    setText(byId("clients"), "–");
+    setClients({});
   }
+}
+
+function setClients(numbers) {
+  for (const kind of ["longpoll", "sse", "websocket"]) setText(byId(kind), String(numbers[kind] ?? "–"));
 }
 
 // --- list ---
@@ -541,7 +538,12 @@ filterType.addEventListener("change", () => {
 
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest("input, textarea, select") !== null;
-  if (event.key === "Escape" && isTyping) return list.focus();
+  if (event.key === "Escape" && isTyping) {
+    list.focus();
+    // The browser would empty the filter, and tell nobody.
+    event.preventDefault();
+    return;
+  }
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "/") filterInput.focus();
   else if (event.key === "p") setPaused(!isPaused);

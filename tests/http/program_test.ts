@@ -39,7 +39,7 @@ Deno.test("http.ts serves a broker, and ends with 0 at SIGTERM and at SIGINT", a
     }
     program.kill(signal);
     assert.equal(JSON.parse(await soon(waiting)).code, "shutting-down");
-    assert.equal((await program.end()).code, 0);
+    assert.deepEqual(await program.end(), { code: 0, stderr: "" });
   }
 });
 
