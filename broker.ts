@@ -14,7 +14,7 @@ import { ClosedError, type MessageError, OptionError } from "./errors.ts";
 import { BusMessageEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
 import { explainJson, explainJsonText, explainUnfit, isJsonObject, refusalOf } from "./json_check.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
-import { checkInteger } from "./options.ts";
+import { checkInteger, MAX_TIMEOUT_MS } from "./options.ts";
 import {
   type Authorize,
   type CurveServerOptions,
@@ -204,12 +204,17 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       maxPendingHandshakesPerAddress: options.maxPendingHandshakesPerAddress === undefined
         ? undefined
         : checkInteger("maxPendingHandshakesPerAddress", options.maxPendingHandshakesPerAddress, 1),
-      handshakeTimeoutMs: checkInteger("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 10_000, 1),
+      handshakeTimeoutMs: checkInteger(
+        "handshakeTimeoutMs",
+        options.handshakeTimeoutMs ?? 10_000,
+        1,
+        MAX_TIMEOUT_MS,
+      ),
       curve: options.curve,
       authorize: checkAuthorize(options.authorize),
-      heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0),
+      heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0, MAX_TIMEOUT_MS),
     };
-    this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 1000, 0);
+    this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 1000, 0, MAX_TIMEOUT_MS);
     this.publicKey = options.curve && formatPublicKey(options.curve);
     const { transport = zmtp } = options;
     this.#pub = transport.pub({

@@ -18,7 +18,7 @@ import { Fifo } from "./fifo.ts";
 import { History, type HistoryEntry, type HistoryLimit, type HistorySlice } from "./history.ts";
 import { explainJson, explainJsonText, explainUnfit, isJsonObject, refusalOf } from "./json_check.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
-import { checkInteger } from "./options.ts";
+import { checkInteger, MAX_TIMEOUT_MS } from "./options.ts";
 import {
   type ConnectionHandler,
   type CurveClientOptions,
@@ -162,16 +162,26 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
       1,
       1024 * MIB,
     );
-    this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 2000, 0);
-    const minMs = checkInteger("reconnect.minMs", options.reconnect?.minMs ?? 100, 1);
+    this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 2000, 0, MAX_TIMEOUT_MS);
+    const minMs = checkInteger("reconnect.minMs", options.reconnect?.minMs ?? 100, 1, MAX_TIMEOUT_MS);
     const common = {
       maxMessageBytes: this.#maxMessageBytes,
-      handshakeTimeoutMs: checkInteger("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 10_000, 1),
-      heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0),
+      handshakeTimeoutMs: checkInteger(
+        "handshakeTimeoutMs",
+        options.handshakeTimeoutMs ?? 10_000,
+        1,
+        MAX_TIMEOUT_MS,
+      ),
+      heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0, MAX_TIMEOUT_MS),
       curve: options.curve,
       reconnect: {
         minMs,
-        maxMs: checkInteger("reconnect.maxMs", options.reconnect?.maxMs ?? Math.max(5000, minMs), minMs),
+        maxMs: checkInteger(
+          "reconnect.maxMs",
+          options.reconnect?.maxMs ?? Math.max(5000, minMs),
+          minMs,
+          MAX_TIMEOUT_MS,
+        ),
       },
     };
     const queue = {

@@ -23,3 +23,6 @@ export function checkInteger(
     `Cannot use ${name}: it is ${String(value)}, not a whole number ${range}`,
   );
 }
+
+/** Milliseconds that a timer can wait at most: 24 days. */
+export const MAX_TIMEOUT_MS = 0x7fff_ffff;

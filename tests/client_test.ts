@@ -145,6 +145,12 @@ Deno.test("MessageClient.sendMessage() throws too-large above maxMessageBytes", 
   assert.throws(() => client.sendMessage({ type: "é".repeat(60) }), isError(MessageError, "too-large"));
 });
 
+Deno.test("MessageClient refuses a time that no timer can wait", () => {
+  const options = { serverReceive: "tcp://127.0.0.1:9", handshakeTimeoutMs: 2 ** 31 };
+
+  assert.throws(() => new MessageClient(options), isError(OptionError, "bad-option"));
+});
+
 Deno.test("MessageClient.sendMessage() throws bad-option without serverReceive", async () => {
   await using server = new MessageServer();
   await using client = new MessageClient({ serverBroadcast: server.broadcastAddress });

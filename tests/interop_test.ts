@@ -156,6 +156,38 @@ Deno.test("MessageServer answers libzmq's heartbeats, and libzmq stays connected
   assert.equal(server.stats().senders!.accepted, 1, "one connection all the time");
 });
 
+const PUSH_AT = `
+import * as zeromq from "zeromq";
+const push = new zeromq.Push({ linger: 0, reconnectInterval: 20 });
+push.connect(process.argv[2]);
+setTimeout(() => {}, 60_000);
+`;
+
+Deno.test("a libzmq PUSH that dials the broadcast address is told by ERROR, and gives up for ever", async () => {
+  await using server = new MessageServer();
+  await using _push = await NodeProgram.start(PUSH_AT, [server.broadcastAddress]);
+  const faults = () => server.stats().subscribers!.faults["socket-type-mismatch"] ?? 0;
+  await until(() => faults() === 1, "the refusal");
+  const end = performance.now() + 500;
+
+  await until(() => performance.now() > end, "the time of 20 attempts");
+
+  assert.equal(faults(), 1);
+});
+
+Deno.test("a libzmq PUSH that is closed without a word comes back", async () => {
+  let asked = 0;
+  await using server = new MessageServer({
+    authorize: () => {
+      asked++;
+      return "temporary";
+    },
+  });
+  await using _push = await NodeProgram.start(PUSH_AT, [server.receiveAddress]);
+
+  await until(() => asked >= 3, "three attempts");
+});
+
 /** A libzmq broker of the plainest kind: PULL and PUB, forwarded by a loop that never waits in libzmq. */
 async function libzmqBroker(): Promise<
   AsyncDisposable & { serverBroadcast: string; serverReceive: string }

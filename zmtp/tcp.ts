@@ -32,6 +32,10 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const REFUSED_RETRY_MS = 30_000;
 /** Deadlines are looked at no more often than this. */
 const SWEEP_FLOOR_MS = 10;
+/** A longer timer would fire at once. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+/** A sweep that comes so much too late gives way to reads that are due as well. */
+const LATE_MS = 100;
 /** Whoever has not shaken hands after this time, while others want to, has to give way: honest peers are faster. */
 const HANDSHAKE_GRACE_MS = 250;
 /** The pause before looking again whether a crowd of newcomers has shaken hands. */
@@ -326,6 +330,7 @@ export class Clock {
   readonly #links: Set<Link> = new Set();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = Infinity;
+  #hasWaited = false;
 
   /** Milliseconds from an arbitrary start; never goes back. */
   now(): number {
@@ -354,13 +359,21 @@ export class Clock {
     this.#timer = undefined;
     this.#due = due;
     if (due === Infinity) return;
-    this.#timer = setTimeout(() => this.#sweep(), Math.max(SWEEP_FLOOR_MS, due - this.now()));
+    const ms = Math.min(MAX_TIMER_MS, Math.max(SWEEP_FLOOR_MS, due - this.now()));
+    this.#timer = setTimeout(() => this.#sweep(), ms);
   }
 
   #sweep(): void {
     this.#timer = undefined;
-    this.#due = Infinity;
     const now = this.now();
+    const isLate = now - this.#due > LATE_MS;
+    this.#due = Infinity;
+    if (isLate && !this.#hasWaited) {
+      // This process was stopped or busy: what peers have sent meanwhile is read before they are called silent.
+      this.#hasWaited = true;
+      return this.expect(now);
+    }
+    this.#hasWaited = false;
     for (const link of [...this.#links]) link.tick(now);
     let due = Infinity;
     for (const link of this.#links) due = Math.min(due, link.deadline);

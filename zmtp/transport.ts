@@ -12,7 +12,7 @@ export interface MessageHandler {
   /**
    * One message: its body is `bytes[bodyStart, end)`, and `bytes[start, end)` is what {@linkcode PubSocket.publish} of the
    * same transport takes: the frame as it travelled, or the body alone where the transport makes the frames itself. The
-   * octets may be overwritten when the call returns.
+   * octets stay as they are until `handleTurnEnd` has returned; whoever keeps them longer copies them.
    */
   handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
   /** A message that has several frames or is too large. It was not kept. */

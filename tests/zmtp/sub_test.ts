@@ -136,3 +136,16 @@ Deno.test("Sub comes back when the publisher ends the connection in the middle o
 
   assert.deepEqual(client.heard, ["whole", "next"]);
 });
+
+Deno.test("Sub takes a topic of 200,000 octets", async () => {
+  using server = new RawServer();
+  await using client = subAt(server.address);
+  const topic = new Uint8Array(200_000).fill(0xff);
+
+  client.sub.subscribe(topic);
+  client.sub.unsubscribe(topic);
+  client.sub.subscribe(topic);
+  await using publisher = await server.welcome("PUB");
+
+  assert.equal((await publisher.readOctets(9 + 10 + topic.length)).length, 9 + 10 + topic.length);
+});
