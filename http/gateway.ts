@@ -65,7 +65,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
  * {@linkcode serveGateway} listens as well, and outlives what kills a bare `Deno.serve`.
  *
  * ```ts
- * import { messageGateway } from "./http.ts";
+ * import { messageGateway } from "../http.ts";
  *
  * await using gateway = messageGateway(null); // usually: a PassiveMessageClient
  * const response = await gateway(new Request("http://127.0.0.1:8000/healthz"));

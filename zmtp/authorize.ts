@@ -48,7 +48,7 @@ async function decide(authorize: Authorize, request: AuthorizeRequest): Promise<
  *
  * @example
  * ```ts
- * import { allowKeys, curveKeyPair, MessageServer } from "./mod.ts";
+ * import { allowKeys, curveKeyPair, MessageServer } from "../mod.ts";
  *
  * const [broker, viewer] = [await curveKeyPair(), await curveKeyPair()];
  * await using server = new MessageServer({ curve: broker, authorize: allowKeys([viewer.publicKey]) });

@@ -21,7 +21,7 @@ export interface CurveKeyPair {
  *
  * @example
  * ```ts
- * import { curveKeyPair } from "./mod.ts";
+ * import { curveKeyPair } from "../mod.ts";
  *
  * const { publicKey, secretKey } = await curveKeyPair();
  * console.assert(publicKey.length === 40 && secretKey.length === 40);
