@@ -63,7 +63,7 @@ export const WEB_SOCKET: Route = { name: "websocket", methods: { GET: webSocket 
  * - Errors are `application/problem+json` with a `code`.
  *
  * ```ts
- * import { messageHandler } from "./http.ts";
+ * import { messageHandler } from "../http.ts";
  *
  * const handler = messageHandler(null); // usually: a PassiveMessageClient
  * const response = await handler(new Request("http://127.0.0.1:8000/messages"));
@@ -87,7 +87,7 @@ export function messageHandler(client: GatewayClient | null, options: HandlerOpt
  * - `?timeout=20` answers 204 when nothing came in 20 s. `?type=a,b*` waits for these types only.
  *
  * ```ts
- * import { longPollMessageHandler } from "./http.ts";
+ * import { longPollMessageHandler } from "../http.ts";
  *
  * await using handler = longPollMessageHandler(null);
  * const response = await handler(new Request("http://127.0.0.1:8000/?timeout=never"));
@@ -112,7 +112,7 @@ export function longPollMessageHandler(
  * - A reader that is too slow is cut when `maxQueuedBytes` wait for it, and can resume.
  *
  * ```ts
- * import { eventStreamHandler } from "./http.ts";
+ * import { eventStreamHandler } from "../http.ts";
  *
  * await using handler = eventStreamHandler(null, { maxWaiters: 10 });
  * console.assert(handler.stats().waiting.sse === 0);
@@ -138,7 +138,7 @@ export function eventStreamHandler(
  * - Closed with 1007 for what is no message, 1009 too large, 1013 broker away or reader too slow, 1001 gateway stops.
  *
  * ```ts
- * import { webSocketMessageHandler } from "./http.ts";
+ * import { webSocketMessageHandler } from "../http.ts";
  *
  * await using handler = webSocketMessageHandler(null);
  * const response = await handler(new Request("http://127.0.0.1:8000/"));

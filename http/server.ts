@@ -90,7 +90,7 @@ const CALM_MS = 10_000;
  * - `close()` answers everyone who waits and ends within its grace.
  *
  * ```ts
- * import { serveGateway } from "./http.ts";
+ * import { serveGateway } from "../http.ts";
  *
  * await using gateway = serveGateway(null, { port: 0 }); // usually: a PassiveMessageClient
  * const response = await fetch(`${gateway.url}/healthz`);

@@ -69,7 +69,7 @@ export class RawConnection implements Disposable {
     const [statusLine = "", ...lines] = head.split("\r\n");
     const status = Number(statusLine.split(" ")[1]);
     const headers = new Headers(
-      lines.filter((line) => line !== "").map((line) => {
+      lines.filter((line) => line !== "").map((line): [string, string] => {
         const colon = line.indexOf(":");
         return [line.slice(0, colon), line.slice(colon + 1).trim()];
       }),
