@@ -61,7 +61,7 @@ const PER_TURN = 5;
 const TURN_MS = 10;
 /** What a message weighs beyond its number: small ones, and now and then a large one, so that a stalled socket fills. */
 const SMALL = "x".repeat(60);
-const LARGE = "x".repeat(8000);
+const LARGE = "x".repeat(16_000);
 /** Visitors and attacks come so often. */
 const VISIT_MS = 60;
 /** What the garbage collector leaves, live objects only: code that was compiled late, counters by reason. */
@@ -92,6 +92,8 @@ export async function soak({ seconds, print }: SoakOptions): Promise<SoakResult>
   const result = await round.run(seconds);
   const after = await broker.settled();
   const complaints = [...first.complaints, ...result.complaints];
+  const left = after.stats.senders!.connections + after.stats.subscribers!.connections;
+  if (left > 0) complaints.push(`the broker believes in ${left} connections when nobody is there`);
   if (broker.sockets() !== sockets) {
     complaints.push(`${broker.sockets()} sockets are open, there were ${sockets}`);
   }
@@ -356,7 +358,7 @@ class Round {
   async #stall(subscriber: RawSubscriber, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       subscriber.isStalled = true;
-      await pauseUnless(signal, 2000 + 6000 * Math.random());
+      await pauseUnless(signal, 3000 + 4000 * Math.random());
       subscriber.isStalled = false;
       await pauseUnless(signal, 1000);
     }

@@ -5,12 +5,13 @@ import { soak } from "../bench/soak.ts";
 Deno.test("a broker under mixed and hostile load accounts for every message and comes back to where it was", async () => {
   const lines: string[] = [];
 
-  const { messages, delivered, attacks, visits, complaints } = await soak({
+  const { messages, delivered, dropped, attacks, visits, complaints } = await soak({
     seconds: 4,
     print: (line) => void lines.push(line),
   });
 
   assert.deepEqual(complaints, [], lines.join("\n"));
   assert.ok(messages > 500 && delivered > messages, `${messages} messages, ${delivered} deliveries`);
+  assert.ok(dropped > 0, "the slow subscriber was too slow");
   assert.ok(attacks > 0 && visits > 0);
 });
