@@ -18,21 +18,26 @@ export async function readBody(gate: Gate, request: Request): Promise<Uint8Array
   // Where the length is announced and the body not read, Deno closes the connection by itself.
   const headers: Readonly<Record<string, string>> = declared === null ? { connection: "close" } : {};
   if (declared !== null && Number(declared) > limit) throw tooLarge(limit, headers);
-  const late = Promise.withResolvers<never>();
-  const finish = gate.startBodyDeadline(() =>
-    late.reject(
-      new Problem(
-        "request-timeout",
-        `Cannot read body: it did not arrive within ${gate.settings.bodyTimeoutMs} ms`,
-        { headers },
-      ),
-    )
-  );
+  let handleLate = () => {};
+  const problem = () =>
+    new Problem(
+      "request-timeout",
+      `Cannot read body: it did not arrive within ${gate.settings.bodyTimeoutMs} ms`,
+      { headers },
+    );
+  let finish = () => {};
   try {
-    // With a length, the server holds the body to it; without one, we count.
-    const body = declared === null ? readCounted(request, limit, headers, late.promise) : request.bytes();
-    body.catch(() => {});
-    return await Promise.race([body, late.promise]);
+    return await new Promise((resolve, reject) => {
+      finish = gate.watchBody(() => {
+        reject(problem());
+        handleLate();
+      });
+      // With a length, the server holds the body to it; without one, we count.
+      const body = declared === null
+        ? readCounted(request, limit, headers, (cancel) => handleLate = cancel)
+        : request.bytes();
+      body.then(resolve, reject);
+    });
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem("missing-message", "Cannot read body: it ended before its time", { headers });
@@ -45,12 +50,12 @@ async function readCounted(
   request: Request,
   limit: number,
   headers: Readonly<Record<string, string>>,
-  late: Promise<never>,
+  onCancellable: (cancel: () => void) => void,
 ): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();
   // A read that never ends would keep the connection.
-  late.catch(() => void reader.cancel().catch(() => {}));
+  onCancellable(() => void reader.cancel().catch(() => {}));
   const chunks: Uint8Array[] = [];
   let size = 0;
   while (true) {

@@ -58,8 +58,8 @@ export const FAN_OUT_BOUNDS: readonly number[] = [0.001, 0.003, 0.01, 0.03, 0.1,
 
 /** The counters of one handler or gateway. */
 export class Counters {
-  /** By route and status. */
-  readonly requests: Map<string, number> = new Map();
+  /** By route, then by status. */
+  readonly #requests: Map<string, Uint32Array> = new Map();
   /** By problem code. */
   readonly refused: Map<ProblemCode, number> = new Map();
   /** By kind. */
@@ -88,8 +88,9 @@ export class Counters {
 
   /** Counts an answer. */
   countRequest(route: string, status: number): void {
-    const key = `${route} ${status}`;
-    this.requests.set(key, (this.requests.get(key) ?? 0) + 1);
+    let counts = this.#requests.get(route);
+    if (counts === undefined) this.#requests.set(route, counts = new Uint32Array(600));
+    counts[status]! += 1;
   }
 
   /** Counts a refusal. */
@@ -122,8 +123,11 @@ export class Counters {
 
   /** A copy that does not change any more. */
   snapshot(isDraining: boolean): HandlerStats {
+    const requests = [...this.#requests].flatMap(([route, counts]) =>
+      [...counts].flatMap((count, status) => count === 0 ? [] : [[`${route} ${status}`, count] as const])
+    );
     return structuredClone({
-      requests: Object.fromEntries(this.requests),
+      requests: Object.fromEntries(requests),
       refused: Object.fromEntries(this.refused),
       waiting: this.waiting,
       gone: this.gone,

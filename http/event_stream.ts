@@ -133,6 +133,8 @@ class EventStream implements Waiting {
   /** The place that the reader was told last. */
   #toldSeq: number;
   #isSilent = true;
+  // Invariant: at least what is in the queue. The queue counts in chunks; asking it costs more than keeping this.
+  #queuedBytes = 0;
 
   constructor(
     gate: Gate,
@@ -150,15 +152,19 @@ class EventStream implements Waiting {
   }
 
   open(): Response {
-    const { settings, hub, counters } = this.#gate;
+    const { hub, counters } = this.#gate;
     this.#gate.enter(this);
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
         this.#controller = controller;
       },
+      // Asked only when the queue is empty.
       pull: () => {
-        clearTimeout(this.#stall);
-        this.#stall = undefined;
+        this.#queuedBytes = 0;
+        if (this.#stall !== undefined) {
+          clearTimeout(this.#stall);
+          this.#stall = undefined;
+        }
         this.#fill();
       },
       // The client is gone; this is told also for a stream on which nothing happens.
@@ -166,7 +172,7 @@ class EventStream implements Waiting {
         counters.gone.sse += 1;
         this.#finish();
       },
-    }, { highWaterMark: settings.maxQueuedBytes, size: (chunk) => chunk.byteLength });
+    });
     const missed = this.#place.missed;
     counters.countGap(missed);
     this.#enqueue(
@@ -201,10 +207,6 @@ class EventStream implements Waiting {
 
   fail(error: unknown): void {
     this.#cut(String(error));
-  }
-
-  get #queuedBytes(): number {
-    return this.#gate.settings.maxQueuedBytes - (this.#controller?.desiredSize ?? 0);
   }
 
   /** Moves messages from the history to the queue, as many as fit. */
@@ -249,6 +251,7 @@ class EventStream implements Waiting {
 
   #enqueue(chunk: Uint8Array<ArrayBuffer>): void {
     this.#isSilent = false;
+    this.#queuedBytes += chunk.byteLength;
     this.#controller?.enqueue(chunk);
   }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import { AbsentClient, type GatewayClient } from "./gateway_client.ts";
 import { Counters, type HandlerStats, type WaitKind } from "./counters.ts";
 import { type Hub, hubOf, type Subscriber } from "./hub.ts";
@@ -71,7 +72,8 @@ export class Gate {
   /** `undefined` when publishing is not limited. */
   readonly rateLimit: RateLimit | undefined;
   readonly #waiting = new Set<Waiting>();
-  readonly #bodyDeadlines = new Map<() => void, number>();
+  #freshBodies: WatchedBody[] = [];
+  readonly #lateBodies = new Set<WatchedBody>();
   readonly #idleListeners = new Set<() => void>();
   #bodyTimer: ReturnType<typeof setTimeout> | undefined;
   #inFlight = 0;
@@ -110,13 +112,12 @@ export class Gate {
       const response = this.#dispatch(route, request, info);
       if (response instanceof Response) return this.#finish(name, response, corsOrigin);
       this.#inFlight += 1;
-      return response
-        .catch((error: unknown) => this.#explain(error))
-        .then((late) => {
-          this.#inFlight -= 1;
-          if (this.#inFlight === 0) this.#tellIdle();
-          return this.#finish(name, late, corsOrigin);
-        });
+      const finish = (late: Response): Response => {
+        this.#inFlight -= 1;
+        if (this.#inFlight === 0) this.#tellIdle();
+        return this.#finish(name, late, corsOrigin);
+      };
+      return response.then(finish, (error: unknown) => finish(this.#explain(error)));
     } catch (error) {
       return this.#finish(name, this.#explain(error), corsOrigin);
     }
@@ -191,15 +192,16 @@ export class Gate {
   }
 
   /**
-   * Calls back when a body does not come in time. One timer serves all bodies that are on their way: a timer for each would
-   * cost a tenth of a POST. Returns what to call when the body is there.
+   * Calls back when a body does not come in time. Most bodies are there with their head, so the clock is looked at only for
+   * those that are not there in the next turn of the loop, and one timer serves them all: a timer for each would cost a
+   * fifth of a POST. Returns what to call when the body is there.
    */
-  startBodyDeadline(onLate: () => void): () => void {
-    this.#bodyDeadlines.set(onLate, performance.now() + this.settings.bodyTimeoutMs);
-    this.#bodyTimer ??= setTimeout(this.#checkBodies, this.settings.bodyTimeoutMs);
+  watchBody(onLate: () => void): () => void {
+    const watched: WatchedBody = { onLate, deadline: Infinity };
+    if (this.#freshBodies.push(watched) === 1) setImmediate(this.#checkFreshBodies);
     return () => {
-      this.#bodyDeadlines.delete(onLate);
-      if (this.#bodyDeadlines.size > 0) return;
+      watched.onLate = undefined;
+      if (!this.#lateBodies.delete(watched) || this.#lateBodies.size > 0) return;
       clearTimeout(this.#bodyTimer);
       this.#bodyTimer = undefined;
     };
@@ -257,11 +259,11 @@ export class Gate {
     if (this.#isDraining && route.worksWhileDraining !== true) {
       throw unavailable("shutting-down", "Cannot take request: the gateway is stopping");
     }
-    const address = info?.remoteAddr;
-    const remote = this.rateLimit !== undefined && address !== undefined && "hostname" in address
-      ? address.hostname
-      : "";
-    return answer(this, { request, query: Query.of(request.url), remote });
+    return answer(this, {
+      request,
+      query: Query.of(request.url),
+      remote: this.rateLimit === undefined ? "" : remoteOf(info),
+    });
   }
 
   #preflight(request: Request): [string, string][] {
@@ -273,11 +275,12 @@ export class Gate {
 
   #finish(name: string, response: Response, corsOrigin: string | undefined): Response {
     this.counters.countRequest(name, response.status);
-    if (corsOrigin !== undefined && response.status !== 101) {
-      for (const [header, value] of this.policy.corsHeaders(corsOrigin)) response.headers.set(header, value);
-      response.headers.set("cross-origin-resource-policy", "cross-origin");
-    }
-    return response;
+    if (corsOrigin === undefined || response.status === 101) return response;
+    // A copy: some answers are the same object for everyone.
+    const readable = new Response(response.body, response);
+    for (const [header, value] of this.policy.corsHeaders(corsOrigin)) readable.headers.set(header, value);
+    readable.headers.set("cross-origin-resource-policy", "cross-origin");
+    return readable;
   }
 
   #explain(error: unknown): Response {
@@ -291,18 +294,42 @@ export class Gate {
     return this.refuse(problem);
   }
 
-  readonly #checkBodies = (): void => {
+  readonly #checkFreshBodies = (): void => {
+    const deadline = performance.now() + this.settings.bodyTimeoutMs;
+    for (const watched of this.#freshBodies) {
+      if (watched.onLate === undefined) continue;
+      watched.deadline = deadline;
+      this.#lateBodies.add(watched);
+    }
+    this.#freshBodies = [];
+    if (this.#lateBodies.size > 0) {
+      this.#bodyTimer ??= setTimeout(this.#checkLateBodies, this.settings.bodyTimeoutMs);
+    }
+  };
+
+  readonly #checkLateBodies = (): void => {
     this.#bodyTimer = undefined;
     const now = performance.now();
-    let next = Infinity;
-    for (const [onLate, deadline] of this.#bodyDeadlines) {
-      if (deadline > now) {
-        next = Math.min(next, deadline);
-        continue;
+    for (const watched of this.#lateBodies) {
+      // In the order in which they began: all that follow have more time.
+      if (watched.deadline > now) {
+        this.#bodyTimer = setTimeout(this.#checkLateBodies, watched.deadline - now);
+        return;
       }
-      this.#bodyDeadlines.delete(onLate);
-      onLate();
+      this.#lateBodies.delete(watched);
+      watched.onLate?.();
     }
-    if (next < Infinity) this.#bodyTimer = setTimeout(this.#checkBodies, next - now);
   };
+}
+
+function remoteOf(info: Deno.ServeHandlerInfo | undefined): string {
+  const address = info?.remoteAddr;
+  return address !== undefined && "hostname" in address ? address.hostname : "";
+}
+
+/** A body that is on its way. */
+interface WatchedBody {
+  /** `undefined` when the body is there. */
+  onLate: (() => void) | undefined;
+  deadline: number;
 }

@@ -62,6 +62,14 @@ export interface Format<T> {
   render(found: Found, hub: Hub): T;
 }
 
+/** What the last one who asked got. */
+interface LastBody {
+  readonly after: number;
+  readonly filter: TypeFilter | undefined;
+  readonly format: Format<unknown>;
+  readonly rendered: Rendered<unknown>;
+}
+
 const hubs = new WeakMap<GatewayClient, Hub>();
 
 /** The hub of a client: always the same one, so that all handlers of a client share the epoch and the work. */
@@ -83,6 +91,7 @@ export class Hub {
   readonly #bodies = new Map<Format<unknown>, Map<string, Map<number, Rendered<unknown>>>>();
   readonly #fanOutListeners = new Set<(seconds: number) => void>();
   #bodyCount = 0;
+  #lastBody: LastBody | undefined;
   #attached = false;
   // Invariant: true from the moment a round is scheduled until its last slice is done.
   #isRunning = false;
@@ -190,6 +199,11 @@ export class Hub {
 
   /** Like {@linkcode find}, and makes the body, once for all who ask for the same. */
   render<T>(after: number, filter: TypeFilter | undefined, format: Format<T>): Rendered<T> {
+    // Nearly always it is what the one before asked for.
+    const last = this.#lastBody;
+    if (last !== undefined && last.after === after && last.filter === filter && last.format === format) {
+      return last.rendered as Rendered<T>;
+    }
     const byFilter = this.#bodies.getOrInsertComputed(format, () => new Map());
     const byPlace = byFilter.getOrInsertComputed(filter?.key ?? "", () => new Map());
     const known = byPlace.get(after);
@@ -203,6 +217,7 @@ export class Hub {
     if (this.#isRunning && this.#bodyCount < MAX_BODIES) {
       if (known === undefined) this.#bodyCount += 1;
       byPlace.set(after, rendered);
+      if (!isEmpty) this.#lastBody = { after, filter, format, rendered };
     }
     return rendered;
   }
@@ -239,6 +254,7 @@ export class Hub {
     this.#isRunning = false;
     this.#bodies.clear();
     this.#bodyCount = 0;
+    this.#lastBody = undefined;
   }
 
   #serve(subscriber: Subscriber): boolean {

@@ -1,0 +1,280 @@
+// deno-lint-ignore-file no-console -- it is a program
+/**
+ * The gateway beside bare `Deno.serve` prototypes of the same, in one run on one machine: requests per second, and the time
+ * until one message has reached thousands that wait. Ratios count; the absolute figures are those of the machine and the hour.
+ *
+ * `deno run -A bench/http.ts [--quick] [--json]`
+ */
+import { parseArgs } from "node:util";
+import { MessageServer } from "../broker.ts";
+import { load, requestOnce, Waiter } from "./http_load.ts";
+import type { PostOrder } from "./http_poster.ts";
+
+const MESSAGE = '{"type":"subject","subject":119}';
+const FORM = `message=${encodeURIComponent(MESSAGE)}`;
+
+interface Figure {
+  readonly what: string;
+  readonly unit: string;
+  readonly ours: number;
+  readonly bare: number;
+  /** Ours to bare. */
+  readonly ratio: number;
+  readonly bar: string;
+  readonly holds: boolean;
+}
+
+/** A server in a process of its own. */
+class Server implements AsyncDisposable {
+  readonly port: number;
+  readonly #process: Deno.ChildProcess;
+
+  private constructor(process: Deno.ChildProcess, port: number) {
+    this.#process = process;
+    this.port = port;
+  }
+
+  static async start(...args: readonly string[]): Promise<Server> {
+    const script = new URL("./http_servers.ts", import.meta.url).pathname;
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--allow-net=127.0.0.1", "--allow-sys", script, ...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const reader = process.stdout.getReader();
+    const { value } = await reader.read();
+    reader.releaseLock();
+    return new Server(process, Number(new TextDecoder().decode(value)));
+  }
+
+  /** Processor time so far, in seconds; `undefined` where the system does not tell. */
+  cpuSeconds(): number | undefined {
+    try {
+      const fields = Deno.readTextFileSync(`/proc/${this.#process.pid}/stat`).split(") ")[1]!.split(" ");
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Resident memory in bytes; `undefined` where the system does not tell. */
+  residentBytes(): number | undefined {
+    try {
+      const status = Deno.readTextFileSync(`/proc/${this.#process.pid}/status`);
+      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.status;
+    await this.#process.stdout.cancel();
+  }
+}
+
+const get = (port: number, path: string, ...headers: readonly string[]): string =>
+  [`GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${port}`, ...headers, "", ""].join("\r\n");
+
+const post = (port: number, path: string): string =>
+  [
+    `POST ${path} HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    "Content-Type: application/x-www-form-urlencoded",
+    `Content-Length: ${FORM.length}`,
+    "",
+    FORM,
+  ].join("\r\n");
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+
+const { values: flags } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+});
+const figures: Figure[] = [];
+const memory: { readonly what: string; readonly ours: number; readonly bare: number }[] = [];
+
+const poster = new Worker(import.meta.resolve("./http_poster.ts"), { type: "module" });
+await using broker = new MessageServer();
+const addresses = [broker.broadcastAddress, broker.receiveAddress];
+
+await requests("GET last value", "constant", (port) => get(port, "/messages"), 0.6);
+// A prototype that leaves the body unread is no partner: Deno closes the connection after each of its answers.
+await requests("POST form", "reader", (port) => post(port, "/messages"), 0.6);
+
+const UPGRADE = [
+  "Upgrade: websocket",
+  "Connection: Upgrade",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+for (const number of flags.quick ? [1000] : [1000, 5000]) {
+  await fanOut("long-poll", "longPoll", number, (port) => get(port, "/messages/longpoll"), true);
+  await fanOut("event stream", "stream", number, (port) => get(port, "/messages/stream"), false);
+  await fanOut("WebSocket", "webSocket", number, (port) => get(port, "/messages/ws", ...UPGRADE), false);
+}
+
+poster.terminate();
+if (flags.json) console.log(JSON.stringify({ deno: Deno.version.deno, figures, memory }));
+else print();
+
+/** Requests per second. The two take turns, so that a slow moment of the machine meets both. */
+async function requests(
+  what: string,
+  bareKind: string,
+  request: (port: number) => string,
+  bar?: number,
+): Promise<void> {
+  await using ours = await Server.start("gateway", ...addresses);
+  await using bare = await Server.start(bareKind);
+  await requestOnce(ours.port, post(ours.port, "/messages"));
+  const rounds = flags.quick ? 3 : 5;
+  const shape = { connections: 32, depth: 4, seconds: flags.quick ? 0.5 : 1 };
+  const rates: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
+  const micros: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [name, server] of [["ours", ours], ["bare", bare]] as const) {
+      const before = server.cpuSeconds();
+      const { requests, requestsPerSecond } = await load(server.port, request(server.port), shape);
+      const after = server.cpuSeconds();
+      // The first round is for the compiler to warm up.
+      if (round < 0) continue;
+      rates[name].push(requestsPerSecond);
+      if (before !== undefined && after !== undefined) micros[name].push((after - before) / requests * 1e6);
+    }
+  }
+  add(
+    what,
+    "requests/s",
+    median(rates.ours),
+    median(rates.bare),
+    bar === undefined ? undefined : [">=", bar],
+  );
+  if (micros.ours.length > 0) {
+    add(`${what}, processor time`, "µs/request", median(micros.ours), median(micros.bare));
+  }
+}
+
+/** Time from sending a POST until all who wait have its message; and until the POST is answered. */
+async function fanOut(
+  what: string,
+  bareKind: string,
+  number: number,
+  request: (port: number) => string,
+  asksAgain: boolean,
+): Promise<void> {
+  await using ours = await Server.start("gateway", ...addresses);
+  await using bare = await Server.start(bareKind);
+  const servers = { ours, bare };
+  const all: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
+  const acknowledged: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
+  const bytes: Record<"ours" | "bare", number> = { ours: NaN, bare: NaN };
+  const waiters: Record<"ours" | "bare", Waiter[]> = { ours: [], bare: [] };
+  const again: Record<"ours" | "bare", Uint8Array> = { ours: new Uint8Array(), bare: new Uint8Array() };
+  for (const name of ["ours", "bare"] as const) {
+    const server = servers[name];
+    const before = server.residentBytes();
+    waiters[name] = await Waiter.openMany(server.port, number, request(server.port));
+    await untilWaiting(server, number, name === "ours");
+    const after = server.residentBytes();
+    if (before !== undefined && after !== undefined) bytes[name] = (after - before) / number;
+    again[name] = new TextEncoder().encode(request(server.port));
+  }
+  const mark = new TextEncoder().encode(asksAgain ? "119}" : '"subject":119}');
+  const rounds = flags.quick ? 5 : 11;
+  for (let round = -2; round < rounds; round += 1) {
+    for (const name of ["ours", "bare"] as const) {
+      const server = servers[name];
+      const start = performance.now();
+      const received = Promise.all(waiters[name].map((waiter) => waiter.receive(mark)));
+      const answered = postFromThread(server.port);
+      await Promise.all([received, answered]);
+      // The first two rounds are for the compiler to warm up.
+      if (round >= 0) {
+        all[name].push(performance.now() - start);
+        acknowledged[name].push(await answered);
+      }
+      if (!asksAgain) continue;
+      for (const waiter of waiters[name]) await waiter.ask(again[name]);
+      await untilWaiting(server, number, name === "ours");
+    }
+  }
+  for (const waiter of [...waiters.ours, ...waiters.bare]) waiter[Symbol.dispose]();
+  const title = `one message to ${number.toLocaleString("en")} ${what}s`;
+  add(title, "ms", median(all.ours), median(all.bare), ["<=", 1.25]);
+  const answered = median(acknowledged.ours);
+  figures.push({
+    what: `${title}: POST answered`,
+    unit: "ms",
+    ours: answered,
+    bare: median(acknowledged.bare),
+    ratio: answered / median(acknowledged.bare),
+    bar: "<= 10 ms",
+    holds: answered <= 10,
+  });
+  memory.push({ what: `${number.toLocaleString("en")} ${what}s`, ours: bytes.ours, bare: bytes.bare });
+}
+
+/** Milliseconds until the POST is answered. */
+function postFromThread(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    poster.onmessage = ({ data }) => resolve(data);
+    poster.onerror = ({ message }) => reject(new Error(message));
+    const order: PostOrder = { port, request: post(port, "/messages") };
+    poster.postMessage(order);
+  });
+}
+
+async function untilWaiting(server: Server, number: number, isGateway: boolean): Promise<void> {
+  const path = isGateway ? "/messages/subscribers" : "/waiting";
+  const deadline = performance.now() + 30_000;
+  while (true) {
+    const answer = await requestOnce(server.port, get(server.port, path, "Connection: close"));
+    const body = answer.slice(answer.indexOf("\r\n\r\n") + 4);
+    const numbers = [...body.matchAll(/\d+/g)].map(Number);
+    if (numbers.reduce((sum, next) => sum + next, 0) >= number) return;
+    if (performance.now() > deadline) throw new Error(`Not all began to wait: ${body}`);
+  }
+}
+
+function add(
+  what: string,
+  unit: string,
+  ours: number,
+  bare: number,
+  bar?: readonly [sign: "<=" | ">=", value: number],
+): void {
+  const ratio = ours / bare;
+  const holds = bar === undefined || (bar[0] === "<=" ? ratio <= bar[1] : ratio >= bar[1]);
+  figures.push({ what, unit, ours, bare, ratio, bar: bar === undefined ? "" : `${bar[0]} ${bar[1]}`, holds });
+}
+
+function print(): void {
+  const show = (number: number) =>
+    number >= 1000 ? Math.round(number).toLocaleString("en") : number.toFixed(1);
+  const rows = figures.map(({ what, unit, ours, bare, ratio, bar, holds }) => [
+    what,
+    show(ours),
+    show(bare),
+    unit,
+    ratio.toFixed(2),
+    bar,
+    bar === "" ? "" : holds ? "yes" : "NO",
+  ]);
+  const table = [["", "ours", "bare", "", "ratio", "bar", "holds"], ...rows];
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  for (const row of table) {
+    console.log(
+      row.map((cell, column) =>
+        column === 0 || column === 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+      ).join("  "),
+    );
+  }
+  console.log("\nMemory for each of them that waits:");
+  for (const { what, ours, bare } of memory) {
+    console.log(`  ${what}: ${(ours / 1000).toFixed(0)} kB, bare ${(bare / 1000).toFixed(0)} kB`);
+  }
+}
