@@ -68,10 +68,14 @@ const SLEEP_PART = 1 / 20;
 const MAX_SLEEP_MS = 25;
 /** How often a monitor is looked at when nothing has happened for a while. */
 const MAX_MONITOR_MS = 50;
+/** Ended observers of one monitor that are kept: those of 30 ms at least. */
+const KEPT_OBSERVERS = 32;
 /** The pause before dialling a peer again that libzmq has given up, as in our own engine. */
 const REDIAL_MS = 30_000;
 /** libzmq may take so much longer than its linger time to close. */
 const CLOSE_MARGIN_MS = 1000;
+/** Nothing tells when a publisher has taken our subscriptions; so long after the handshake it has. */
+const SUBSCRIBE_MS = 25;
 /** Messages to a peer that is gone are given up after this time. */
 const PUSH_LINGER_MS = 1000;
 
@@ -114,6 +118,9 @@ function explainLoad(cause: Error): TransportError {
   );
 }
 
+/** What zeromq.js throws. */
+type LibzmqError = Error & { readonly code?: string | undefined };
+
 // How libzmq is waited for. Deno's uv_poll calls back once and then never again (denoland/deno#36317), so no socket may
 // wait by itself: all have zero timeouts, and one loop asks them again and again.
 
@@ -155,7 +162,7 @@ class Loop {
     await Promise.resolve();
     while (this.#members.size > 0) {
       const now = performance.now();
-      for (const member of [...this.#members]) if (await member.turn(now)) this.#lastTraffic = now;
+      for (const member of this.#members) if (await member.turn(now)) this.#lastTraffic = now;
       const silentMs = performance.now() - this.#lastTraffic;
       if (silentMs < SPIN_MS) await new Promise<void>((resolve) => setImmediate(resolve));
       else if (this.#members.size > 0) await this.#sleep(Math.min(silentMs * SLEEP_PART, MAX_SLEEP_MS));
@@ -187,19 +194,23 @@ const loop = new Loop();
 class Monitor {
   readonly #socket: zeromq.Socket;
   #observer: zeromq.Observer;
+  /** See {@linkcode observe}. */
+  readonly #ended: zeromq.Observer[] = [];
   #pauseMs = 1;
   #due = 0;
 
   constructor(socket: zeromq.Socket) {
     this.#socket = socket;
-    this.#observer = new Observer(socket);
+    this.#observer = observe(socket);
   }
 
   /** What has happened since the last time; nothing if that was a moment ago. */
   async take(now: number): Promise<zeromq.Event[]> {
     if (now < this.#due) return [];
     const before = this.#observer;
-    this.#observer = new Observer(this.#socket);
+    this.#observer = observe(this.#socket);
+    this.#ended.push(before);
+    if (this.#ended.length > KEPT_OBSERVERS) this.#ended.shift();
     const events: zeromq.Event[] = [];
     for (let event = await before.receive(); event.type !== "end"; event = await before.receive()) {
       events.push(event);
@@ -209,9 +220,28 @@ class Monitor {
     return events;
   }
 
+  /** Looks no more. */
+  stop(): void {
+    this.#observer.close();
+  }
+
   /** Closes the socket; see {@linkcode close}. */
   close(lingerMs: number): Promise<void> {
     return close(this.#socket, lingerMs, this.#observer);
+  }
+}
+
+/**
+ * An observer's address in libzmq is its place in memory, and libzmq forgets it a moment after the observer's end: a new one
+ * in the same place may come too early. Ended ones are kept for a while, so that their places are not taken.
+ */
+function observe(socket: zeromq.Socket): zeromq.Observer {
+  for (let tries = 1;; tries++) {
+    try {
+      return new Observer(socket);
+    } catch (error) {
+      if ((error as LibzmqError).code !== "EADDRINUSE" || tries === 10) throw error;
+    }
   }
 }
 
@@ -219,7 +249,7 @@ class Monitor {
 async function close(
   socket: zeromq.Socket,
   lingerMs: number,
-  observer: zeromq.Observer = new Observer(socket),
+  observer: zeromq.Observer = observe(socket),
 ): Promise<void> {
   socket.linger = lingerMs;
   socket.close();
@@ -299,9 +329,6 @@ function bind(socket: zeromq.Socket, address: string): string {
     throw explainListen(where, cause as LibzmqError);
   }
 }
-
-/** What zeromq.js throws. */
-type LibzmqError = Error & { readonly code?: string | undefined };
 
 function explainListen(where: string, cause: LibzmqError): ListenError {
   switch (cause.code) {
@@ -427,6 +454,8 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
   readonly #handler: ConnectionHandler;
   readonly #monitor: Monitor;
   #isConnected = false;
+  /** When a connection whose handshake is over counts as one. */
+  #upAt = Infinity;
   /** When to dial again what libzmq has given up. */
   #redialAt = Infinity;
   /** Has the present end or failure been told already? */
@@ -445,6 +474,7 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
       socket.connect(this.#address);
     } catch (cause) {
       socket.close();
+      this.#monitor.stop();
       throw new AddressError(
         `Cannot use address ${JSON.stringify(options.address)}: ${(cause as Error).message}`,
         { cause },
@@ -459,11 +489,18 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
 
   async turn(now: number): Promise<boolean> {
     const hasWorked = await this.work();
+    // Each step may have closed it; zeromq.js crashes when a closed socket is to be observed.
+    if (this.socket.closed) return false;
     for (const event of await this.#monitor.take(now)) {
-      if (this.socket.closed) return false;
-      this.#handle(event, now);
+      if (!this.socket.closed) this.#handle(event, now);
     }
-    if (now >= this.#redialAt && !this.socket.closed) {
+    if (this.socket.closed) return false;
+    if (now >= this.#upAt) {
+      this.#upAt = Infinity;
+      this.#isConnected = true;
+      this.#handler.handleConnect();
+    }
+    if (now >= this.#redialAt) {
       this.#redialAt = Infinity;
       this.#redial();
     }
@@ -488,33 +525,26 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
   /** What is left to do when it is closed may take so long. */
   protected abstract readonly lingerMs: number;
 
+  /** A connection is of use so long after its handshake. */
+  protected abstract readonly settleMs: number;
+
   /** Does what the role is for; true if there was something to do. */
   protected abstract work(): boolean | Promise<boolean>;
-
-  /** The handshake is over. */
-  protected handleUp(): void {}
 
   /** Each end of a connection or of an attempt is followed by connect:retry, unless libzmq has given up. */
   #handle(event: zeromq.Event, now: number): void {
     switch (event.type) {
       case "handshake":
-        this.#isConnected = true;
         this.#isTold = false;
-        this.#handler.handleConnect();
-        return this.handleUp();
+        this.#upAt = now + this.settleMs;
+        return;
       case "handshake:error:other":
       case "handshake:error:protocol":
       case "handshake:error:auth":
         return this.#fail(explainHandshake(this.#address, event.error));
       case "disconnect":
         this.#redialAt = now + REDIAL_MS;
-        if (this.#isConnected) {
-          this.#isConnected = false;
-          this.#isTold = true;
-          return this.#handler.handleDisconnect(
-            new ConnectionError("connection-lost", `Cannot keep connection: ${this.#address} is gone`),
-          );
-        }
+        if (this.#isConnected || this.#upAt !== Infinity) return this.#handleEnd();
         if (this.#isTold) return;
         // The peer said ERROR, or it is of another socket type: libzmq ends the handshake without a word in both cases.
         return this.#fail(
@@ -532,6 +562,18 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
         }
         this.#isTold = false;
     }
+  }
+
+  #handleEnd(): void {
+    const error = new ConnectionError(
+      "connection-lost",
+      `Cannot keep connection: ${this.#address} ended it, or cannot be reached any more`,
+    );
+    this.#upAt = Infinity;
+    if (!this.#isConnected) return this.#fail(error);
+    this.#isConnected = false;
+    this.#isTold = true;
+    this.#handler.handleDisconnect(error);
   }
 
   #fail(error: Error): void {
@@ -559,6 +601,7 @@ function explainHandshake(address: string, cause: LibzmqError): ConnectionError 
 
 class LibzmqSub extends LibzmqDialSocket<zeromq.Subscriber> implements SubSocket {
   protected override readonly lingerMs = 0;
+  protected override readonly settleMs = SUBSCRIBE_MS;
   readonly #maxMessageBytes: number;
   readonly #handler: MessageHandler;
 
@@ -583,6 +626,7 @@ class LibzmqSub extends LibzmqDialSocket<zeromq.Subscriber> implements SubSocket
 
 class LibzmqPush extends LibzmqDialSocket<zeromq.Push> implements PushSocket {
   protected override readonly lingerMs = PUSH_LINGER_MS;
+  protected override readonly settleMs = 0;
   readonly #limit: PushOptions["queue"];
   readonly #handler: PushHandler;
   readonly #queue: Fifo<Uint8Array> = new Fifo();
@@ -629,10 +673,6 @@ class LibzmqPush extends LibzmqDialSocket<zeromq.Push> implements PushSocket {
     }
     if (taken > 0) this.#handler.handleWritten(taken);
     return taken > 0;
-  }
-
-  protected override handleUp(): void {
-    this.work();
   }
 
   #schedule(): void {
