@@ -7,8 +7,9 @@
 import { MessageServer } from "../broker.ts";
 
 const server = new MessageServer(JSON.parse(Deno.args[0] ?? "{}"));
-const { broadcastAddress, receiveAddress } = server;
-const line = new TextEncoder().encode(`${JSON.stringify({ broadcastAddress, receiveAddress })}\n`);
+await server.ready;
+const { broadcastAddress, receiveAddress, publicKey } = server;
+const line = new TextEncoder().encode(`${JSON.stringify({ broadcastAddress, receiveAddress, publicKey })}\n`);
 await Deno.stdout.write(line);
 for await (const chunk of Deno.stdin.readable) if (chunk.length < 0) break;
 await server.close();

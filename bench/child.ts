@@ -5,6 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { curveKeyPair } from "../zmtp/curve_keys.ts";
 import type { LoadRequest } from "./load.ts";
 
 const FOLDER = dirname(fileURLToPath(import.meta.url));
@@ -18,7 +19,11 @@ export class Child implements AsyncDisposable {
   #rest = "";
 
   /** Starts a program. */
-  constructor(command: string, args: readonly string[], options: { cwd?: string; onEnd?: () => Promise<void> } = {}) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    options: { cwd?: string; onEnd?: () => Promise<void> } = {},
+  ) {
     this.#child = new Deno.Command(command, {
       args: [...args],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -55,6 +60,11 @@ export class Child implements AsyncDisposable {
     return await this.read();
   }
 
+  /** Sends it a signal. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#input.close().catch(() => {});
     const killer = setTimeout(() => this.#child.kill("SIGKILL"), 3000);
@@ -86,11 +96,14 @@ export interface Broker extends AsyncDisposable {
   readonly pid: number;
   readonly receiveAddress: string;
   readonly broadcastAddress: string;
+  /** Its public key, if it speaks CURVE only. */
+  readonly publicKey?: string;
 }
 
 /** A program of `bench/` under Deno, allowed no more than the README says. */
-export function denoChild(file: string, args: readonly string[] = []): Child {
-  return new Child(Deno.execPath(), ["run", "--allow-net=127.0.0.1", "--no-prompt", join(FOLDER, file), ...args]);
+export function denoChild(file: string, args: readonly string[] = [], flags: readonly string[] = []): Child {
+  const permissions = ["--allow-net=127.0.0.1", "--no-prompt"];
+  return new Child(Deno.execPath(), ["run", ...permissions, ...flags, join(FOLDER, file), ...args]);
 }
 
 /** A program of `bench/node/` under Node, with the zeromq package of Deno's cache. */
@@ -106,23 +119,34 @@ export async function nodeChild(file: string, args: readonly string[] = []): Pro
 }
 
 async function brokerOf(child: Child): Promise<Broker> {
-  const { receiveAddress, broadcastAddress } = await child.read() as Broker;
   return {
+    ...await child.read() as Broker,
     pid: child.pid,
-    receiveAddress,
-    broadcastAddress,
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   };
 }
 
-/** Our broker. */
-export async function startOurs(options: Readonly<Record<string, unknown>> = {}): Promise<Broker> {
-  return await brokerOf(denoChild("broker_child.ts", [JSON.stringify(options)]));
+/** Our broker; flags are Deno's. */
+export async function startOurs(
+  options: Readonly<Record<string, unknown>> = {},
+  flags: readonly string[] = [],
+): Promise<Broker> {
+  return await brokerOf(denoChild("broker_child.ts", [JSON.stringify(options)], flags));
+}
+
+/** Our broker behind CURVE. */
+export async function startOursWithCurve(): Promise<Broker> {
+  return await startOurs({ curve: await curveKeyPair() });
 }
 
 /** libzmq's proxy. */
 export async function startProxy(): Promise<Broker> {
   return await brokerOf(await nodeChild("zmq_proxy.mjs"));
+}
+
+/** libzmq's proxy behind CURVE. */
+export async function startProxyWithCurve(): Promise<Broker> {
+  return await brokerOf(await nodeChild("zmq_proxy.mjs", ["curve"]));
 }
 
 /** The stand-in for the original's loop. */

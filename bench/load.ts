@@ -22,6 +22,10 @@ export interface ConnectRequest {
   readonly narrow: boolean;
   /** The subscriber is not read but for its answers. */
   readonly forRoundTrips?: boolean;
+  /** The broker's key, if it speaks CURVE only. */
+  readonly serverKey?: string | undefined;
+  /** Messages under way at most. @default 40_000, and 16 MiB */
+  readonly window?: number;
 }
 
 /** One measurement of throughput and CPU. */
@@ -58,14 +62,63 @@ export interface LatencyRequest {
 /** Microseconds, by name, for each round: p50 and p99. */
 export type LatencyResult = Readonly<Record<string, { readonly p50: number[]; readonly p99: number[] }>>;
 
-/** Ends the connections of that name. */
+/** One measurement with messages that were sealed beforehand, for CURVE: so many from each sender. */
+export interface SealedRunRequest {
+  readonly op: "run sealed";
+  readonly name: string;
+  readonly pid: number;
+  readonly messages: number;
+}
+
+/** Subscribers that get nothing, because nothing is sent; or, `isStuck`, that never read what they get. */
+export interface IdleRequest {
+  readonly op: "idle";
+  readonly name: string;
+  readonly broadcast: string;
+  readonly count: number;
+  readonly isStuck: boolean;
+}
+
+/** A place to send to, or one that sends without end to whoever subscribes; answered by {@linkcode EndResult}. */
+export interface EndRequest {
+  readonly op: "sink" | "source";
+  readonly name: string;
+  readonly size: number;
+}
+
+/** Where it listens. */
+export interface EndResult {
+  readonly address: string;
+}
+
+/** What a sink has got by now; answered by {@linkcode CountResult}. */
+export interface CountRequest {
+  readonly op: "count";
+  readonly name: string;
+}
+
+/** Messages, and the time in milliseconds. */
+export interface CountResult {
+  readonly count: number;
+  readonly now: number;
+}
+
+/** Ends what has that name. */
 export interface CloseRequest {
   readonly op: "close";
   readonly name: string;
 }
 
 /** What may be asked. */
-export type LoadRequest = ConnectRequest | RunRequest | LatencyRequest | CloseRequest;
+export type LoadRequest =
+  | ConnectRequest
+  | RunRequest
+  | SealedRunRequest
+  | LatencyRequest
+  | IdleRequest
+  | EndRequest
+  | CountRequest
+  | CloseRequest;
 
 /** Messages under way at most … */
 const WINDOW_MESSAGES = 40_000;
@@ -92,12 +145,14 @@ class Target {
   static async connect(request: ConnectRequest): Promise<Target> {
     const subscribers: Wire[] = [];
     for (let i = 0; i < request.subscribers; i++) {
-      const wire = await Wire.dial(request.broadcast, "SUB");
+      const wire = await Wire.dial(request.broadcast, "SUB", request.serverKey);
       await wire.subscribe(request.narrow ? narrowTopic(request.size) : "");
       subscribers.push(wire);
     }
     const senders: Wire[] = [];
-    for (let i = 0; i < request.senders; i++) senders.push(await Wire.dial(request.receive, "PUSH"));
+    for (let i = 0; i < request.senders; i++) {
+      senders.push(await Wire.dial(request.receive, "PUSH", request.serverKey));
+    }
     const target = new Target(request, senders, subscribers);
     for (const wire of senders) void wire.count();
     return target;
@@ -108,7 +163,7 @@ class Target {
     for (const wire of this.#subscribers) void wire.count();
     const probe = frameOf(messageText(this.#request.size));
     while (this.#subscribers.some((wire) => wire.received === 0)) {
-      for (const wire of this.#senders) await wire.write(probe);
+      for (const wire of this.#senders) await wire.write(wire.seal(probe));
       await pause(20);
     }
     await this.#settle();
@@ -150,10 +205,7 @@ class Target {
     const { size, narrow } = this.#request;
     const chunk = chunkOf(size, narrow);
     const dueOfChunk = narrow ? chunk.messages / 2 : chunk.messages;
-    const window = Math.max(
-      2 * this.#senders.length * dueOfChunk,
-      Math.min(WINDOW_MESSAGES, Math.floor(WINDOW_BYTES / size)),
-    );
+    const window = this.#window(dueOfChunk);
     const base = this.#subscribers.map((wire) => wire.received);
     const startLeast = Math.min(...base);
     this.#due = this.#least = startLeast;
@@ -176,9 +228,14 @@ class Target {
     isOver = true;
     this.#wake();
     await sending;
-    await this.#settle(() => this.#subscribers.every((wire, i) => wire.received - base[i]! >= this.#due - startLeast));
+    await this.#settle(() =>
+      this.#subscribers.every((wire, i) => wire.received - base[i]! >= this.#due - startLeast)
+    );
     const due = this.#due - startLeast;
-    const lost = this.#subscribers.reduce((sum, wire, i) => sum + Math.max(0, due - (wire.received - base[i]!)), 0);
+    const lost = this.#subscribers.reduce(
+      (sum, wire, i) => sum + Math.max(0, due - (wire.received - base[i]!)),
+      0,
+    );
     const seconds = (after.now - before.now) / 1000;
     const delivered = after.received - before.received;
     const relayed = delivered / this.#subscribers.length * (chunk.messages / dueOfChunk);
@@ -189,6 +246,52 @@ class Target {
       loadCores: (after.ownCpu - before.ownCpu) / seconds,
       lost,
     };
+  }
+
+  async runSealed({ pid, messages }: SealedRunRequest): Promise<RunResult> {
+    const chunk = chunkOf(this.#request.size, false);
+    const chunks = Math.ceil(messages / chunk.messages);
+    const sealed = this.#senders.map((wire) => Array.from({ length: chunks }, () => wire.seal(chunk.bytes)));
+    const window = this.#window(chunk.messages);
+    const base = this.#subscribers.map((wire) => wire.received);
+    const startLeast = Math.min(...base);
+    this.#due = this.#least = startLeast;
+    const before = this.#snapshot(pid);
+    await Promise.all(this.#senders.map(async (wire, i) => {
+      for (const bytes of sealed[i]!) {
+        while (this.#due + chunk.messages - this.#least > window) {
+          await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        }
+        this.#due += chunk.messages;
+        await wire.write(bytes);
+      }
+    }));
+    const due = this.#due - startLeast;
+    const missing = () =>
+      this.#subscribers.reduce((sum, wire, i) => sum + due - (wire.received - base[i]!), 0);
+    while (this.#least < this.#due) {
+      const more = await Promise.race([
+        new Promise<true>((resolve) => this.#waiting.push(() => resolve(true))),
+        pause(LOST_AFTER_MS).then(() => false),
+      ]);
+      if (!more) break;
+    }
+    const after = this.#snapshot(pid);
+    const seconds = (after.now - before.now) / 1000;
+    const delivered = after.received - before.received;
+    const relayed = delivered / this.#subscribers.length;
+    return {
+      deliveredPerSecond: delivered / seconds,
+      relayedPerSecond: relayed / seconds,
+      cpuMicroseconds: (after.cpu - before.cpu) * 1e6 / relayed,
+      loadCores: (after.ownCpu - before.ownCpu) / seconds,
+      lost: missing(),
+    };
+  }
+
+  #window(chunkMessages: number): number {
+    const { size, window = Math.min(WINDOW_MESSAGES, Math.floor(WINDOW_BYTES / size)) } = this.#request;
+    return Math.max(2 * this.#senders.length * chunkMessages, window);
   }
 
   close(): void {
@@ -228,48 +331,121 @@ class Target {
   }
 }
 
+/** Connections that do nothing. */
+class Idlers {
+  readonly #wires: Wire[] = [];
+
+  static async connect({ broadcast, count, isStuck }: IdleRequest): Promise<Idlers> {
+    const idlers = new Idlers();
+    for (let i = 0; i < count; i++) {
+      const wire = await Wire.dial(broadcast, "SUB");
+      await wire.subscribe("");
+      if (!isStuck) void wire.count();
+      idlers.#wires.push(wire);
+    }
+    return idlers;
+  }
+
+  close(): void {
+    for (const wire of this.#wires) wire[Symbol.dispose]();
+  }
+}
+
+/** What clients are measured against: it takes all that they send, or sends as fast as they take it. */
+class End {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #wires: Wire[] = [];
+
+  constructor({ op, size }: EndRequest) {
+    void this.#accept(op, size);
+  }
+
+  get address(): string {
+    return `tcp://127.0.0.1:${this.#listener.addr.port}`;
+  }
+
+  get received(): number {
+    return this.#wires.reduce((sum, wire) => sum + wire.received, 0);
+  }
+
+  close(): void {
+    this.#listener.close();
+    for (const wire of this.#wires) wire[Symbol.dispose]();
+  }
+
+  async #accept(op: "sink" | "source", size: number): Promise<void> {
+    for await (const conn of this.#listener) {
+      const wire = await Wire.accept(conn, op === "sink" ? "PULL" : "PUB");
+      this.#wires.push(wire);
+      void wire.count();
+      if (op === "source") void this.#send(wire, size).catch(() => {});
+    }
+  }
+
+  async #send(wire: Wire, size: number): Promise<void> {
+    const chunk = chunkOf(size, false);
+    while (true) await wire.write(chunk.bytes);
+  }
+}
+
 const targets = new Map<string, Target>();
+const others = new Map<string, Idlers | End>();
 
 async function answer(request: LoadRequest): Promise<unknown> {
   switch (request.op) {
     case "connect": {
       const target = await Target.connect(request);
-      if (request.subscribers > 0 && request.senders > 0) {
-        if (request.forRoundTrips) await target.probeOne();
-        else await target.listen();
-      }
       targets.set(request.name, target);
+      if (request.forRoundTrips === true) await target.probeOne();
+      else await target.listen();
       return {};
     }
     case "run":
       return await targets.get(request.name)!.run(request);
-    case "latency": {
-      const frame = frameOf(messageText(100));
-      const result: Record<string, { p50: number[]; p99: number[] }> = {};
-      for (const name of request.names) result[name] = { p50: [], p99: [] };
-      for (let round = -1; round < request.rounds; round++) {
-        const samples = new Map(request.names.map((name) => [name, [] as number[]]));
-        // In blocks of ten, so that a slow moment of the machine hits all alike.
-        for (let i = 0; i < request.perRound; i += 10) {
-          for (const name of request.names) {
-            const target = targets.get(name)!;
-            for (let k = 0; k < 10; k++) samples.get(name)!.push(await target.roundTrip(frame));
-          }
-        }
-        if (round < 0) continue; // warm-up
-        for (const [name, times] of samples) {
-          times.sort((a, b) => a - b);
-          result[name]!.p50.push(times[Math.floor(times.length * 0.5)]!);
-          result[name]!.p99.push(times[Math.floor(times.length * 0.99)]!);
-        }
-      }
-      return result;
+    case "run sealed":
+      return await targets.get(request.name)!.runSealed(request);
+    case "latency":
+      return await measureLatency(request);
+    case "idle":
+      others.set(request.name, await Idlers.connect(request));
+      return {};
+    case "sink":
+    case "source": {
+      const end = new End(request);
+      others.set(request.name, end);
+      return { address: end.address };
     }
+    case "count":
+      return { count: (others.get(request.name) as End).received, now: performance.now() };
     case "close":
       targets.get(request.name)?.close();
       targets.delete(request.name);
+      others.get(request.name)?.close();
+      others.delete(request.name);
       return {};
   }
+}
+
+async function measureLatency({ names, rounds, perRound }: LatencyRequest): Promise<LatencyResult> {
+  const frame = frameOf(messageText(100));
+  const result: Record<string, { p50: number[]; p99: number[] }> = {};
+  for (const name of names) result[name] = { p50: [], p99: [] };
+  for (let round = -1; round < rounds; round++) {
+    const samples = new Map(names.map((name) => [name, [] as number[]]));
+    // In blocks of ten, so that a slow moment of the machine hits all alike.
+    for (let i = 0; i < perRound; i += 10) {
+      for (const name of names) {
+        for (let k = 0; k < 10; k++) samples.get(name)!.push(await targets.get(name)!.roundTrip(frame));
+      }
+    }
+    if (round < 0) continue; // That was the warm-up.
+    for (const [name, times] of samples) {
+      times.sort((a, b) => a - b);
+      result[name]!.p50.push(times[Math.floor(times.length * 0.5)]!);
+      result[name]!.p99.push(times[Math.floor(times.length * 0.99)]!);
+    }
+  }
+  return result;
 }
 
 function pause(ms: number): Promise<void> {
