@@ -1,10 +1,12 @@
 /**
  * The cryptography that CURVE stands on, behind one small interface, so that a faster library can take the place of the
- * default one. The default is `npm:@noble/ciphers` and `npm:@noble/curves`: pure TypeScript, loaded only when CURVE is used.
+ * default one. The default is `npm:@noble/ciphers` and `npm:@noble/curves`: pure TypeScript, loaded only when CURVE is used. Only
+ * the boxes of messages, which come by the million, are made by code of our own.
  *
  * @module
  */
 import { HandshakeError, ProtocolError } from "../errors.ts";
+import { SalsaCipher } from "./salsa_cipher.ts";
 
 /** Octets of a key, secret or public. */
 export const KEY_SIZE = 32;
@@ -12,8 +14,6 @@ export const KEY_SIZE = 32;
 export const TAG_SIZE = 16;
 /** Octets of a nonce. */
 export const NONCE_SIZE = 24;
-/** Octets of the part of a nonce that all messages of one direction have in common. */
-export const NONCE_PREFIX_SIZE = 16;
 
 /** A pair of X25519 keys. */
 export interface KeyPair {
@@ -163,55 +163,11 @@ class Noble implements Cryptography {
   }
 
   messageCipher(key: Uint8Array, noncePrefix: Uint8Array): MessageCipher {
-    return new NobleMessageCipher(this.#salsa, key, noncePrefix);
-  }
-}
-
-class NobleMessageCipher implements MessageCipher {
-  readonly #salsa: NobleSalsa;
-  readonly #key: Uint8Array;
-  readonly #nonce = new Uint8Array(NONCE_SIZE);
-  readonly #nonceView = new DataView(this.#nonce.buffer);
-
-  constructor(salsa: NobleSalsa, key: Uint8Array, noncePrefix: Uint8Array) {
-    this.#salsa = salsa;
-    this.#key = key.slice();
-    this.#nonce.set(noncePrefix);
-  }
-
-  seal(bytes: Uint8Array, start: number, end: number, nonceHigh: number, nonceLow: number): void {
-    this.#setNonce(nonceHigh, nonceLow);
-    // noble wants 32 octets of its own in front of the content and leaves the tag in the second half of them.
-    const output = bytes.subarray(start - 2 * TAG_SIZE, end);
-    this.#salsa.xsalsa20poly1305(this.#key, this.#nonce).encrypt(bytes.subarray(start, end), output);
-  }
-
-  open(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    nonceHigh: number,
-    nonceLow: number,
-    into: Uint8Array,
-    at: number,
-  ): boolean {
-    this.#setNonce(nonceHigh, nonceLow);
-    try {
-      const box = this.#salsa.xsalsa20poly1305(this.#key, this.#nonce);
-      into.set(box.decrypt(bytes.subarray(start, end)), at);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  forget(): void {
-    this.#key.fill(0);
-  }
-
-  #setNonce(high: number, low: number): void {
-    this.#nonceView.setUint32(NONCE_PREFIX_SIZE, high);
-    this.#nonceView.setUint32(NONCE_PREFIX_SIZE + 4, low);
+    const derived = new Uint8Array(KEY_SIZE);
+    this.#salsa.hsalsa(SIGMA, words(key), words(noncePrefix), words(derived));
+    const cipher = new SalsaCipher(derived);
+    derived.fill(0);
+    return cipher;
   }
 }
 

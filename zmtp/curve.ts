@@ -19,6 +19,7 @@ import { HandshakeError, ProtocolError } from "../errors.ts";
 import { type Command, encodeCommand, encodeMetadata, type Metadata, parseMetadata } from "./command.ts";
 import { type Cryptography, KEY_SIZE, type KeyPair, NONCE_SIZE, TAG_SIZE } from "./crypto.ts";
 import { BOX_OVERHEAD, CurveBox, isHigher, type Nonce, readNonce } from "./curve_box.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import type { Mechanism, MechanismStep, MessageBox } from "./mechanism.ts";
 
 const SHORT_NONCE_SIZE = 8;
@@ -59,6 +60,8 @@ export interface CurveServerOptions {
   readonly metadata: Metadata;
   /** Asked before a HELLO is opened. */
   readonly guard?: FailureGuard;
+  /** What opened frames are counted in. @default nothing */
+  readonly memory?: MemoryBudget | undefined;
 }
 
 /**
@@ -127,6 +130,7 @@ export class CurveServer implements Mechanism {
       theirPrefix: CLIENT_MESSAGE_NONCE,
       ourNonce: readNonce(nonce, 0),
       theirNonce: this.#theirNonce,
+      memory: this.#options.memory,
     });
     this.#forgetHandshake();
     return encodeCommand("READY", join(nonce, box));

@@ -17,6 +17,7 @@ import { Arena } from "./arena.ts";
 import { type Cryptography, type MessageCipher, TAG_SIZE } from "./crypto.ts";
 import { frameBodyStart, frameEnd, frameHeaderSize, writeFrameHeader } from "./frame.ts";
 import type { MessageBox } from "./mechanism.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import { FLAG_COMMAND, FLAG_LONG, FLAG_MORE } from "./wire.ts";
 
 /** Octets by which a frame's body grows in its box: name, nonce, tag and inner flags. */
@@ -29,6 +30,8 @@ const CONTENT_AT: number = TAG_AT + TAG_SIZE;
 /** MORE is the same inside and outside; this one is not. */
 const INNER_COMMAND = 0x02;
 const UINT32 = 0x1_0000_0000;
+/** A connection keeps a block of this size for what is opened next. */
+const LARGE_BLOCK_BYTES: number = 64 * 1024;
 
 /** A number of 64 bits as two halves: our own counter in this form costs nothing, and the peer's may be as large as it likes. */
 export interface Nonce {
@@ -60,6 +63,8 @@ export interface CurveBoxOptions {
   readonly ourNonce: Nonce;
   /** The nonce that the peer used last. */
   readonly theirNonce: Nonce;
+  /** What opened frames are counted in. @default nothing */
+  readonly memory?: MemoryBudget | undefined;
 }
 
 /** Seals and opens the frames of one connection, in the order in which they travel. */
@@ -71,9 +76,10 @@ export class CurveBox implements MessageBox {
   #theirHigh: number;
   #theirLow: number;
   /** Opened frames one behind the other, so that a broker can pass those of one read on together. */
-  readonly #arena = new Arena();
+  readonly #arena: Arena;
 
   constructor(crypto: Cryptography, options: CurveBoxOptions) {
+    this.#arena = new Arena(options.memory);
     this.#sealer = crypto.messageCipher(options.key, options.ourPrefix);
     this.#opener = crypto.messageCipher(options.key, options.theirPrefix);
     ({ high: this.#ourHigh, low: this.#ourLow } = options.ourNonce);
@@ -150,7 +156,12 @@ export class CurveBox implements MessageBox {
     return at;
   }
 
+  endTurn(): void {
+    if (this.#arena.block.length > LARGE_BLOCK_BYTES) this.#arena.release();
+  }
+
   forget(): void {
+    this.#arena.release();
     this.#sealer.forget();
     this.#opener.forget();
   }

@@ -52,6 +52,8 @@ export interface MessageBox {
   open(bytes: Uint8Array, start: number, bodyStart: number, end: number): number;
   /** Where the frame lies that was opened last. */
   readonly block: Uint8Array;
+  /** No more boxes come for the moment: room that only a large one needed is let go. */
+  endTurn(): void;
   /** Overwrites the keys. */
   forget(): void;
 }

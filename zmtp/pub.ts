@@ -45,7 +45,7 @@ export class Pub implements PubSocket {
     const endpoint = parseBindEndpoint(options.address);
     this.#arena = new Arena(options.memory);
     options.memory?.onShortage(() => this.#dropLargest());
-    const security = listenSecurity(socketTypeMetadata("PUB"), options.curve);
+    const security = listenSecurity(socketTypeMetadata("PUB"), options);
     const decide = decider(options.authorize, "listen");
     const makeLink = (conn: Deno.TcpConn, clock: Clock): Link => {
       const outbox = new Outbox(options.queue);

@@ -34,7 +34,7 @@ export class Pull implements PullSocket {
    */
   constructor(options: PullOptions, handler: MessageHandler) {
     const endpoint = parseBindEndpoint(options.address);
-    const security = listenSecurity(socketTypeMetadata("PULL"), options.curve);
+    const security = listenSecurity(socketTypeMetadata("PULL"), options);
     const decide = decider(options.authorize, "send");
     const peer = new PullPeer(handler, this.#faults);
     const makeLink = (conn: Deno.TcpConn, clock: Clock) => {

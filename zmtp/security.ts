@@ -10,6 +10,7 @@ import { CurveClient, CurveServer } from "./curve.ts";
 import { parseClientKeys, parseServerKeys } from "./curve_keys.ts";
 import { FailureRation } from "./failure_ration.ts";
 import type { Mechanism } from "./mechanism.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import { NullMechanism } from "./null.ts";
 import type { CurveClientOptions, CurveServerOptions } from "./transport.ts";
 
@@ -29,7 +30,13 @@ export interface Security {
  *
  * @throws {OptionError} `bad-option`: a key is none.
  */
-export function listenSecurity(metadata: Metadata, curve: CurveServerOptions | undefined): Security {
+export function listenSecurity(
+  metadata: Metadata,
+  { curve, memory }: {
+    readonly curve?: CurveServerOptions | undefined;
+    readonly memory?: MemoryBudget | undefined;
+  },
+): Security {
   if (curve === undefined) {
     return { ready: undefined, makeMechanism: () => new NullMechanism(metadata, true) };
   }
@@ -42,6 +49,7 @@ export function listenSecurity(metadata: Metadata, curve: CurveServerOptions | u
       new CurveServer(library.loaded(), {
         keys,
         metadata,
+        memory,
         guard: {
           isAllowed: () => ration.isAllowed(address, now()),
           handleFailure: () => ration.fail(address, now()),

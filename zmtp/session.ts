@@ -217,10 +217,12 @@ export class Session {
     // Octets are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
     this.#heardBy = Infinity;
     this.#ttlBy = Infinity;
-    return this.#attempt(() => {
+    const fault = this.#attempt(() => {
       const rest = this.#state === "greeting" ? this.#receiveGreeting(chunk) : chunk;
       if (rest.length > 0) this.#decoder.push(rest);
     });
+    this.#box?.endTurn();
+    return fault;
   }
 
   /** Decides about a peer that {@linkcode Session.isUndecided}. Returns the fault that it caused, if any. */

@@ -37,7 +37,7 @@ const MAX_TIMER_MS = 0x7fff_ffff;
 /** A sweep that comes so much too late gives way to reads that are due as well. */
 const LATE_MS = 100;
 /** Whoever has not shaken hands after this time, while others want to, has to give way: honest peers are faster. */
-const HANDSHAKE_GRACE_MS = 250;
+const HANDSHAKE_GRACE_MS = 1000;
 /** The pause before looking again whether a crowd of newcomers has shaken hands. */
 const CROWD_RETRY_MS = 10;
 
@@ -81,9 +81,10 @@ export class Link {
   /** Apart from `#writing`, since a loop that finds nothing to write is over before its promise is known. */
   #isWriting = false;
   #idleWaiters: (() => void)[] = [];
-  /** Octets of what the outbox gave that are written; in their boxes where `#sealedFrames` is what was put into boxes. */
+  /** Octets of what the outbox gave that are written; in their boxes where there is `#sealed`. */
   #writtenOctets = 0;
-  #sealedFrames: Uint8Array | undefined;
+  /** What is being written under CURVE: frames as the outbox gave them, and how many octets their boxes have. */
+  #sealed: { readonly frames: Uint8Array; readonly size: number } | undefined;
   #hasEnded = false;
   #isClosed = false;
   /** When an ending link closes its socket at the latest. */
@@ -129,8 +130,8 @@ export class Link {
   /** Octets that the outbox gave and that were written before the link was gone. */
   get writtenOctets(): number {
     const { box } = this.session;
-    if (box === undefined || this.#sealedFrames === undefined) return this.#writtenOctets;
-    return box.plainOffset(this.#sealedFrames, this.#writtenOctets);
+    if (box === undefined || this.#sealed === undefined) return this.#writtenOctets;
+    return box.plainOffset(this.#sealed.frames, this.#writtenOctets);
   }
 
   /** See {@linkcode Session.deadline}. */
@@ -274,6 +275,7 @@ export class Link {
           this.#writtenOctets += await this.#conn.write(rest);
         }
         this.#writtenOctets = 0;
+        if (this.#sealed !== undefined) this.#forgetSealed();
         this.#handler.handleWritten(this.outbox.written());
       }
       if (this.#hasEnded && !this.#isClosed) await this.#conn.closeWrite();
@@ -288,8 +290,15 @@ export class Link {
 
   /** Only now, since the nonces must rise in the order in which everything is written. */
   #seal(box: MessageBox, frames: Uint8Array): Uint8Array {
-    this.#sealedFrames = frames;
-    return box.seal(frames);
+    const octets = box.seal(frames);
+    this.#memory?.force(octets.length);
+    this.#sealed = { frames, size: octets.length };
+    return octets;
+  }
+
+  #forgetSealed(): void {
+    this.#memory?.give(this.#sealed!.size);
+    this.#sealed = undefined;
   }
 
   #tellIdle(): void {
@@ -321,6 +330,8 @@ export class Link {
     void Promise.allSettled([this.#reading, this.#writing]).then(() => {
       this.session.forget();
       this.#gone.resolve();
+      // The owner asks for `writtenOctets` when it hears that the link is gone.
+      if (this.#sealed !== undefined) this.#memory?.give(this.#sealed.size);
     });
   }
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { HandshakeError, OptionError, ProtocolError } from "../../errors.ts";
-import { encodeSubscription, socketTypeMetadata } from "../../zmtp/command.ts";
-import type { Cryptography, KeyPair } from "../../zmtp/crypto.ts";
+import { encodeMetadata, encodeSubscription, socketTypeMetadata } from "../../zmtp/command.ts";
+import type { Cryptography, KeyPair, MessageCipher } from "../../zmtp/crypto.ts";
 import { CurveBox, type Nonce } from "../../zmtp/curve_box.ts";
 import { CurveClient, CurveServer } from "../../zmtp/curve.ts";
 import {
@@ -14,8 +14,10 @@ import {
 } from "../../zmtp/curve_keys.ts";
 import { FailureRation } from "../../zmtp/failure_ration.ts";
 import { encodeFrame, FrameDecoder } from "../../zmtp/frame.ts";
+import { MemoryBudget } from "../../zmtp/memory_budget.ts";
 import { Session, type SessionOptions } from "../../zmtp/session.ts";
 import type { SocketType } from "../../zmtp/socket_type.ts";
+import { poly1305, SalsaCipher } from "../../zmtp/salsa_cipher.ts";
 import { FLAG_COMMAND, FLAG_MORE } from "../../zmtp/wire.ts";
 import { decodeZ85 } from "../../zmtp/z85.ts";
 import { ascii, counter, library, LOW_ORDER_KEYS } from "../support/curve_peer.ts";
@@ -28,7 +30,9 @@ import {
   isListening,
   latin1,
   octets,
+  openSession,
   PEER,
+  ready,
   Recorder,
   repeated,
   thrownBy,
@@ -68,10 +72,11 @@ function curveSession(
   socketType: SocketType,
   options: Partial<SessionOptions> = {},
   crypto: Cryptography = library,
+  memory?: MemoryBudget,
 ): { session: Session; heard: Recorder } {
   const metadata = socketTypeMetadata(socketType);
   const mechanism = isListening(socketType)
-    ? new CurveServer(crypto, { keys: SERVER, metadata })
+    ? new CurveServer(crypto, { keys: SERVER, metadata, memory })
     : new CurveClient(crypto, { serverKey: SERVER.publicKey, keys: CLIENT, metadata });
   const heard = new Recorder();
   return { session: new Session({ socketType, mechanism, ...options }, heard, 0), heard };
@@ -81,8 +86,9 @@ function curveSession(
 function joined(
   socketType: SocketType,
   options: Partial<SessionOptions> = {},
+  memory?: MemoryBudget,
 ): { ours: Session; theirs: Session; heard: Recorder; theyHeard: Recorder; wire: Wire } {
-  const { session: ours, heard } = curveSession(socketType, options);
+  const { session: ours, heard } = curveSession(socketType, options, library, memory);
   const { session: theirs, heard: theyHeard } = curveSession(PEER[socketType]);
   const wire = new Wire(ours, theirs);
   wire.settle(0);
@@ -140,6 +146,90 @@ for (const key of LOW_ORDER_KEYS) {
     },
   );
 }
+
+// RFC 8439, A.3: vectors 7 to 11 carry at each border of the sum, and leave it just below and above 2^130 - 5.
+const POLY1305: readonly (readonly [key: string, content: string, tag: string])[] = [
+  ["02", "ff".repeat(16), "03"],
+  ["02" + "00".repeat(15) + "ff".repeat(16), "02" + "00".repeat(15), "03"],
+  ["01", "ff".repeat(16) + "f0" + "ff".repeat(15) + "11" + "00".repeat(15), "05"],
+  ["01", "ff".repeat(16) + "fb" + "fe".repeat(15) + "01".repeat(16), ""],
+  ["02", "fd" + "ff".repeat(15), "fa" + "ff".repeat(15)],
+  [
+    "0100000000000000" + "04",
+    "e33594d7505e43b900000000000000003394d7505e4379cd01" + "00".repeat(23) + "01" + "00".repeat(15),
+    "140000000000000055",
+  ],
+  [
+    "0100000000000000" + "04",
+    "e33594d7505e43b900000000000000003394d7505e4379cd01" + "00".repeat(23),
+    "13",
+  ],
+];
+
+for (const [index, [key, content, tag]] of POLY1305.entries()) {
+  coreTest(`poly1305() gives the tag of vector ${index + 7} of RFC 8439`, () => {
+    assert.equal(
+      hex(poly1305(Uint8Array.fromHex(key.padEnd(64, "0")), Uint8Array.fromHex(content))),
+      tag.padEnd(32, "0"),
+    );
+  });
+}
+
+coreTest("poly1305() equals a sum of big numbers, for keys and contents full of ones and zeros too", () => {
+  const octet = fc.oneof(fc.constantFrom(0, 1, 0xfe, 0xff), fc.nat({ max: 255 }));
+  const long = fc.array(octet, { maxLength: 100 });
+  fc.assert(
+    fc.property(fc.array(octet, { minLength: 32, maxLength: 32 }), long, (key, content) => {
+      const number = (bytes: number[]) => bytes.reduceRight((sum, octet) => sum * 256n + BigInt(octet), 0n);
+      const r = number(key.slice(0, 16)) & 0x0ffffffc0ffffffc0ffffffc0fffffffn;
+      let sum = 0n;
+      for (let at = 0; at < content.length; at += 16) {
+        sum = (sum + number([...content.slice(at, at + 16), 1])) * r % (2n ** 130n - 5n);
+      }
+      sum = (sum + number(key.slice(16))) % 2n ** 128n;
+      const tag = poly1305(Uint8Array.from(key), Uint8Array.from(content));
+      assert.equal(number([...tag]), sum);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+coreTest(
+  "MessageCipher seals and opens as seal() and open() do around each border of its chunks of 4096",
+  () => {
+    const key = repeated(3, 32);
+    const prefix = ascii("CurveZMQMESSAGEC");
+    const cipher = library.messageCipher(key, prefix);
+    for (const border of [0, 16, 32, 64, 4064, 4096, 8160, 8192, 65_536]) {
+      for (let size = Math.max(0, border - 18); size <= border + 18; size++) {
+        const content = Uint8Array.from({ length: size }, (_, i) => i * 7);
+        const room = concat(repeated(0, 32), content);
+        cipher.seal(room, 32, room.length, 0, size);
+        const box = room.subarray(16);
+        const expected = library.seal(key, concat(prefix, counter(BigInt(size))), content);
+        assert.deepEqual(box, expected, `${size} octets`);
+        const into = new Uint8Array(size);
+        assert(cipher.open(room, 16, room.length, 0, size, into, 0));
+        assert.deepEqual(into, content, `${size} octets`);
+      }
+    }
+  },
+);
+
+coreTest("MessageCipher.open() refuses a box with any octet changed, and one without a whole tag", () => {
+  const cipher = library.messageCipher(repeated(3, 32), ascii("CurveZMQMESSAGEC"));
+  const room = repeated(1, 32 + 50);
+  cipher.seal(room, 32, room.length, 0, 5);
+  const into = new Uint8Array(50);
+  for (let at = 16; at < room.length; at++) {
+    room[at]! ^= 0x80;
+    assert(!cipher.open(room, 16, room.length, 0, 5, into, 0));
+    room[at]! ^= 0x80;
+  }
+  assert(!cipher.open(room, 16, room.length, 0, 6, into, 0));
+  for (let size = 0; size < 16; size++) assert(!cipher.open(room, 16, 16 + size, 0, 5, into, 0));
+  assert(cipher.open(room, 16, room.length, 0, 5, into, 0));
+});
 
 coreTest("MessageCipher seals and opens as seal() and open() do, whatever size, place and nonce", () => {
   const prefix = ascii("CurveZMQMESSAGEC");
@@ -582,6 +672,49 @@ coreTest(
   },
 );
 
+coreTest("CurveClient goes on from READY's nonce, whatever it was", () => {
+  const metadata = socketTypeMetadata("PULL");
+  const readyData = (nonce: bigint) =>
+    concat(
+      counter(nonce),
+      library.seal(KEY, concat(ascii("CurveZMQREADY---"), counter(nonce)), encodeMetadata(metadata)),
+    );
+  const fixed = { ...predictable, beforenm: () => KEY.slice(), open: predictable.open };
+  const client = new CurveClient(fixed, { serverKey: SERVER.publicKey, keys: CLIENT, metadata: [] });
+  const nonce = repeated(7, 16);
+  const welcome = concat(nonce, library.seal(KEY, concat(ascii("WELCOME-"), nonce), new Uint8Array(128)));
+  client.handleCommand({ name: "WELCOME", data: welcome });
+  client.handleCommand({ name: "READY", data: readyData(7n) });
+  const replayed = theirMessage(7n, "00 'x'");
+  assert.throws(() => client.box!.open(replayed, 0, 2, replayed.length), ProtocolError);
+  const next = theirMessage(8n, "00 'x'");
+  client.box!.open(next, 0, 2, next.length);
+});
+
+coreTest("Session under CURVE dies of a command above 64 KiB, the limit of commands in the clear", () => {
+  const { ours, theirs } = joined("PUB");
+  const command = (size: number) =>
+    encodeFrame(concat(octets("01 'X'"), repeated(0, size - 2)), FLAG_COMMAND);
+  assert.equal(ours.receive(theirs.box!.seal(command(65_536)), 0), undefined);
+  assert.equal(ours.receive(theirs.box!.seal(command(65_537)), 0)?.code, "frame-too-large");
+});
+
+coreTest("Session that is undecided keeps 64 KiB of what comes behind READY, and dies of more", () => {
+  for (const [size, code] of [[65_000, undefined], [66_000, "unexpected-before-ready"]] as const) {
+    const { session } = openSession("PULL", { decides: true });
+    session.receive(concat(greeting(), ready("PUSH")), 0);
+    assert(session.isUndecided);
+    assert.equal(session.receive(encodeFrame(repeated(0x61, size), 0), 0)?.code, code);
+  }
+});
+
+coreTest("Session that is undecided dies of a message above its limit", () => {
+  const { session, heard } = openSession("PULL", { decides: true, maxMessageBytes: 10 });
+  const fault = session.receive(concat(greeting(), ready("PUSH"), encodeFrame(repeated(0x61, 11), 0)), 0);
+  assert.equal(fault?.code, "unexpected-before-ready");
+  assert.deepEqual(heard.take(), []);
+});
+
 coreTest("Session under CURVE counts a message of several frames as one, and takes the next", () => {
   const { ours, theirs, heard } = joined("PULL");
   const frames = [
@@ -600,6 +733,36 @@ coreTest("Session under CURVE answers a PING in a box with a PONG in a box", () 
   assert.deepEqual(theyHeard.take(), ["pong"]);
   assert.equal(ours.fault, undefined);
 });
+
+coreTest("MessageCipher.forget() overwrites its key", () => {
+  const seal = (cipher: MessageCipher) => {
+    const room = repeated(1, 32 + 50);
+    cipher.seal(room, 32, room.length, 0, 5);
+    return hex(room);
+  };
+  const cipher = new SalsaCipher(KEY);
+  assert.notEqual(seal(cipher), seal(new SalsaCipher(new Uint8Array(32))));
+  cipher.forget();
+  assert.equal(seal(cipher), seal(new SalsaCipher(new Uint8Array(32))));
+});
+
+coreTest(
+  "Session under CURVE lets the room of a large message go, and gives all back to the memory budget",
+  () => {
+    const memory = new MemoryBudget(100_000_000);
+    const { ours, theirs, heard } = joined("PULL", {}, memory);
+    const before = memory.used;
+    const sealed = theirs.box!.seal(encodeFrame(repeated(0x61, 1_000_000), 0));
+    assert.equal(ours.receive(sealed, 0), undefined);
+    assert.equal(heard.take().length, 1);
+    assert.equal(memory.used, before);
+    ours.receive(theirs.box!.seal(encodeFrame(octets("'small'"), 0)), 0);
+    assert.deepEqual(heard.take(), ["message small"]);
+    assert(memory.used > 0, "a small block is kept for the next message");
+    ours.forget();
+    assert.equal(memory.used, 0);
+  },
+);
 
 coreTest("Session.forget() overwrites the connection's keys", () => {
   const keys: Uint8Array[] = [];
