@@ -70,11 +70,12 @@ export interface SealedRunRequest {
   readonly messages: number;
 }
 
-/** Subscribers that get nothing, because nothing is sent; or, `isStuck`, that never read what they get. */
+/** Connections that do nothing; subscribers that are `isStuck` never read what they get. */
 export interface IdleRequest {
   readonly op: "idle";
   readonly name: string;
-  readonly broadcast: string;
+  readonly address: string;
+  readonly role: "PUSH" | "SUB";
   readonly count: number;
   readonly isStuck: boolean;
 }
@@ -335,11 +336,11 @@ class Target {
 class Idlers {
   readonly #wires: Wire[] = [];
 
-  static async connect({ broadcast, count, isStuck }: IdleRequest): Promise<Idlers> {
+  static async connect({ address, role, count, isStuck }: IdleRequest): Promise<Idlers> {
     const idlers = new Idlers();
     for (let i = 0; i < count; i++) {
-      const wire = await Wire.dial(broadcast, "SUB");
-      await wire.subscribe("");
+      const wire = await Wire.dial(address, role);
+      if (role === "SUB") await wire.subscribe("");
       if (!isStuck) void wire.count();
       idlers.#wires.push(wire);
     }

@@ -387,7 +387,14 @@ async function measureIdleSubscribers(): Promise<Figure[]> {
   for (const start of [() => startOurs(), startProxy]) {
     await using broker = await start();
     const connect = (name: string, count: number) =>
-      generator.ask({ op: "idle", name, broadcast: broker.broadcastAddress, count, isStuck: false });
+      generator.ask({
+        op: "idle",
+        name,
+        address: broker.broadcastAddress,
+        role: "SUB",
+        count,
+        isStuck: false,
+      });
     await connect("first", 20);
     await pause(500);
     const before = memoryBytes(broker.pid).now;
@@ -420,7 +427,8 @@ async function measureStuckSubscriber(effort: Effort): Promise<Figure[]> {
   await generator.ask({
     op: "idle",
     name: "stuck",
-    broadcast: broker.broadcastAddress,
+    address: broker.broadcastAddress,
+    role: "SUB",
     count: 1,
     isStuck: true,
   });
