@@ -682,6 +682,58 @@ Deno.test("MessageClient without curve at a broker with it rejects ready with me
   await assert.rejects(soon(client.ready), { name: "HandshakeError", code: "mechanism-mismatch" });
 });
 
+// Without cryptography
+
+const WITHOUT_NPM = `
+  import { curveKeyPair, MessageClient, MessageServer } from ${
+  JSON.stringify(import.meta.resolve("../mod.ts"))
+};
+  const keys = await curveKeyPair();
+  const server = new MessageServer({ curve: keys });
+  const address = { serverReceive: server.receiveAddress };
+  const client = new MessageClient({ ...address, curve: { serverKey: keys.publicKey } });
+  const outcome = (ready) => ready.then(() => "ready", ({ name, code }) => name + " " + code);
+  console.log(await outcome(server.ready), "-", await outcome(client.ready));
+  const plain = new MessageClient({ ...address, reconnect: { minMs: 1 } });
+  plain.addEventListener("error", async ({ error }) => {
+    console.log(error.code);
+    await Promise.all([plain, client, server].map((each) => each.close()));
+  }, { once: true });
+`;
+
+/** Runs a program under the permission that the README names. */
+async function run(source: string, ...flags: string[]): Promise<{ stdout: string; stderr: string }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-lock", "--allow-net=127.0.0.1", ...flags, "-"],
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const input = child.stdin.getWriter();
+  await input.write(new TextEncoder().encode(source));
+  await input.close();
+  const { stdout, stderr } = await soon(child.output(), "the end of the program", 60_000);
+  return { stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("MessageServer and MessageClient reject ready with crypto-unavailable where npm is out of reach", async () => {
+  const { stdout, stderr } = await run(WITHOUT_NPM, "--no-npm");
+  const [outcome, dialled] = stdout.trim().split("\n");
+  assert.equal(outcome, "HandshakeError crypto-unavailable - HandshakeError crypto-unavailable", stderr);
+  // Nobody listens any more, which who dials can see.
+  assert.equal(dialled, "connect-failed");
+  assert.equal(stderr, "");
+});
+
+Deno.test("CURVE needs no more permission than --allow-net=127.0.0.1", async () => {
+  const { stdout } = await run(
+    WITHOUT_NPM.slice(0, WITHOUT_NPM.indexOf("  const plain")) +
+      "await client.close(); await server.close();",
+  );
+  assert.equal(stdout, "ready - ready\n");
+});
+
 // Cut connections
 
 Deno.test("MessageClient under CURVE puts back what was not begun when its connection is cut: in order, all but the cut one, none twice", async () => {

@@ -408,6 +408,32 @@ for (const [socketType, stream, lines] of LIBZMQ) {
     },
   );
 }
+coreTest(
+  "Session under CURVE gives events or a fault, nothing else, for what libzmq wrote with octets changed",
+  () => {
+    const streams = LIBZMQ.map(([socketType, stream]) =>
+      [socketType, Uint8Array.fromHex(stream.replaceAll(/\s/g, ""))] as const
+    );
+    const change = fc.record({ at: fc.nat({ max: 1000 }), octet: fc.nat({ max: 255 }) });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...streams),
+        fc.array(change, { minLength: 1, maxLength: 4 }),
+        fc.nat({ max: 1000 }),
+        ([socketType, stream], changes, repeatAt) => {
+          const bytes = stream.slice();
+          for (const { at, octet } of changes) bytes[at % bytes.length] = octet;
+          const { session } = curveSession(socketType, {}, predictable);
+          for (const chunk of [bytes, bytes.subarray(repeatAt % bytes.length)]) session.receive(chunk, 0);
+          session.takeOutput();
+          assert.equal(session.state === "dead", session.fault !== undefined);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  },
+);
+
 // The handshake
 
 coreTest(
