@@ -5,7 +5,7 @@
  */
 import { frameHeaderSize, writeFrameHeader } from "./frame.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
-import { LONG_HEADER_SIZE, SHORT_HEADER_SIZE } from "./wire.ts";
+import { LARGE_READ_BYTES, LONG_HEADER_SIZE, SHORT_HEADER_SIZE } from "./wire.ts";
 
 /** Octets of one block; a larger piece gets a block of its own. */
 const BLOCK_BYTES = 64 * 1024;
@@ -18,10 +18,10 @@ export class Block {
   #users = 1;
 
   /** For its first user. */
-  constructor(size: number, memory: MemoryBudget | undefined) {
-    memory?.force(size);
+  constructor(bytes: Uint8Array, memory: MemoryBudget | undefined) {
+    memory?.force(bytes.length);
     this.#memory = memory;
-    this.bytes = new Uint8Array(size);
+    this.bytes = bytes;
   }
 
   /** One more refers to it. */
@@ -71,10 +71,7 @@ export class Arena {
     if (this.#block.length - this.#at >= size) return;
     // The first block of a quiet owner is small: a thousand idle connections must not cost a thousand blocks.
     const next = this.#block.length === 0 ? FIRST_BLOCK_BYTES : BLOCK_BYTES;
-    this.#holder?.release();
-    this.#holder = new Block(Math.max(next, size), this.#memory);
-    this.#block = this.#holder.bytes;
-    this.#at = 0;
+    this.#begin(new Uint8Array(Math.max(next, size)));
   }
 
   /** Ends its use of the last block; the next piece begins a new one. */
@@ -87,6 +84,12 @@ export class Arena {
 
   /** Copies a piece; it ends at {@linkcode Arena.at}. */
   append(bytes: Uint8Array, start: number, end: number): void {
+    // A frame above this size was put together in an array of its own, which nobody writes to any more: it is kept as it is.
+    if (bytes.length > LARGE_READ_BYTES && start === 0 && end === bytes.length) {
+      this.#begin(bytes);
+      this.#at = end;
+      return;
+    }
     this.reserve(end - start);
     this.#block.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#at);
     this.#at += end - start;
@@ -117,6 +120,13 @@ export class Arena {
     writeFrameHeader(this.#block, start, 0, written);
     this.#at = start + headerSize + written;
     return headerSize + written;
+  }
+
+  #begin(block: Uint8Array): void {
+    this.#holder?.release();
+    this.#holder = new Block(block, this.#memory);
+    this.#block = block;
+    this.#at = 0;
   }
 
   #appendFrame(body: Uint8Array): number {

@@ -194,10 +194,10 @@ export class FrameDecoder {
   #appendToPart(chunk: Uint8Array, from: number, to: number): void {
     const needed = this.#partSize + to - from;
     if (needed > this.#part.length) {
-      // Doubles with what has really come, so that a peer cannot make us allocate by announcing a size.
+      // Grows with what has really come, so that a peer cannot make us allocate by announcing a size.
       const room = Math.max(
         needed,
-        Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, 2 * this.#partSize)),
+        Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * this.#partSize)),
       );
       const size = Math.max(room, SMALL_PART_BYTES);
       if (this.#memory?.take(size - this.#part.length) === false) throw overBudget(this.#memory.limit);
@@ -301,6 +301,8 @@ const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
 /** The smallest buffer for a frame in pieces: a header alone would have to move at once. */
 const SMALL_PART_BYTES = 512;
+/** So many times what has come may be allocated for what is to come. */
+const PART_GROWTH = 4;
 
 /** 04, eight octets of size from 0x0100 to 0x010f, and the first seven octets of SUBSCRIBE's or CANCEL's name. */
 const BROKEN_SUBSCRIPTION_SIZE = 16;

@@ -12,12 +12,15 @@ import type { Outbox } from "./outbox.ts";
 import type { Decision } from "./authorize.ts";
 import type { MessageBox } from "./mechanism.ts";
 import { Session, type SessionFault, type SessionHandler, type SessionOptions } from "./session.ts";
-import { MAX_CONNECTIONS, MAX_PENDING_HANDSHAKES, MAX_PENDING_HANDSHAKES_PER_ADDRESS } from "./wire.ts";
+import {
+  LARGE_READ_BYTES,
+  MAX_CONNECTIONS,
+  MAX_PENDING_HANDSHAKES,
+  MAX_PENDING_HANDSHAKES_PER_ADDRESS,
+} from "./wire.ts";
 
 /** A read buffer starts like this and grows when a read fills it: an idle connection costs 4 KiB, not 256. */
 const SMALL_READ_BYTES = 4 * 1024;
-/** One large read makes one large write to each subscriber, which wakes it once: 64 KiB cost a third more CPU a message. */
-const LARGE_READ_BYTES = 256 * 1024;
 /** So many times larger is the next buffer: 4, 32, 256 KiB. */
 const READ_GROWTH = 8;
 /** So many reads that a small buffer would have held bring the small one back. */
