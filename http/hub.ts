@@ -19,6 +19,8 @@ import type { TypeFilter } from "./type_filter.ts";
 const SLICE = 250;
 /** A burst of so many is handed out at once, so that it does not run out of the history before anyone has looked. */
 const BURST = 256;
+/** The same, as long as it is not known how much the history holds. */
+const FIRST_BURST = 16;
 /** So many messages are looked through at once for a filter. */
 const PAGE = 256;
 /** Most bodies that one round of a fan-out keeps: one for each place, filter and form among those who wait. */
@@ -227,11 +229,20 @@ export class Hub {
       this.#isRunning = true;
       // Not at once: the messages of one read share one round, and a POST is answered before its message is handed out.
       setImmediate(this.#start);
-    } else if (this.client.count - this.#announced >= BURST && this.#subscribers.size <= SLICE) {
+    } else if (this.#subscribers.size <= SLICE && this.#isBurst()) {
       this.#announced = this.client.count;
       for (const subscriber of [...this.#subscribers]) this.#serve(subscriber);
     }
   };
+
+  #isBurst(): boolean {
+    const { count, oldest } = this.client;
+    const burst = count - this.#announced;
+    // While nothing was ever pushed out of the history, nobody knows how much it holds.
+    if (oldest === 1) return burst >= FIRST_BURST;
+    // Otherwise it is full, and the next message would push out one that nobody was told of.
+    return burst >= BURST || oldest > this.#announced;
+  }
 
   readonly #start = (): void => void this.#run();
 

@@ -183,6 +183,37 @@ Deno.test("stream: a burst of more than the history holds at once reaches a read
   assert.equal(handler.stats().gaps.told, 0);
 });
 
+Deno.test("stream: a burst reaches a reader whole, however little is held", async () => {
+  const client = FakeClient.connected({ historyMessages: 20 });
+  await using handler = eventStreamHandler(client, quiet);
+  await using reader = new StreamReader(await handler(ask()));
+  for (let round = 0; round < 3; round += 1) {
+    client.receiveMany(200);
+    const end = String(client.count);
+    const events = await eventsUntil(reader, ({ id }) => id?.split(".")[1] === end);
+    assert.equal(events.filter(({ event }) => event === "message").length, 200);
+  }
+  assert.equal(handler.stats().gaps.told, 0);
+});
+
+Deno.test("stream: a crowd that is not told in time is told what it has missed", async () => {
+  const client = FakeClient.connected({ historyMessages: 50 });
+  await using gateway = messageGateway(client, quiet);
+  const polls = Array.from(
+    { length: 260 },
+    () => Promise.resolve(gateway(new Request("http://127.0.0.1/messages/longpoll?type=wanted"))),
+  );
+  await using reader = new StreamReader(await gateway(new Request("http://127.0.0.1/messages/stream")));
+  client.receiveMany(200);
+  client.receive('{"type":"wanted"}');
+  const events = await eventsUntil(reader, ({ id }) => id?.endsWith(".201") ?? false);
+  assert.deepEqual(events.map(({ event }) => event).slice(0, 2), ["open", "gap"]);
+  assert.equal(JSON.parse(events[1]!.data).missed, 151);
+  assert.equal(events.filter(({ event }) => event === "message").length, 50);
+  for (const poll of polls) assert.equal((await poll).headers.get("message-missed"), "151");
+  assert.deepEqual(gateway.stats().gaps, { told: 261, missed: 261 * 151 });
+});
+
 Deno.test("stream: a reader that falls out of the history is cut, counted, and resumes with the exact number missed", async () => {
   const client = FakeClient.connected({ historyMessages: 100 });
   await using gateway = serveGateway(client, { port: 0, maxQueuedBytes: 100_000, ...quiet });
