@@ -102,6 +102,11 @@ await using broker = new MessageServer();
 const addresses = [broker.broadcastAddress, broker.receiveAddress];
 
 await requests("GET last value", "constant", (port) => get(port, "/messages"), 0.6);
+await requests(
+  "GET, the constant with the same headers",
+  "constantWithHeaders",
+  (port) => get(port, "/messages"),
+);
 // A prototype that leaves the body unread is no partner: Deno closes the connection after each of its answers.
 await requests("POST form", "reader", (port) => post(port, "/messages"), 0.6);
 

@@ -526,7 +526,9 @@ async function statusOverHttp2(port: number, authority: string): Promise<number>
 Deno.test("Policy: nothing of a refused request stays", async () => {
   const client = FakeClient.connected();
   await using gateway = serveGateway(client, { port: 0, ...quiet });
-  await raw(gateway.port, requestText("GET", "/messages/longpoll", [`Host: evil.example:${gateway.port}`]));
+  await soon(
+    raw(gateway.port, requestText("GET", "/messages/longpoll", [`Host: evil.example:${gateway.port}`])),
+  );
   await until(() => gateway.stats().refused["host-not-allowed"] === 1);
   assert.equal(client.listeners, 0);
   assert.equal(gateway.stats().waiting.longpoll, 0);
