@@ -1,12 +1,13 @@
 /**
- * The cryptography that CURVE stands on, behind one small interface, so that a faster library can take the place of the
- * default one. The default is `npm:@noble/ciphers` and `npm:@noble/curves`: pure TypeScript, loaded only when CURVE is used. Only
- * the boxes of messages, which come by the million, are made by code of our own.
+ * The cryptography that CURVE stands on, behind one small interface, so that another library can take the place of the default
+ * one. That is `npm:@noble/ciphers`, pure TypeScript, loaded only when CURVE is used, for the boxes of the handshake. The boxes of
+ * messages, which come by the million, are made by code of our own, and X25519 is Deno's.
  *
  * @module
  */
-import { HandshakeError, ProtocolError } from "../errors.ts";
+import { HandshakeError } from "../errors.ts";
 import { SalsaCipher } from "./salsa_cipher.ts";
+import { publicKeyOf, sharedSecret } from "./x25519.ts";
 
 /** Octets of a key, secret or public. */
 export const KEY_SIZE = 32;
@@ -71,7 +72,6 @@ export interface MessageCipher {
 
 // A version in full: a module that is imported from a URL has no import map and no lock file of ours.
 const SALSA = "npm:@noble/ciphers@2.4.0/salsa.js";
-const X25519 = "npm:@noble/curves@2.4.0/ed25519.js";
 
 let loading: Promise<Cryptography> | undefined;
 
@@ -88,15 +88,14 @@ export function loadCryptography(): Promise<Cryptography> {
 }
 
 async function load(): Promise<Cryptography> {
-  // Not literals: Deno would fetch the packages when the program starts, for all who never use CURVE.
-  const [ciphers, curves] = [SALSA, X25519];
+  // Not a literal: Deno would fetch the package when the program starts, for all who never use CURVE.
+  const ciphers = SALSA;
   try {
-    const [salsa, ed25519]: [NobleSalsa, NobleCurves] = await Promise.all([import(ciphers), import(curves)]);
-    return new Noble(salsa, ed25519.x25519);
+    return new Noble(await import(ciphers) as NobleSalsa);
   } catch (cause) {
     throw new HandshakeError(
       "crypto-unavailable",
-      `Cannot use CURVE: its cryptography cannot be loaded; run "deno cache ${ciphers} ${curves}" where npm can be reached`,
+      `Cannot use CURVE: its cryptography cannot be loaded; run "deno cache ${ciphers}" where npm can be reached`,
       { cause },
     );
   }
@@ -111,26 +110,17 @@ interface NobleSalsa {
   };
 }
 
-/** What we use of `@noble/curves/ed25519.js`. */
-interface NobleCurves {
-  readonly x25519: {
-    keygen(): KeyPair;
-    getSharedSecret(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
-  };
-}
-
 class Noble implements Cryptography {
   readonly name = "noble";
   readonly #salsa: NobleSalsa;
-  readonly #x25519: NobleCurves["x25519"];
 
-  constructor(salsa: NobleSalsa, x25519: NobleCurves["x25519"]) {
+  constructor(salsa: NobleSalsa) {
     this.#salsa = salsa;
-    this.#x25519 = x25519;
   }
 
   keyPair(): KeyPair {
-    return this.#x25519.keygen();
+    const secretKey = this.random(KEY_SIZE);
+    return { publicKey: publicKeyOf(secretKey), secretKey };
   }
 
   random(size: number): Uint8Array {
@@ -138,12 +128,7 @@ class Noble implements Cryptography {
   }
 
   beforenm(publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array {
-    let shared: Uint8Array;
-    try {
-      shared = this.#x25519.getSharedSecret(secretKey, publicKey);
-    } catch (cause) {
-      throw new ProtocolError("bad-crypto", "Cannot use public key: it is a point of low order", { cause });
-    }
+    const shared = sharedSecret(secretKey, publicKey);
     const key = new Uint8Array(KEY_SIZE);
     this.#salsa.hsalsa(SIGMA, words(shared), NO_NONCE, words(key));
     shared.fill(0);

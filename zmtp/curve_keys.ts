@@ -6,6 +6,7 @@
 import { OptionError } from "../errors.ts";
 import { KEY_SIZE, type KeyPair } from "./crypto.ts";
 import type { CurveClientOptions, CurveKey, CurveServerOptions } from "./transport.ts";
+import { publicKeyOf } from "./x25519.ts";
 import { decodeZ85, encodeZ85 } from "./z85.ts";
 
 /** A pair of CURVE keys as text. */
@@ -97,23 +98,6 @@ function parseKeyPair(secretKey: CurveKey, publicKey: CurveKey | undefined): Key
 function freshKeyPair(): KeyPair {
   const secretKey = crypto.getRandomValues(new Uint8Array(KEY_SIZE));
   return { publicKey: publicKeyOf(secretKey), secretKey };
-}
-
-// X25519 keys in DER (RFC 8410) are these octets with the 32 of the key behind them.
-const SECRET_KEY_DER = Uint8Array.fromHex("302e020100300506032b656e04220420");
-const PUBLIC_KEY_DER_SIZE = 12;
-
-/** Deno's own OpenSSL: at hand at once, while noble comes by and by. Loading it takes 20 ms, so not before it is needed. */
-function publicKeyOf(secretKey: Uint8Array): Uint8Array {
-  // deno-lint-ignore no-process-global -- importing node:process would load it for all who never use CURVE
-  const { createPrivateKey, createPublicKey } = process.getBuiltinModule("node:crypto");
-  const der = new Uint8Array(SECRET_KEY_DER.length + KEY_SIZE);
-  der.set(SECRET_KEY_DER);
-  der.set(secretKey, SECRET_KEY_DER.length);
-  const key = createPrivateKey({ key: der as never, format: "der", type: "pkcs8" });
-  der.fill(0);
-  const publicKey = createPublicKey(key).export({ format: "der", type: "spki" });
-  return Uint8Array.from(publicKey.subarray(PUBLIC_KEY_DER_SIZE));
 }
 
 function badKey(name: string, why: string): OptionError {

@@ -19,6 +19,7 @@ import { Session, type SessionOptions } from "../../zmtp/session.ts";
 import type { SocketType } from "../../zmtp/socket_type.ts";
 import { poly1305, SalsaCipher } from "../../zmtp/salsa_cipher.ts";
 import { FLAG_COMMAND, FLAG_MORE } from "../../zmtp/wire.ts";
+import { publicKeyOf, sharedSecret } from "../../zmtp/x25519.ts";
 import { decodeZ85 } from "../../zmtp/z85.ts";
 import { ascii, counter, library, LOW_ORDER_KEYS } from "../support/curve_peer.ts";
 import {
@@ -135,6 +136,39 @@ coreTest(
     }
   },
 );
+
+// RFC 7748, 5.2 and 6.1; the second has the highest bit of the point set, which does not count.
+const X25519: readonly (readonly [secretKey: string, publicKey: string, shared: string])[] = [
+  [
+    "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4",
+    "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c",
+    "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552",
+  ],
+  [
+    "4b66e9d4d1b4673c5ad22691957d6af5c11b6421e0ea01d42ca4169e7918ba0d",
+    "e5210f12786811d3f4b7959d0538ae2c31dbe7106fc03c3efc4cd549c715a493",
+    "95cbde9476e8907d7aade45cb4b873f88b595a68799fa152e6f8f7647aac7957",
+  ],
+  [
+    "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+    "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+    "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742",
+  ],
+];
+
+for (const [secretKey, publicKey, shared] of X25519) {
+  coreTest(`sharedSecret() gives ${shared.slice(0, 8)}… of RFC 7748`, () => {
+    assert.equal(hex(sharedSecret(Uint8Array.fromHex(secretKey), Uint8Array.fromHex(publicKey))), shared);
+  });
+}
+
+coreTest("publicKeyOf() and sharedSecret() fit each other for any two pairs", () => {
+  for (let i = 0; i < 50; i++) {
+    const [a, b] = [library.keyPair(), library.keyPair()];
+    assert.equal(hex(publicKeyOf(a.secretKey)), hex(a.publicKey));
+    assert.equal(hex(sharedSecret(a.secretKey, b.publicKey)), hex(sharedSecret(b.secretKey, a.publicKey)));
+  }
+});
 
 for (const key of LOW_ORDER_KEYS) {
   coreTest(
