@@ -6,7 +6,7 @@
 
 /** Tokens of a bucket. */
 const BURST = 100;
-/** Tokens that come back each second. A bogus HELLO costs us one X25519, up to half a millisecond: 50 of them 2 % of a core. */
+/** Tokens that come back each second. A bogus HELLO costs us one X25519, a tenth of a millisecond: 50 of them half a percent of a core. */
 const PER_SECOND = 50;
 /** Addresses that are remembered; beyond, the one that failed longest ago is forgotten. */
 const MAX_ADDRESSES = 10_000;
