@@ -61,19 +61,19 @@ const PUSH_HIGH_WATER_MARK = 256;
 /** Messages of one socket that are received before the others have their turn. */
 const BATCH_MESSAGES = 512;
 /** The loop does not sleep until it has been silent for so long … */
-const SPIN_MS = 1;
+const SPIN_MS = 3;
 /** … and then for this part of the time that it has been silent … */
 const SLEEP_PART = 1 / 20;
 /** … but no longer than this: what an idle broker costs and how late it wakes (docs/libzmq.md). */
 const MAX_SLEEP_MS = 25;
 /** How often a monitor is looked at when nothing has happened for a while. */
-const MAX_MONITOR_MS = 50;
+const MAX_MONITOR_MS = 200;
 /** Ended observers of one monitor that are kept: those of 30 ms at least. */
 const KEPT_OBSERVERS = 32;
 /** The pause before dialling a peer again that libzmq has given up, as in our own engine. */
 const REDIAL_MS = 30_000;
 /** libzmq may take so much longer than its linger time to close. */
-const CLOSE_MARGIN_MS = 1000;
+const CLOSE_MARGIN_MS = 500;
 /** Nothing tells when a publisher has taken our subscriptions; so long after the handshake it has. */
 const SUBSCRIBE_MS = 25;
 /** Messages to a peer that is gone are given up after this time. */
