@@ -143,9 +143,12 @@ export type TransportErrorCode =
 
 /** An optional transport such as libzmq cannot be loaded. The default one is always there. */
 export class TransportError extends Error {
+  /** Always `"TransportError"`. */
   override readonly name = "TransportError";
   /** What stood in the way. */
   readonly code: TransportErrorCode;
+
+  /** With its code and its text; `cause` where there is one. */
   constructor(code: TransportErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
