@@ -19,7 +19,7 @@ import { type BrokerAddresses, HealthyPair } from "./support/healthy_pair.ts";
 import { Program } from "./support/program.ts";
 
 /** Seconds for each of the two. */
-const SECONDS = Number(Deno.env.get("FUZZ_SECONDS") ?? 3);
+const SECONDS = Number(Deno.env.get("FUZZ_SECONDS") ?? 2);
 const MIB = 1024 * 1024;
 
 /** Runs the known seeds, then new ones until the time is over. */
