@@ -405,3 +405,24 @@ Deno.test("MessageServer throws bad-option for keys that are none, and shows non
     OptionError,
   );
 });
+
+Deno.test("MessageServer evicts nobody whom a slow authorize has not decided about: newcomers wait", async () => {
+  const decided = Promise.withResolvers<void>();
+  await using server = new MessageServer({
+    maxPendingHandshakes: 4,
+    authorize: async () => {
+      await decided.promise;
+      return true;
+    },
+  });
+  const joining = Array.from({ length: 8 }, () => RawPeer.join(server.receiveAddress, "PUSH"));
+  await until(() => server.stats().senders!.pendingHandshakes === 4, "four undecided ones");
+  const end = performance.now() + 400;
+  await until(() => performance.now() > end, "longer than anyone may dawdle");
+
+  decided.resolve();
+
+  for (const peer of await Promise.all(joining)) peer.close();
+  assert.equal(server.stats().senders!.refusedHandshakes, 0);
+  assert.equal(server.stats().senders!.accepted, 8);
+});

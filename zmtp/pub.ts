@@ -14,7 +14,7 @@ import { Outbox, type QueueLimit } from "./outbox.ts";
 import { listenStats } from "./pull.ts";
 import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { type Clock, Link, type LinkHandler, Listener } from "./tcp.ts";
+import { type Clock, Link, type LinkHandler, Listener, SMALL_READ_BYTES } from "./tcp.ts";
 import type { PubOptions, PubSocket, PubStats, SubscriberStats } from "./transport.ts";
 import { MAX_COMMAND_BYTES } from "./wire.ts";
 
@@ -57,7 +57,14 @@ export class Pub implements PubSocket {
       // A subscriber's messages mean nothing but topics: larger ones are not worth the memory.
       subscriber.link = new Link(
         conn,
-        { ...options, maxMessageBytes: MAX_COMMAND_BYTES, socketType: "PUB", mechanism, decide },
+        {
+          ...options,
+          maxMessageBytes: MAX_COMMAND_BYTES,
+          maxReadBytes: SMALL_READ_BYTES,
+          socketType: "PUB",
+          mechanism,
+          decide,
+        },
         outbox,
         subscriber,
         clock,

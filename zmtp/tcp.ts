@@ -20,7 +20,7 @@ import {
 } from "./wire.ts";
 
 /** A read buffer starts like this and grows when a read fills it: an idle connection costs 4 KiB, not 256. */
-const SMALL_READ_BYTES = 4 * 1024;
+export const SMALL_READ_BYTES: number = 4 * 1024;
 /** So many times larger is the next buffer: 4, 32, 256 KiB. */
 const READ_GROWTH = 8;
 /** So many reads that a small buffer would have held bring the small one back. */
@@ -56,6 +56,8 @@ export interface LinkHandler extends SessionHandler {
 
 /** Options of a link. */
 export interface LinkOptions extends Omit<SessionOptions, "decides"> {
+  /** Octets of one read at most. @default 256 KiB */
+  readonly maxReadBytes?: number;
   /** Decides about the peer at the end of the handshake; must not reject. Meanwhile the connection is not read. */
   readonly decide?:
     | ((peer: { readonly session: Session; readonly hostname: string }) => Promise<Decision>)
@@ -75,6 +77,7 @@ export class Link {
   readonly #clock: Clock;
   readonly #decide: LinkOptions["decide"];
   readonly #memory: MemoryBudget | undefined;
+  readonly #maxReadBytes: number;
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Resolves when the handshake is over, well or not. */
   readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -106,6 +109,7 @@ export class Link {
     this.outbox = outbox;
     this.#decide = options.decide;
     this.#memory = options.memory;
+    this.#maxReadBytes = options.maxReadBytes ?? LARGE_READ_BYTES;
     this.session = new Session({ ...options, decides: options.decide !== undefined }, handler, clock.now());
     const { hostname, port } = conn.remoteAddr;
     this.remoteAddress = hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
@@ -232,7 +236,7 @@ export class Link {
 
   /** The buffer for the next read, when one was filled; the same where memory is short. */
   #largerBuffer(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    const size = Math.min(LARGE_READ_BYTES, READ_GROWTH * buffer.length);
+    const size = Math.min(this.#maxReadBytes, READ_GROWTH * buffer.length);
     if (size === buffer.length || this.#memory?.takeSpare(size) === false) return buffer;
     this.#giveBuffer(buffer);
     return new Uint8Array(size);
@@ -545,23 +549,26 @@ export class Listener {
       (LOOPBACK.test(hostname) ? Infinity : MAX_PENDING_HANDSHAKES_PER_ADDRESS);
     while (!this.#stopping.signal.aborted) {
       let oldest: Link | undefined;
+      let oldestOfAddress: Link | undefined;
       let ofAddress = 0;
       for (const [link, pending] of this.#pending) {
+        // Whoever waits for `authorize` has done its part.
+        if (!link.session.isUndecided) oldest ??= link;
         if (pending.hostname !== hostname) continue;
-        oldest ??= link;
+        if (!link.session.isUndecided) oldestOfAddress ??= link;
         ofAddress++;
       }
-      if (oldest !== undefined && ofAddress >= perAddress) return this.#giveUp(oldest);
-      if (this.#pending.size < this.#limits.pending) return true;
-      oldest = this.#pending.keys().next().value;
-      if (oldest === undefined || this.#giveUp(oldest)) return true;
+      if (ofAddress >= perAddress) return this.#giveUp(oldestOfAddress);
+      if (this.#pending.size < this.#limits.pending || this.#giveUp(oldest)) return true;
       await pause(CROWD_RETRY_MS, this.#stopping.signal);
     }
     return false;
   }
 
-  #giveUp(link: Link): boolean {
-    if (this.#clock.now() - this.#pending.get(link)!.since < HANDSHAKE_GRACE_MS) return false;
+  #giveUp(link: Link | undefined): boolean {
+    if (link === undefined || this.#clock.now() - this.#pending.get(link)!.since < HANDSHAKE_GRACE_MS) {
+      return false;
+    }
     this.#refusedHandshakes++;
     this.#pending.delete(link);
     link.abort();
