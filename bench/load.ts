@@ -204,9 +204,10 @@ class Target {
 
   async run({ pid, warmupMs, ms }: RunRequest): Promise<RunResult> {
     const { size, narrow } = this.#request;
-    const chunk = chunkOf(size, narrow);
+    const window = this.#window;
+    // All senders together must not put more under way than the window, however many they are.
+    const chunk = chunkOf(size, narrow, window / (2 * this.#senders.length));
     const dueOfChunk = narrow ? chunk.messages / 2 : chunk.messages;
-    const window = this.#window(dueOfChunk);
     const base = this.#subscribers.map((wire) => wire.received);
     const startLeast = Math.min(...base);
     this.#due = this.#least = startLeast;
@@ -253,7 +254,7 @@ class Target {
     const chunk = chunkOf(this.#request.size, false);
     const chunks = Math.ceil(messages / chunk.messages);
     const sealed = this.#senders.map((wire) => Array.from({ length: chunks }, () => wire.seal(chunk.bytes)));
-    const window = this.#window(chunk.messages);
+    const window = Math.max(this.#window, 2 * chunk.messages);
     const base = this.#subscribers.map((wire) => wire.received);
     const startLeast = Math.min(...base);
     this.#due = this.#least = startLeast;
@@ -290,9 +291,10 @@ class Target {
     };
   }
 
-  #window(chunkMessages: number): number {
-    const { size, window = Math.min(WINDOW_MESSAGES, Math.floor(WINDOW_BYTES / size)) } = this.#request;
-    return Math.max(2 * this.#senders.length * chunkMessages, window);
+  get #window(): number {
+    const { size, senders, window = Math.min(WINDOW_MESSAGES, Math.floor(WINDOW_BYTES / size)) } =
+      this.#request;
+    return Math.max(4 * senders, window);
   }
 
   close(): void {

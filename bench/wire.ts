@@ -241,10 +241,10 @@ export function frameOf(text: string): Uint8Array {
   return frame;
 }
 
-/** As many frames as one write takes; with `mixed` every other one is of variant 2. */
-export function chunkOf(size: number, mixed: boolean): Chunk {
+/** As many frames as one write takes, `most` of them; with `mixed` every other one is of variant 2. */
+export function chunkOf(size: number, mixed: boolean, most: number = Infinity): Chunk {
   const frames = [frameOf(messageText(size, 1)), frameOf(messageText(size, mixed ? 2 : 1))] as const;
-  const pairs = Math.max(1, Math.floor(CHUNK_BYTES / (2 * frames[0].length)));
+  const pairs = Math.max(1, Math.floor(Math.min(CHUNK_BYTES / frames[0].length, most) / 2));
   const bytes = new Uint8Array(pairs * 2 * frames[0].length);
   for (let i = 0; i < 2 * pairs; i++) bytes.set(frames[i % 2]!, i * frames[0].length);
   return { bytes, messages: 2 * pairs };
