@@ -4,6 +4,7 @@
  * @module
  */
 import { MessageServer } from "../broker.ts";
+import { TransportError } from "../errors.ts";
 import type { MessageServerOptions } from "../broker.ts";
 import type { CurveClientOptions } from "../zmtp/mod.ts";
 import { allowKeys, curveKeyPair, formatPublicKey } from "../zmtp/mod.ts";
@@ -15,6 +16,7 @@ import {
   type FlagValues,
   integerFlag,
   print,
+  ProgramError,
   runProgram,
   untilSignal,
   UsageError,
@@ -36,6 +38,8 @@ OPTIONS
   --allow-keys F       with --curve-secret-file: only who has one of these public keys, one on each line, may join
   --allow-anonymous    with --public: let everyone join who can reach the addresses
   --curve-keygen       print a fresh pair of keys and end
+  --transport libzmq   let libzmq carry the messages: deno run --allow-ffi --allow-read, which leaves
+                       the sandbox; see docs/libzmq.md
   --json               print one line of JSON with the addresses, for programs
   -v, --verbose        tell on stderr what comes in and what is refused
   -h, --help           print this text
@@ -57,6 +61,7 @@ export function runBroker(): Promise<void> {
       "allow-keys": { type: "string" },
       "curve-secret-file": { type: "string" },
       "curve-keygen": { type: "boolean" },
+      transport: { type: "string" },
       json: { type: "boolean" },
       verbose: { type: "boolean", short: "v" },
     },
@@ -72,6 +77,7 @@ async function run(values: FlagValues, positionals: readonly string[]): Promise<
   const access = await readAccess(values);
   const options: MessageServerOptions = {
     ...access.server,
+    ...await readTransport(values),
     broadcastPort: integerFlag(values, "broadcast-port", 0, 65_535) ?? 0,
     receivePort: integerFlag(values, "receive-port", 0, 65_535) ?? 0,
   };
@@ -114,6 +120,22 @@ async function readAccess(values: FlagValues): Promise<Access> {
   if (typeof keysFile !== "string") return { server: { ...common, curve }, web };
   const authorize = allowKeys([...readKeyList("allow-keys", keysFile), ours.publicKey]);
   return { server: { ...common, curve, authorize }, web };
+}
+
+async function readTransport({ transport }: FlagValues): Promise<Pick<MessageServerOptions, "transport">> {
+  if (transport === undefined || transport === "zmtp") return {};
+  if (transport !== "libzmq") {
+    throw new UsageError(`Cannot use --transport ${JSON.stringify(transport)}: expected zmtp or libzmq`);
+  }
+  // Not a literal: nobody else shall load it, or the package that it needs.
+  const specifier = new URL("../libzmq.ts", import.meta.url).href;
+  try {
+    const { libzmq } = await import(specifier);
+    return { transport: libzmq };
+  } catch (cause) {
+    if (cause instanceof TransportError) throw cause;
+    throw new ProgramError("Cannot use --transport libzmq: run with --allow-ffi --allow-read", { cause });
+  }
 }
 
 async function printKeys(json: boolean): Promise<void> {

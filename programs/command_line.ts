@@ -17,6 +17,7 @@ import {
   ListenError,
   MessageError,
   OptionError,
+  TransportError,
 } from "../errors.ts";
 import { VERSION } from "../version.ts";
 
@@ -57,7 +58,7 @@ export async function runProgram(program: Program, args: readonly string[] = Den
       error instanceof AddressError ||
       error instanceof MessageError;
     const isKnown = isUsage || error instanceof ProgramError || error instanceof ListenError ||
-      error instanceof ConnectionError || error instanceof HandshakeError;
+      error instanceof ConnectionError || error instanceof HandshakeError || error instanceof TransportError;
     if (!isKnown) throw error;
     complain(`${program.name}: ${error.message}${isUsage ? ` (see ${program.name} --help)` : ""}`);
     Deno.exitCode = isUsage ? 2 : 1;

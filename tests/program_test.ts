@@ -122,6 +122,7 @@ const WRONG: readonly (readonly string[])[] = [
   ["broker.ts", "--receive-port"],
   ["broker.ts", "argument"],
   ["broker.ts", "--public"],
+  ["broker.ts", "--transport", "pigeon"],
   ["client.ts"],
   ["client.ts", "shout"],
   ["client.ts", "listen"],
@@ -400,4 +401,24 @@ Deno.test("broker.ts --http serves messages of the bus over HTTP from the same p
 
   assert.equal(code, 0);
   assert.deepEqual(await (await waiting).json(), { message: '{"type":"subject","subject":119}' });
+});
+
+Deno.test("broker.ts --transport libzmq runs on libzmq, and without --allow-ffi says in one line what to do", async () => {
+  await using broker = new Program([
+    "--allow-ffi",
+    "--allow-read",
+    "broker.ts",
+    "--json",
+    "--transport",
+    "libzmq",
+  ], {
+    permission: "",
+  });
+  const { receiveAddress } = JSON.parse((await broker.line())!);
+  const sent = await run(["client.ts", "send", "--receive", receiveAddress, '{"type":"a"}']);
+  const refused = await run(["broker.ts", "--transport", "libzmq"]);
+
+  assert.deepEqual(sent, { code: 0, stdout: "", stderr: "" });
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^broker\.ts: .*--allow-ffi.*\n$/);
 });

@@ -11,6 +11,7 @@ export class MemoryBudget {
   #used = 0;
   #relieve: () => boolean = () => false;
 
+  /** For so many octets. */
   constructor(limit: number) {
     this.limit = limit;
   }
