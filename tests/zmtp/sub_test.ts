@@ -1,7 +1,7 @@
 /** SUB, against a publisher of which the test decides every octet: RFC 29 and what libzmq really does. */
 import assert from "node:assert/strict";
 import { Sub } from "../../zmtp/mod.ts";
-import { soon } from "../support/deadline.ts";
+import { soon, until } from "../support/deadline.ts";
 import { concat, type RawPeer } from "../support/raw_peer.ts";
 import { RawServer } from "../support/raw_server.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
@@ -148,4 +148,20 @@ Deno.test("Sub takes a topic of 200,000 octets", async () => {
   await using publisher = await server.welcome("PUB");
 
   assert.equal((await publisher.readOctets(9 + 10 + topic.length)).length, 9 + 10 + topic.length);
+});
+
+Deno.test("Sub is connected with the second PONG: libzmq may answer the first before it passes SUBSCRIBE on", async () => {
+  using server = new RawServer();
+  await using client = subAt(server.address);
+  client.sub.subscribe(octets.encode(""));
+  await using publisher = await server.welcome("PUB");
+  const pong = octets.encode("\x04\x05\x04PONG");
+  await said(publisher);
+
+  await publisher.write(pong);
+  assert.deepEqual(await said(publisher), [], "a second PING");
+  assert.equal(client.sub.isConnected, false);
+  await publisher.write(pong);
+
+  await until(() => client.sub.isConnected, "the connection");
 });
