@@ -47,6 +47,11 @@ export interface HandlerStats {
     /** Rounds that took at most the bound of the same index in {@linkcode FAN_OUT_BOUNDS}. */
     readonly buckets: readonly number[];
   };
+  /**
+   * WebSockets that were closed by us and whose reader has not taken that in. Deno cannot end them by force, so they count
+   * towards `maxWaiters` until they are gone.
+   */
+  readonly lingering: number;
   /** How often {@linkcode serveGateway} began to listen again after a fault. */
   readonly listenRestarts: number;
   /** Is it stopping? */
@@ -78,6 +83,8 @@ export class Counters {
   };
   /** From socket to socket. */
   relayed = 0;
+  /** Closed by us, not gone yet. */
+  lingering = 0;
   /** After a fault. */
   listenRestarts = 0;
   /** By transport. */
@@ -137,6 +144,7 @@ export class Counters {
       slowClientsCut: this.slowClientsCut,
       gaps: this.gaps,
       fanOut: this.#fanOut,
+      lingering: this.lingering,
       listenRestarts: this.listenRestarts,
       isDraining,
     });

@@ -167,10 +167,12 @@ export class Gate {
 
   /** Throws when the house is full. */
   requireRoom(): void {
-    if (this.#waiting.size < this.settings.maxWaiters) return;
+    const { lingering } = this.counters;
+    if (this.#waiting.size + lingering < this.settings.maxWaiters) return;
     throw unavailable(
       "too-many-waiters",
-      `Cannot wait: ${this.#waiting.size} clients wait already, limit is ${this.settings.maxWaiters}`,
+      `Cannot wait: ${this.#waiting.size} clients wait already and ${lingering} connections are about to end, ` +
+        `limit is ${this.settings.maxWaiters}`,
       { limit: this.settings.maxWaiters },
     );
   }

@@ -98,6 +98,9 @@ export function formatMetrics(gate: Gate): string {
   ]]);
   add("braviz_http_draining", "gauge", "Is the gateway stopping.", [[{}, Number(stats.isDraining)]]);
 
+  add("braviz_http_lingering_sockets", "gauge", "WebSockets that we closed and that are not gone yet.", [
+    [{}, stats.lingering],
+  ]);
   add("braviz_http_listen_restarts_total", "counter", "How often listening began again after a fault.", [[
     {},
     stats.listenRestarts,

@@ -90,6 +90,7 @@ class BusSocket implements Waiting {
   readonly #remote: string;
   #seq: number;
   #isOpen = false;
+  #isLingering = false;
   #catchUp: ReturnType<typeof setTimeout> | undefined;
   #stalledSince: number | undefined;
   #lastBuffered = 0;
@@ -135,8 +136,9 @@ class BusSocket implements Waiting {
   }
 
   #handleOpen(): void {
-    if (!this.#gate.isDraining) this.#isOpen = true;
-    else return this.drain();
+    // Closed before it was open: then it had no way to tell.
+    if (this.#isLingering) return this.#socket.close(GOING_AWAY, "the gateway is stopping");
+    this.#isOpen = true;
     const { hub, counters } = this.#gate;
     hub.relays.add(this.#handleRelay);
     counters.countGap(this.#place.missed);
@@ -260,7 +262,10 @@ class BusSocket implements Waiting {
   };
 
   #close(code: number, reason: string): void {
-    this.#finish();
+    if (!this.#finish()) return;
+    // Its slot stays taken until it is really gone: a reader that does not read does not take in a close frame either.
+    this.#isLingering = true;
+    this.#gate.counters.lingering += 1;
     // It may be on its way out already, or not open yet.
     try {
       this.#socket.close(code, reason);
@@ -271,6 +276,9 @@ class BusSocket implements Waiting {
 
   #handleGone(): void {
     if (this.#finish()) this.#gate.counters.gone.websocket += 1;
+    if (!this.#isLingering) return;
+    this.#isLingering = false;
+    this.#gate.counters.lingering -= 1;
   }
 
   #finish(): boolean {

@@ -138,9 +138,9 @@ for (const frame of ["{}", '{"publish":{},"id":{}}', "[]", "x", '{"publish":{}']
   });
 }
 
-Deno.test("WebSocket: a reader that does not read is cut", async () => {
+Deno.test("WebSocket: a reader that does not read is cut, and takes up room until it is gone", async () => {
   const client = FakeClient.connected({ historyMessages: 50 });
-  await using gateway = serveGateway(client, { port: 0, maxQueuedBytes: 100_000, ...quiet });
+  await using gateway = serveGateway(client, { port: 0, maxQueuedBytes: 100_000, maxWaiters: 1, ...quiet });
   using lazy = await RawConnection.open(gateway.port);
   await lazy.write(
     requestText("GET", "/messages/ws", [
@@ -159,6 +159,14 @@ Deno.test("WebSocket: a reader that does not read is cut", async () => {
     assert.ok(n < 5000, "not cut after 250 MB");
   }
   assert.equal(gateway.stats().slowClientsCut.websocket, 1);
+  assert.equal(gateway.stats().lingering, 1);
+  const poll = `${gateway.url}/messages/longpoll?timeout=0.01`;
+  const refused = await fetch(poll);
+  assert.equal((await refused.json()).code, "too-many-waiters");
+  lazy[Symbol.dispose]();
+  await until(() => gateway.stats().lingering === 0, "the end of the connection");
+  const { status } = await fetch(poll);
+  assert.equal(status, 204);
 });
 
 Deno.test("WebSocket: a client that goes without a word is noticed", async () => {
