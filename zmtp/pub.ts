@@ -14,7 +14,8 @@ import { Outbox, type QueueLimit } from "./outbox.ts";
 import { listenStats } from "./pull.ts";
 import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { type Clock, Link, type LinkHandler, Listener, SMALL_READ_BYTES } from "./tcp.ts";
+import { Link, type LinkHandler, SMALL_READ_BYTES } from "./link.ts";
+import { type Clock, Listener } from "./tcp.ts";
 import type { PubOptions, PubSocket, PubStats, SubscriberStats } from "./transport.ts";
 import { MAX_COMMAND_BYTES } from "./wire.ts";
 

@@ -10,7 +10,8 @@ import { Outbox } from "./outbox.ts";
 import { decider } from "./authorize.ts";
 import { listenSecurity } from "./security.ts";
 import type { SubscriptionChange } from "./command.ts";
-import { type Clock, Link, type LinkHandler, Listener } from "./tcp.ts";
+import { Link, type LinkHandler } from "./link.ts";
+import { type Clock, Listener } from "./tcp.ts";
 import type { ListenStats, MessageHandler, PullOptions, PullSocket } from "./transport.ts";
 
 /**

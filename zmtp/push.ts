@@ -9,7 +9,8 @@ import { socketTypeMetadata } from "./command.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { Outbox } from "./outbox.ts";
 import { dialSecurity, type Security } from "./security.ts";
-import { Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
+import { Link, type LinkHandler } from "./link.ts";
+import { Dialer, type DialerHandler } from "./tcp.ts";
 import type { PushHandler, PushOptions, PushSocket } from "./transport.ts";
 
 /**

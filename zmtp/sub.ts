@@ -8,7 +8,8 @@ import { parseEndpoint } from "./endpoint.ts";
 import { Outbox } from "./outbox.ts";
 import { dialSecurity, type Security } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { Dialer, type DialerHandler, Link, type LinkHandler } from "./tcp.ts";
+import { Link, type LinkHandler } from "./link.ts";
+import { Dialer, type DialerHandler } from "./tcp.ts";
 import type { ConnectionHandler, MessageHandler, SubOptions, SubSocket } from "./transport.ts";
 
 /** Gives each octet a character of its own, which is all that a key needs. */

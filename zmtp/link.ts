@@ -1,0 +1,347 @@
+/**
+ * A link: one connection with its session and its outbox, one loop that reads and one that writes. It sees the socket as four
+ * methods and the time as a number, so it names neither Deno nor a timer.
+ *
+ * @module
+ */
+import { ClosedError, ConnectionError } from "../errors.ts";
+import type { Decision } from "./authorize.ts";
+import type { MessageBox } from "./mechanism.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
+import type { Outbox } from "./outbox.ts";
+import { Session, type SessionFault, type SessionHandler, type SessionOptions } from "./session.ts";
+import { LARGE_READ_BYTES } from "./wire.ts";
+
+/** A read buffer starts like this and grows when a read fills it: an idle connection costs 4 KiB, not 256. */
+export const SMALL_READ_BYTES: number = 4 * 1024;
+/** So many times larger is the next buffer: 4, 32, 256 KiB. */
+const READ_GROWTH = 8;
+/** So many reads that a small buffer would have held bring the small one back. */
+const SMALL_READS_TO_SHRINK = 16;
+/** After the last octet is written we wait so long for the peer's end: closing at once may destroy what is under way. */
+export const LEAVE_TIMEOUT_MS = 1000;
+
+/** What a link needs of a TCP connection; Deno's is one. */
+export interface Connection extends Disposable {
+  /** Where the peer is. */
+  readonly remoteAddr: { readonly hostname: string; readonly port: number };
+  /** Reads into the buffer; null at the end. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Writes a part of the octets, or all, and says how many. */
+  write(octets: Uint8Array): Promise<number>;
+  /** Tells the peer that nothing more will come. */
+  closeWrite(): Promise<void>;
+  /** Small writes leave at once. */
+  setNoDelay(noDelay?: boolean): void;
+}
+
+/** What looks at the deadlines of links. */
+export interface LinkClock {
+  /** Milliseconds from an arbitrary start; never goes back. */
+  now(): number;
+  /** A link whose deadlines count from now on. */
+  add(link: Link): void;
+  /** A link that is gone. */
+  remove(link: Link): void;
+  /** Some link's deadline may have come nearer. */
+  expect(due: number): void;
+}
+
+/** Takes what a link finds out. */
+export interface LinkHandler extends SessionHandler {
+  /** All events of one read have been handed over: now is the time to send on what they brought. */
+  handleTurnEnd(): void;
+  /** Messages of the outbox have been handed to the operating system. */
+  handleWritten(messages: number): void;
+  /** The link is of no more use. Called once, at once; the socket may take a moment longer to close. */
+  handleEnd(reason: Error): void;
+}
+
+/** Options of a link. */
+export interface LinkOptions extends Omit<SessionOptions, "decides"> {
+  /** Octets of one read at most. @default 256 KiB */
+  readonly maxReadBytes?: number;
+  /** Decides about the peer at the end of the handshake; must not reject. Meanwhile the connection is not read. */
+  readonly decide?:
+    | ((peer: { readonly session: Session; readonly hostname: string }) => Promise<Decision>)
+    | undefined;
+}
+
+/** One connection with its session, its outbox and its two loops. */
+export class Link {
+  /** The peer's address as `host:port`. */
+  readonly remoteAddress: string;
+  /** The protocol's state. */
+  readonly session: Session;
+  /** What waits to be written, once the session is ready. */
+  readonly outbox: Outbox;
+  readonly #conn: Connection;
+  readonly #handler: LinkHandler;
+  readonly #clock: LinkClock;
+  readonly #decide: LinkOptions["decide"];
+  readonly #memory: MemoryBudget | undefined;
+  readonly #maxReadBytes: number;
+  readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Resolves when the handshake is over, well or not. */
+  readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers();
+  #isSettled = false;
+  #reading: Promise<void> | undefined;
+  #writing: Promise<void> | undefined;
+  /** Apart from `#writing`, since a loop that finds nothing to write is over before its promise is known. */
+  #isWriting = false;
+  #idleWaiters: (() => void)[] = [];
+  /** Octets of what the outbox gave that are written; in their boxes where there is `#sealed`. */
+  #writtenOctets = 0;
+  /** What is being written under CURVE: frames as the outbox gave them, and how many octets their boxes have. */
+  #sealed: { readonly frames: Uint8Array; readonly size: number } | undefined;
+  #hasEnded = false;
+  #isClosed = false;
+  /** When an ending link closes its socket at the latest. */
+  #leaveBy = Infinity;
+
+  constructor(
+    conn: Connection,
+    options: LinkOptions,
+    outbox: Outbox,
+    handler: LinkHandler,
+    clock: LinkClock,
+  ) {
+    this.#conn = conn;
+    this.#handler = handler;
+    this.#clock = clock;
+    this.outbox = outbox;
+    this.#decide = options.decide;
+    this.#memory = options.memory;
+    this.#maxReadBytes = options.maxReadBytes ?? LARGE_READ_BYTES;
+    this.session = new Session({ ...options, decides: options.decide !== undefined }, handler, clock.now());
+    const { hostname, port } = conn.remoteAddr;
+    this.remoteAddress = hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  }
+
+  /** Starts both loops. */
+  start(): void {
+    // Off by default in Deno, always on in libzmq: without it two small writes in a row take 40 ms.
+    this.#conn.setNoDelay(true);
+    this.#clock.add(this);
+    this.#reading = this.#read();
+    this.wake();
+  }
+
+  /** Resolves when the socket is closed and both loops have ended. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  /** Resolves when the handshake is over, well or not. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  /** Octets that the outbox gave and that were written before the link was gone. */
+  get writtenOctets(): number {
+    const { box } = this.session;
+    if (box === undefined || this.#sealed === undefined) return this.#writtenOctets;
+    return box.plainOffset(this.#sealed.frames, this.#writtenOctets);
+  }
+
+  /** See {@linkcode Session.deadline}. */
+  get deadline(): number {
+    return this.#hasEnded ? this.#leaveBy : this.session.deadline;
+  }
+
+  /** Something may have to be written. */
+  wake(): void {
+    if (this.#isWriting || this.#isClosed) return;
+    this.#isWriting = true;
+    this.#writing = this.#write();
+  }
+
+  /** Resolves when everything that waits is written, or the link has ended. */
+  drained(): Promise<void> {
+    if (this.#hasEnded || (this.outbox.isEmpty && !this.#isWriting)) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Lets time pass. */
+  tick(now: number): void {
+    if (now >= this.#leaveBy) return this.#close();
+    if (this.#hasEnded) return;
+    const fault = this.session.tick(now);
+    if (fault !== undefined) this.#leave(fault);
+    else if (this.session.hasOutput) this.wake();
+  }
+
+  /** Ends the link politely: what is being written and what the session has to say goes out, then the peer hears the end. */
+  leave(): void {
+    this.#leave(new ClosedError("Cannot use connection: it was closed"));
+  }
+
+  /** Ends the link at once. */
+  abort(): void {
+    this.#end(new ClosedError("Cannot use connection: it was closed"));
+    this.#close();
+  }
+
+  async #read(): Promise<void> {
+    const buffer = await this.#readAll();
+    this.#giveBuffer(buffer);
+    this.#close();
+  }
+
+  /** Reads to the end of the connection. Returns its last buffer. */
+  async #readAll(): Promise<Uint8Array> {
+    let buffer = new Uint8Array(SMALL_READ_BYTES);
+    let smallReads = 0;
+    while (true) {
+      let size: number | null;
+      try {
+        size = await this.#conn.read(buffer);
+      } catch (cause) {
+        this.#end(
+          new ConnectionError("connection-lost", `Cannot read from ${this.remoteAddress}`, { cause }),
+        );
+        return buffer;
+      }
+      if (size === null) {
+        const { hangUpHint } = this.session;
+        const why = hangUpHint === undefined ? "" : ` in the middle of the handshake; ${hangUpHint}`;
+        this.#end(
+          new ConnectionError("peer-closed", `Cannot keep connection: ${this.remoteAddress} closed it${why}`),
+        );
+        return buffer;
+      }
+      if (this.#hasEnded) continue; // Read and drop until the peer's end, so that it sees our last words.
+      let fault = this.session.receive(
+        size === buffer.length ? buffer : buffer.subarray(0, size),
+        this.#clock.now(),
+      );
+      if (this.session.isUndecided) {
+        fault = await this.#awaitDecision();
+        if (this.#hasEnded) continue;
+      }
+      this.#handler.handleTurnEnd();
+      if (!this.#isSettled && this.session.state === "ready") this.#settle();
+      if (fault !== undefined) {
+        this.#leave(fault);
+        continue;
+      }
+      if (this.session.hasOutput || !this.outbox.isEmpty) this.wake();
+      this.#clock.expect(this.session.deadline);
+      if (size > SMALL_READ_BYTES) smallReads = 0;
+      if (size === buffer.length) buffer = this.#largerBuffer(buffer);
+      else if (buffer.length > SMALL_READ_BYTES && ++smallReads >= SMALL_READS_TO_SHRINK) {
+        this.#giveBuffer(buffer);
+        buffer = new Uint8Array(SMALL_READ_BYTES);
+        smallReads = 0;
+      }
+    }
+  }
+
+  /** The buffer for the next read, when one was filled; the same where memory is short. */
+  #largerBuffer(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const size = Math.min(this.#maxReadBytes, READ_GROWTH * buffer.length);
+    if (size === buffer.length || this.#memory?.takeSpare(size) === false) return buffer;
+    this.#giveBuffer(buffer);
+    return new Uint8Array(size);
+  }
+
+  #giveBuffer({ length }: Uint8Array): void {
+    if (length > SMALL_READ_BYTES) this.#memory?.give(length);
+  }
+
+  /** Reading pauses here, so that an undecided peer cannot make us store anything. */
+  async #awaitDecision(): Promise<SessionFault | undefined> {
+    const { hostname } = this.#conn.remoteAddr;
+    // The deadline of the handshake ends a decision that never comes.
+    const decision = await Promise.race([
+      this.#decide!({ session: this.session, hostname }),
+      this.#settled.promise,
+    ]);
+    if (decision === undefined) return undefined;
+    return this.session.decide(decision, this.#clock.now());
+  }
+
+  #settle(): void {
+    this.#isSettled = true;
+    this.#settled.resolve();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      while (true) {
+        const words = this.session.takeOutput();
+        if (words !== undefined) {
+          for (let at = 0; at < words.length;) at += await this.#conn.write(words.subarray(at));
+          continue;
+        }
+        const frames = this.#hasEnded || this.session.state !== "ready" ? undefined : this.outbox.take();
+        if (frames === undefined) break;
+        this.#writtenOctets = 0;
+        const { box } = this.session;
+        const octets = box === undefined ? frames : this.#seal(box, frames);
+        // A write may take a part only.
+        while (this.#writtenOctets < octets.length) {
+          const rest = this.#writtenOctets === 0 ? octets : octets.subarray(this.#writtenOctets);
+          this.#writtenOctets += await this.#conn.write(rest);
+        }
+        this.#writtenOctets = 0;
+        if (this.#sealed !== undefined) this.#forgetSealed();
+        this.#handler.handleWritten(this.outbox.written());
+      }
+      if (this.#hasEnded && !this.#isClosed) await this.#conn.closeWrite();
+    } catch (cause) {
+      this.#end(new ConnectionError("connection-lost", `Cannot write to ${this.remoteAddress}`, { cause }));
+      this.#close();
+    } finally {
+      this.#isWriting = false;
+      if (this.outbox.isEmpty) this.#tellIdle();
+    }
+  }
+
+  /** Only now, since the nonces must rise in the order in which everything is written. */
+  #seal(box: MessageBox, frames: Uint8Array): Uint8Array {
+    const octets = box.seal(frames);
+    this.#memory?.force(octets.length);
+    this.#sealed = { frames, size: octets.length };
+    return octets;
+  }
+
+  #forgetSealed(): void {
+    this.#memory?.give(this.#sealed!.size);
+    this.#sealed = undefined;
+  }
+
+  #tellIdle(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+
+  #leave(reason: Error): void {
+    this.#end(reason);
+    if (this.#isClosed || this.#leaveBy !== Infinity) return;
+    this.#leaveBy = this.#clock.now() + LEAVE_TIMEOUT_MS;
+    this.#clock.expect(this.#leaveBy);
+    this.wake();
+  }
+
+  #end(reason: Error): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#settle();
+    this.#tellIdle();
+    this.#handler.handleEnd(reason);
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#clock.remove(this);
+    this.#conn[Symbol.dispose]();
+    // The loops end by themselves now; what they do last decides what is put back into the queue.
+    void Promise.allSettled([this.#reading, this.#writing]).then(() => {
+      this.session.forget();
+      this.#gone.resolve();
+      // The owner asks for `writtenOctets` when it hears that the link is gone.
+      if (this.#sealed !== undefined) this.#memory?.give(this.#sealed.size);
+    });
+  }
+}
