@@ -153,10 +153,12 @@ async function serveWeb(
   port: number,
   curve: CurveClientOptions | undefined,
 ): Promise<Web> {
-  const [{ serveGateway }, { PassiveMessageClient }] = await Promise.all([
+  const [{ serveGateway }, { PassiveMessageClient }, { muteAbortWarning }] = await Promise.all([
     import("../http.ts"),
     import("../client.ts"),
+    import("../http/abort_warning.ts"),
   ]);
+  muteAbortWarning();
   const client = new PassiveMessageClient({
     serverBroadcast: here(broadcastAddress),
     serverReceive: here(receiveAddress),
