@@ -10,7 +10,7 @@ import { parseEndpoint } from "./endpoint.ts";
 import { Outbox } from "./outbox.ts";
 import { dialSecurity, type Security } from "./security.ts";
 import { Link, type LinkHandler } from "./link.ts";
-import { Dialer, type DialerHandler } from "./tcp.ts";
+import { atTurnEnd, Dialer, type DialerHandler } from "./tcp.ts";
 import type { PushHandler, PushOptions, PushSocket } from "./transport.ts";
 
 /**
@@ -71,11 +71,11 @@ export class Push implements PushSocket {
     return this.#dialer.close();
   }
 
-  /** What is sent in the same turn leaves in one write. */
+  /** What is sent in the same turn of the event loop leaves in one write: the answers to thirty requests, say. */
   #scheduleWake(): void {
     if (this.#isWakeScheduled) return;
     this.#isWakeScheduled = true;
-    queueMicrotask(() => {
+    atTurnEnd(() => {
       this.#isWakeScheduled = false;
       this.#dialer.link?.wake();
     });

@@ -432,6 +432,11 @@ async function connect(endpoint: Endpoint, stop: AbortSignal): Promise<Deno.TcpC
   }
 }
 
+/** Calls back when everything that is due in this turn of the event loop is done; a microtask comes after each part of it. */
+export function atTurnEnd(callback: () => void): void {
+  setImmediate(callback);
+}
+
 /** Resolves when the promise does, or after the time; never rejects for the time. */
 export async function withTimeout(promise: Promise<unknown>, ms: number): Promise<void> {
   const stop = new AbortController();
