@@ -24,6 +24,13 @@ function subscribers(server: MessageServer): number {
   return server.stats().subscribers!.subscribers.filter(({ topics }) => topics > 0).length;
 }
 
+/** The first value that a condition gives. */
+async function seen<T>(look: () => T | undefined): Promise<T> {
+  let value: T | undefined;
+  await until(() => (value = look()) !== undefined, "a value");
+  return value!;
+}
+
 function message(text: string): Uint8Array {
   return encodeFrame(octets.encode(text), 0);
 }
@@ -432,6 +439,22 @@ Deno.test("MessageServer gives all memory back when everybody has gone", async (
 
   // One block stays for what comes next.
   assert.ok(server.stats().memory!.usedBytes <= 200_000, String(server.stats().memory!.usedBytes));
+});
+
+Deno.test("MessageServer counts frames that mean nothing, of subscribers and of senders", async () => {
+  await using server = new MessageServer();
+  await using sub = await RawPeer.join(server.broadcastAddress, "SUB");
+  await using push = await RawPeer.join(server.receiveAddress, "PUSH");
+
+  await sub.send('{"type":"data at the wrong address"}');
+  await push.write(everything);
+  const { senders, subscribers } = await seen(() => {
+    const { senders, subscribers } = server.stats();
+    return senders!.meaninglessFrames + subscribers!.meaninglessFrames === 2 ? server.stats() : undefined;
+  });
+
+  assert.equal(senders!.meaninglessFrames, 1);
+  assert.equal(subscribers!.meaninglessFrames, 1);
 });
 
 Deno.test("MessageServer.close() lets a subscriber take what waits for it", async () => {

@@ -9,6 +9,8 @@ import { ConnectionError, HandshakeError, ProtocolError } from "../errors.ts";
 export class FaultCounter {
   /** Handshakes that came to a good end. */
   accepted = 0;
+  /** Frames that meant nothing to our role. */
+  noise = 0;
   readonly #byCode: Map<string, number> = new Map();
 
   /** Counts an end. */

@@ -120,8 +120,14 @@ export class Link {
 
   /** Starts both loops. */
   start(): void {
-    // Off by default in Deno, always on in libzmq: without it two small writes in a row take 40 ms.
-    this.#conn.setNoDelay(true);
+    try {
+      // Off by default in Deno, always on in libzmq: without it two small writes in a row take 40 ms.
+      this.#conn.setNoDelay(true);
+    } catch (cause) {
+      // Some systems refuse it for a connection that the peer has reset already.
+      this.#end(new ConnectionError("connection-lost", `Cannot use ${this.remoteAddress}`, { cause }));
+      return this.#close();
+    }
     this.#clock.add(this);
     this.#reading = this.#read();
     this.wake();

@@ -196,6 +196,10 @@ class Subscriber implements LinkHandler {
     this.#membership.join();
   }
 
+  handleNoise(): void {
+    this.#faults.noise++;
+  }
+
   handleSubscription({ subscribe, topic }: SubscriptionChange): void {
     if (subscribe) this.subscriptions.add(topic);
     else this.subscriptions.remove(topic);

@@ -69,6 +69,7 @@ export function listenStats(listener: Listener, faults: FaultCounter): ListenSta
     refusedConnections: listener.refused,
     refusedHandshakes: listener.refusedHandshakes,
     failedAccepts: listener.failed,
+    meaninglessFrames: faults.noise,
     faults: faults.byCode(),
   };
 }
@@ -91,6 +92,10 @@ class PullPeer implements LinkHandler {
 
   handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
     this.#handler.handleMessage(bytes, start, bodyStart, end);
+  }
+
+  handleNoise(): void {
+    this.#faults.noise++;
   }
 
   handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {

@@ -76,6 +76,8 @@ export interface SessionHandler {
   handleSubscription(change: SubscriptionChange): void;
   /** The answer to a PING of ours. */
   handlePong(): void;
+  /** A frame that means nothing to our role. It was dropped. */
+  handleNoise?(): void;
 }
 
 /** Options of a session. */
@@ -511,6 +513,7 @@ export class Session {
 
   #drop(): void {
     this.#dropped++;
+    this.#handler.handleNoise?.();
     if (this.#now - this.#noiseSince >= 1000) {
       this.#noiseSince = this.#now;
       this.#noise = 0;

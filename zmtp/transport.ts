@@ -48,6 +48,11 @@ export interface CurveServerOptions {
   readonly secretKey: CurveKey;
   /** The public key; need not be given, but is compared when it is. */
   readonly publicKey?: CurveKey | undefined;
+  /**
+   * What encrypts: `npm:@noble/ciphers`, small and all TypeScript; or `npm:libsodium-wrappers`, several times as fast for short
+   * messages. Both speak with everyone. Our own engine only. @default "noble"
+   */
+  readonly library?: "noble" | "libsodium" | undefined;
 }
 
 /** What a socket that dials needs for CURVE. */
@@ -58,6 +63,8 @@ export interface CurveClientOptions {
   readonly secretKey?: CurveKey | undefined;
   /** Our public key; need not be given, but is compared when it is. */
   readonly publicKey?: CurveKey | undefined;
+  /** What encrypts, as {@linkcode CurveServerOptions.library}; the two sides need not agree. @default "noble" */
+  readonly library?: "noble" | "libsodium" | undefined;
 }
 
 /** Who wants to join. */
@@ -149,6 +156,8 @@ export interface ListenStats {
   readonly refusedHandshakes: number;
   /** Connections that the operating system could not give us. */
   readonly failedAccepts: number;
+  /** Frames that mean nothing to the role, such as data from a subscriber; they were dropped. */
+  readonly meaninglessFrames: number;
   /** Connections that ended for a fault of the peer, by the error's code. */
   readonly faults: Readonly<Record<string, number>>;
 }

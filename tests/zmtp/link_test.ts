@@ -1,0 +1,201 @@
+/** One connection's two loops, over a socket that is no socket. */
+import assert from "node:assert/strict";
+import { ConnectionError } from "../../errors.ts";
+import { encodeReady, socketTypeMetadata } from "../../zmtp/command.ts";
+import { encodeTextFrame } from "../../zmtp/frame.ts";
+import { encodeGreeting } from "../../zmtp/greeting.ts";
+import { type Connection, Link, type LinkClock, type LinkHandler } from "../../zmtp/link.ts";
+import { NullMechanism } from "../../zmtp/null.ts";
+import { Outbox } from "../../zmtp/outbox.ts";
+import { concat, coreTest } from "./core_test_support.ts";
+
+/** A peer in memory: says what it is told, takes as much at once as it is told. */
+class FakeConnection implements Connection {
+  readonly remoteAddr = { hostname: "127.0.0.1", port: 1 };
+  readonly written: number[] = [];
+  isHalfClosed = false;
+  refusesNoDelay = false;
+  /** Octets of each write at most; the writes fail when it runs out. */
+  bites: number[] = [];
+  readonly #incoming: Uint8Array[] = [];
+  #waiting: PromiseWithResolvers<number | null> & { buffer: Uint8Array } | undefined;
+  isClosed = false;
+
+  say(octets: Uint8Array): void {
+    this.#incoming.push(octets);
+    this.#serve();
+  }
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    this.#waiting = { ...Promise.withResolvers<number | null>(), buffer };
+    this.#serve();
+    return this.#waiting?.promise ?? Promise.resolve(null);
+  }
+
+  write(octets: Uint8Array): Promise<number> {
+    const bite = this.bites.length === 0 ? octets.length : Math.min(octets.length, this.bites.shift()!);
+    if (bite === 0) return Promise.reject(new Deno.errors.BrokenPipe("the peer is gone"));
+    this.written.push(...octets.subarray(0, bite));
+    return Promise.resolve(bite);
+  }
+
+  closeWrite(): Promise<void> {
+    this.isHalfClosed = true;
+    return Promise.resolve();
+  }
+
+  setNoDelay(): void {
+    if (this.refusesNoDelay) throw new Error("EINVAL");
+  }
+
+  [Symbol.dispose](): void {
+    this.isClosed = true;
+    this.#waiting?.reject(new Deno.errors.Interrupted("closed"));
+    this.#waiting = undefined;
+  }
+
+  #serve(): void {
+    const waiting = this.#waiting;
+    const next = this.#incoming.shift();
+    if (waiting === undefined || next === undefined) {
+      if (next !== undefined) this.#incoming.unshift(next);
+      return;
+    }
+    waiting.buffer.set(next);
+    waiting.resolve(next.length);
+  }
+}
+
+/** Time stands still unless a test moves it. */
+class FakeClock implements LinkClock {
+  time = 0;
+  now(): number {
+    return this.time;
+  }
+  add(): void {}
+  remove(): void {}
+  expect(): void {}
+}
+
+function linkOver(conn: FakeConnection): {
+  link: Link;
+  outbox: Outbox;
+  clock: FakeClock;
+  ended: Error[];
+  ready: Promise<void>;
+  done: number[];
+} {
+  const [ended, done]: [Error[], number[]] = [[], []];
+  const ready = Promise.withResolvers<void>();
+  const handler: LinkHandler = {
+    handleReady: () => ready.resolve(),
+    handleWritten: (messages) => done.push(messages),
+    handleEnd: (reason) => ended.push(reason),
+    handleMessage: () => {},
+    handleUnfit: () => {},
+    handleSubscription: () => {},
+    handlePong: () => {},
+    handleTurnEnd: () => {},
+  };
+  const outbox = new Outbox({ messages: 10, bytes: 1000 });
+  const clock = new FakeClock();
+  const mechanism = new NullMechanism(socketTypeMetadata("PUSH"), false);
+  const link = new Link(conn, { socketType: "PUSH", mechanism }, outbox, handler, clock);
+  return { link, outbox, clock, ended, ready: ready.promise, done };
+}
+
+const GREETED = concat(encodeGreeting("NULL"), encodeReady(socketTypeMetadata("PULL")));
+
+function push(outbox: Outbox, text: string): Uint8Array {
+  const frame = encodeTextFrame(text);
+  outbox.push(frame, 0, frame.length, 1);
+  return frame;
+}
+
+coreTest("Link writes the rest when a write takes a part only", async () => {
+  const conn = new FakeConnection();
+  const { link, outbox, ready, done } = linkOver(conn);
+  link.start();
+  conn.say(GREETED);
+  await ready;
+  await link.drained();
+  conn.written.length = 0;
+  conn.bites = [1, 2, 3];
+  const frame = push(outbox, "a message");
+
+  link.wake();
+  await link.drained();
+
+  assert.deepEqual(Uint8Array.from(conn.written), frame);
+  assert.deepEqual(done, [1]);
+  link.abort();
+  await link.gone;
+});
+
+coreTest(
+  "Link says how far it got when a write fails, so that the outbox can put the rest back",
+  async () => {
+    const conn = new FakeConnection();
+    const { link, outbox, ready, ended } = linkOver(conn);
+    link.start();
+    conn.say(GREETED);
+    await ready;
+    await link.drained();
+    conn.bites = [5, 0];
+    push(outbox, "a message");
+
+    link.wake();
+    await link.gone;
+
+    assert.equal(link.writtenOctets, 5);
+    assert.deepEqual(outbox.putBack(link.writtenOctets), { written: 0, lost: 1 });
+    assert.equal(ended.length, 1);
+    assert.ok(ended[0] instanceof ConnectionError && ended[0].code === "connection-lost");
+  },
+);
+
+coreTest("Link ends politely: the peer hears the end, and what it still says is dropped", async () => {
+  const conn = new FakeConnection();
+  const { link, ready, clock, ended } = linkOver(conn);
+  link.start();
+  conn.say(GREETED);
+  await ready;
+
+  link.leave();
+  await link.drained();
+  await Promise.resolve();
+  assert.equal(conn.isHalfClosed, true);
+  assert.equal(conn.isClosed, false);
+  clock.time = 2000;
+  link.tick(clock.time);
+  await link.gone;
+
+  assert.equal(conn.isClosed, true);
+  assert.equal(ended.length, 1);
+});
+
+coreTest("Link over a connection that was reset before it began ends, and nothing else does", async () => {
+  const conn = new FakeConnection();
+  conn.refusesNoDelay = true;
+  const { link, ended } = linkOver(conn);
+
+  link.start();
+  await link.gone;
+
+  assert.equal(conn.isClosed, true);
+  assert.ok(ended[0] instanceof ConnectionError && ended[0].code === "connection-lost");
+});
+
+coreTest("Link ends at the deadline of its handshake", async () => {
+  const conn = new FakeConnection();
+  const { link, clock, ended } = linkOver(conn);
+  link.start();
+
+  clock.time = 10_000;
+  link.tick(clock.time);
+  clock.time = 12_000;
+  link.tick(clock.time);
+  await link.gone;
+
+  assert.match(ended[0]!.message, /handshake/);
+});
