@@ -1,13 +1,9 @@
 /**
- * The cryptography that CURVE stands on, behind one small interface, so that another library can take the place of the default
- * one. That is `npm:@noble/ciphers`, pure TypeScript, loaded only when CURVE is used, for the boxes of the handshake. The boxes of
- * messages, which come by the million, are made by code of our own, and X25519 is Deno's.
+ * The cryptography that CURVE stands on, behind one small interface, so that one library can take the place of another. Nothing of
+ * it is written here: what makes and opens boxes comes from npm (`crypto_library.ts` chooses), X25519 from Deno.
  *
  * @module
  */
-import { HandshakeError } from "../errors.ts";
-import { SalsaCipher } from "./salsa_cipher.ts";
-import { publicKeyOf, sharedSecret } from "./x25519.ts";
 
 /** Octets of a key, secret or public. */
 export const KEY_SIZE = 32;
@@ -48,10 +44,7 @@ export interface Cryptography {
 
 /** Seals and opens boxes whose nonces differ in their last eight octets only, a number given as two halves. */
 export interface MessageCipher {
-  /**
-   * Seals `bytes[start, end)` where it lies. The tag comes into the 16 octets in front; the 16 octets in front of those are
-   * overwritten as well.
-   */
+  /** Seals `bytes[start, end)` where it lies. The tag comes into the 16 octets in front. */
   seal(bytes: Uint8Array, start: number, end: number, nonceHigh: number, nonceLow: number): void;
   /**
    * Opens the box `bytes[start, end)`, tag first, and writes its content into `into` from `at` on. Returns false, and writes
@@ -70,98 +63,15 @@ export interface MessageCipher {
   forget(): void;
 }
 
-// A version in full: a module that is imported from a URL has no import map and no lock file of ours.
-const SALSA = "npm:@noble/ciphers@2.4.0/salsa.js";
-
-let loading: Promise<Cryptography> | undefined;
-
-/**
- * Loads the default library, once. A failed attempt is forgotten, so that it can be tried again.
- *
- * @throws {HandshakeError} `crypto-unavailable`: npm cannot be reached and the packages are not in Deno's cache.
- */
-export function loadCryptography(): Promise<Cryptography> {
-  return loading ??= load().catch((error: unknown) => {
-    loading = undefined;
-    throw error;
-  });
+/** Writes the last eight octets of a nonce. */
+export function writeNonceEnd(nonce: Uint8Array, at: number, high: number, low: number): void {
+  writeUint32(nonce, at, high);
+  writeUint32(nonce, at + 4, low);
 }
 
-async function load(): Promise<Cryptography> {
-  // Not a literal: Deno would fetch the package when the program starts, for all who never use CURVE.
-  const ciphers = SALSA;
-  try {
-    return new Noble(await import(ciphers) as NobleSalsa);
-  } catch (cause) {
-    throw new HandshakeError(
-      "crypto-unavailable",
-      `Cannot use CURVE: its cryptography cannot be loaded; run "deno cache ${ciphers}" where npm can be reached`,
-      { cause },
-    );
-  }
-}
-
-/** What we use of `@noble/ciphers/salsa.js`. */
-interface NobleSalsa {
-  hsalsa(sigma: Uint32Array, key: Uint32Array, nonce: Uint32Array, out: Uint32Array): void;
-  xsalsa20poly1305(key: Uint8Array, nonce: Uint8Array): {
-    encrypt(content: Uint8Array, output?: Uint8Array): Uint8Array;
-    decrypt(box: Uint8Array, output?: Uint8Array): Uint8Array;
-  };
-}
-
-class Noble implements Cryptography {
-  readonly name = "noble";
-  readonly #salsa: NobleSalsa;
-
-  constructor(salsa: NobleSalsa) {
-    this.#salsa = salsa;
-  }
-
-  keyPair(): KeyPair {
-    const secretKey = this.random(KEY_SIZE);
-    return { publicKey: publicKeyOf(secretKey), secretKey };
-  }
-
-  random(size: number): Uint8Array {
-    return crypto.getRandomValues(new Uint8Array(size));
-  }
-
-  beforenm(publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array {
-    const shared = sharedSecret(secretKey, publicKey);
-    const key = new Uint8Array(KEY_SIZE);
-    this.#salsa.hsalsa(SIGMA, words(shared), NO_NONCE, words(key));
-    shared.fill(0);
-    return key;
-  }
-
-  seal(key: Uint8Array, nonce: Uint8Array, content: Uint8Array): Uint8Array {
-    return this.#salsa.xsalsa20poly1305(key, nonce).encrypt(content);
-  }
-
-  open(key: Uint8Array, nonce: Uint8Array, box: Uint8Array): Uint8Array | undefined {
-    try {
-      return this.#salsa.xsalsa20poly1305(key, nonce).decrypt(box);
-    } catch {
-      return undefined; // Its only reasons: a wrong tag, or no room for one.
-    }
-  }
-
-  messageCipher(key: Uint8Array, noncePrefix: Uint8Array): MessageCipher {
-    const derived = new Uint8Array(KEY_SIZE);
-    this.#salsa.hsalsa(SIGMA, words(key), words(noncePrefix), words(derived));
-    const cipher = new SalsaCipher(derived);
-    derived.fill(0);
-    return cipher;
-  }
-}
-
-/** "expand 32-byte k" in four words, as noble wants it. */
-const SIGMA = words(Uint8Array.from("expand 32-byte k", (character) => character.charCodeAt(0)));
-const NO_NONCE = new Uint32Array(4);
-
-/** The same octets as words in the machine's order; copied where they do not lie on a word's border. */
-function words(bytes: Uint8Array): Uint32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }

@@ -14,7 +14,7 @@
  */
 import { ProtocolError } from "../errors.ts";
 import { Arena } from "./arena.ts";
-import { type Cryptography, type MessageCipher, TAG_SIZE } from "./crypto.ts";
+import { type Cryptography, type MessageCipher, TAG_SIZE, writeNonceEnd } from "./crypto.ts";
 import { frameBodyStart, frameEnd, frameHeaderSize, writeFrameHeader } from "./frame.ts";
 import type { MessageBox } from "./mechanism.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
@@ -182,11 +182,9 @@ export class CurveBox implements MessageBox {
     sealed[content] = (flags & FLAG_MORE) | ((flags & FLAG_COMMAND) === 0 ? 0 : INNER_COMMAND);
     sealed.set(frames.subarray(bodyStart, end), content + 1);
     this.#sealer.seal(sealed, content, body + bodySize, this.#ourHigh, this.#ourLow);
-    // After the box: the cipher may use the room in front of the tag.
-    sealed.set(NAME, body);
-    writeUint32(sealed, body + NONCE_AT, this.#ourHigh);
-    writeUint32(sealed, body + NONCE_AT + 4, this.#ourLow);
     writeFrameHeader(sealed, to, 0, bodySize);
+    sealed.set(NAME, body);
+    writeNonceEnd(sealed, body + NONCE_AT, this.#ourHigh, this.#ourLow);
     return body + bodySize;
   }
 }
@@ -203,11 +201,4 @@ function isMessage(bytes: Uint8Array, start: number, end: number): boolean {
 
 function readUint32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
-}
-
-function writeUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
 }

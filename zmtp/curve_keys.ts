@@ -6,7 +6,7 @@
 import { OptionError } from "../errors.ts";
 import { KEY_SIZE, type KeyPair } from "./crypto.ts";
 import type { CurveClientOptions, CurveKey, CurveServerOptions } from "./transport.ts";
-import { publicKeyOf } from "./x25519.ts";
+import { freshKeyPair, publicKeyOf } from "./x25519.ts";
 import { decodeZ85, encodeZ85 } from "./z85.ts";
 
 /** A pair of CURVE keys as text. */
@@ -93,11 +93,6 @@ function parseKeyPair(secretKey: CurveKey, publicKey: CurveKey | undefined): Key
     throw badKey("curve.publicKey", "it does not belong to curve.secretKey");
   }
   return keys;
-}
-
-function freshKeyPair(): KeyPair {
-  const secretKey = crypto.getRandomValues(new Uint8Array(KEY_SIZE));
-  return { publicKey: publicKeyOf(secretKey), secretKey };
 }
 
 function badKey(name: string, why: string): OptionError {

@@ -5,7 +5,8 @@
  */
 import { OptionError } from "../errors.ts";
 import type { Metadata } from "./command.ts";
-import { type Cryptography, KEY_SIZE, loadCryptography } from "./crypto.ts";
+import { type Cryptography, KEY_SIZE } from "./crypto.ts";
+import { type CryptoLibrary, loadCryptography, parseCryptoLibrary } from "./crypto_library.ts";
 import { CurveClient, CurveServer } from "./curve.ts";
 import { parseClientKeys, parseServerKeys } from "./curve_keys.ts";
 import { FailureRation } from "./failure_ration.ts";
@@ -28,7 +29,7 @@ export interface Security {
 /**
  * For a socket that listens.
  *
- * @throws {OptionError} `bad-option`: a key is none.
+ * @throws {OptionError} `bad-option`: a key is none, or there is no such library.
  */
 export function listenSecurity(
   metadata: Metadata,
@@ -42,7 +43,7 @@ export function listenSecurity(
   }
   const keys = parseServerKeys(curve);
   const ration = new FailureRation();
-  const library = load();
+  const library = load(parseCryptoLibrary(curve.library));
   return {
     ready: library.ready,
     makeMechanism: (address, now) =>
@@ -61,14 +62,14 @@ export function listenSecurity(
 /**
  * For a socket that dials.
  *
- * @throws {OptionError} `bad-option`: a key is none.
+ * @throws {OptionError} `bad-option`: a key is none, or there is no such library.
  */
 export function dialSecurity(metadata: Metadata, curve: CurveClientOptions | undefined): Security {
   if (curve === undefined) {
     return { ready: undefined, makeMechanism: () => new NullMechanism(metadata, false) };
   }
   const { serverKey, keys } = parseClientKeys(curve);
-  const library = load((crypto) => {
+  const library = load(parseCryptoLibrary(curve.library), (crypto) => {
     try {
       crypto.beforenm(serverKey, crypto.random(KEY_SIZE)).fill(0);
     } catch (cause) {
@@ -82,10 +83,11 @@ export function dialSecurity(metadata: Metadata, curve: CurveClientOptions | und
 }
 
 function load(
+  name: CryptoLibrary,
   check: (crypto: Cryptography) => void = () => {},
 ): { readonly ready: Promise<void>; loaded(): Cryptography } {
   let loaded: Cryptography | undefined;
-  const ready = loadCryptography().then((crypto) => {
+  const ready = loadCryptography(name).then((crypto) => {
     check(crypto);
     loaded = crypto;
   });

@@ -6,8 +6,8 @@
  * @module
  */
 import { ProtocolError } from "../errors.ts";
+import { KEY_SIZE, type KeyPair } from "./crypto.ts";
 
-const KEY_SIZE = 32;
 // Keys in DER (RFC 8410) are these octets with the 32 of the key behind them.
 const SECRET_KEY_DER = Uint8Array.fromHex("302e020100300506032b656e04220420");
 const PUBLIC_KEY_DER = Uint8Array.fromHex("302a300506032b656e032100");
@@ -15,6 +15,12 @@ const PUBLIC_KEY_DER = Uint8Array.fromHex("302a300506032b656e032100");
 // deno-lint-ignore no-process-global -- a type
 type NodeCrypto = ReturnType<typeof process.getBuiltinModule<"node:crypto">>;
 let loaded: NodeCrypto | undefined;
+
+/** A pair that nobody else has. */
+export function freshKeyPair(): KeyPair {
+  const secretKey = crypto.getRandomValues(new Uint8Array(KEY_SIZE));
+  return { publicKey: publicKeyOf(secretKey), secretKey };
+}
 
 /** The public key of a secret one. */
 export function publicKeyOf(secretKey: Uint8Array): Uint8Array {

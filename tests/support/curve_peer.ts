@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { encodeCommand, encodeMetadata, socketTypeMetadata } from "../../zmtp/command.ts";
-import { type Cryptography, type KeyPair, loadCryptography } from "../../zmtp/crypto.ts";
+import type { Cryptography, KeyPair } from "../../zmtp/crypto.ts";
+import { loadCryptography } from "../../zmtp/crypto_library.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";
 import { decodeZ85 } from "../../zmtp/z85.ts";
@@ -13,6 +14,8 @@ import type { RawServer } from "./raw_server.ts";
 
 /** The library that the tests use for what the raw peers say. */
 export const library: Cryptography = await loadCryptography();
+/** All that there are. */
+export const LIBRARIES: readonly Cryptography[] = [library, await loadCryptography("libsodium")];
 
 /** Public keys for which X25519 gives zero, whatever the secret is. */
 export const LOW_ORDER_KEYS: readonly Uint8Array[] = [
