@@ -134,9 +134,9 @@ export async function startOurs(
   return await brokerOf(denoChild("broker_child.ts", [JSON.stringify(options)], flags));
 }
 
-/** Our broker behind CURVE. */
-export async function startOursWithCurve(): Promise<Broker> {
-  return await startOurs({ curve: await curveKeyPair() });
+/** Our broker behind CURVE, with that library. */
+export async function startOursWithCurve(library: "noble" | "libsodium"): Promise<Broker> {
+  return await startOurs({ curve: { ...await curveKeyPair(), library } });
 }
 
 /** libzmq's proxy. */
