@@ -8,7 +8,7 @@ import { TransportError } from "../errors.ts";
 import type { MessageServerOptions } from "../broker.ts";
 import type { CurveClientOptions } from "../zmtp/mod.ts";
 import { allowKeys, curveKeyPair, formatPublicKey } from "../zmtp/mod.ts";
-import { readKeyFile, readKeyList } from "./key_file.ts";
+import { curveLibrary, readKeyFile, readKeyList } from "./key_file.ts";
 import { VERSION } from "../version.ts";
 import {
   aborted,
@@ -35,6 +35,7 @@ OPTIONS
   --public             be reachable from other machines: deno run --allow-net, and either
                        --curve-secret-file with --allow-keys, or --allow-anonymous
   --curve-secret-file F  encrypt everything; F holds the broker's secret key
+  --curve-library L    with --curve-secret-file: what encrypts, noble (the default) or libsodium, which is faster
   --allow-keys F       with --curve-secret-file: only who has one of these public keys, one on each line, may join
   --allow-anonymous    with --public: let everyone join who can reach the addresses
   --curve-keygen       print a fresh pair of keys and end
@@ -60,6 +61,7 @@ export function runBroker(): Promise<void> {
       "allow-anonymous": { type: "boolean" },
       "allow-keys": { type: "string" },
       "curve-secret-file": { type: "string" },
+      "curve-library": { type: "string" },
       "curve-keygen": { type: "boolean" },
       transport: { type: "string" },
       json: { type: "boolean" },
@@ -113,10 +115,14 @@ async function readAccess(values: FlagValues): Promise<Access> {
     );
   }
   const common = { localOnly: !isPublic, allowAnonymous: isAnonymous };
-  if (typeof secretFile !== "string") return { server: common, web: undefined };
-  const curve = { secretKey: readKeyFile("curve-secret-file", secretFile) };
+  const library = curveLibrary(values);
+  if (typeof secretFile !== "string") {
+    if (library === undefined) return { server: common, web: undefined };
+    throw new UsageError("Cannot use --curve-library: without --curve-secret-file nothing is encrypted");
+  }
+  const curve = { secretKey: readKeyFile("curve-secret-file", secretFile), library };
   const ours = await curveKeyPair();
-  const web = { serverKey: formatPublicKey(curve), ...ours };
+  const web = { serverKey: formatPublicKey(curve), ...ours, library };
   if (typeof keysFile !== "string") return { server: { ...common, curve }, web };
   const authorize = allowKeys([...readKeyList("allow-keys", keysFile), ours.publicKey]);
   return { server: { ...common, curve, authorize }, web };
