@@ -232,6 +232,22 @@ for (const library of LIBRARIES) {
   });
 }
 
+coreTest("libsodium's MessageCipher seals and opens boxes for which its memory has to grow", () => {
+  const [key, prefix] = [repeated(3, 32), ascii("CurveZMQMESSAGEC")];
+  const [ours, theirs] = [LIBSODIUM, NOBLE].map((library) => library.messageCipher(key, prefix)) as [
+    MessageCipher,
+    MessageCipher,
+  ];
+  // It begins with 4 MiB and grows by what it needs, so each of the two is the first of its size.
+  for (const [size, sealer, opener] of [[8_000_000, ours, theirs], [16_000_000, theirs, ours]] as const) {
+    const room = concat(repeated(0, 32), repeated(7, size));
+    sealer.seal(room, 32, room.length, 0, 5);
+    const into = new Uint8Array(size);
+    assert(opener.open(room, 16, room.length, 0, 5, into, 0));
+    assert(into.every((octet) => octet === 7));
+  }
+});
+
 coreTest("The libraries agree on every key, box and message, whatever size, place and nonce", () => {
   const octets = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
   fc.assert(
