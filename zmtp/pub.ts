@@ -8,7 +8,7 @@ import { decider } from "./authorize.ts";
 import { socketTypeMetadata, type SubscriptionChange } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
-import { encodeTextFrame, frameBodyStart, frameEnd } from "./frame.ts";
+import { encodeTextFrame } from "./frame.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { Outbox, type QueueLimit } from "./outbox.ts";
 import { listenStats } from "./pull.ts";
@@ -16,6 +16,7 @@ import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Link, type LinkHandler, SMALL_READ_BYTES } from "./link.ts";
 import { type Clock, Listener } from "./tcp.ts";
+import { TopicGroup } from "./topic_group.ts";
 import type { PubOptions, PubSocket, PubStats, SubscriberStats } from "./transport.ts";
 import { MAX_COMMAND_BYTES } from "./wire.ts";
 
@@ -33,6 +34,11 @@ export class Pub implements PubSocket {
   readonly #faults = new FaultCounter();
   readonly #subscribers: Set<Subscriber> = new Set();
   readonly #arena: Arena;
+  /** Those who want something, but not everything, by what they want. */
+  readonly #groups: Map<string, TopicGroup> = new Map();
+  /** Invariant: empty between two publications. */
+  readonly #selected: TopicGroup[] = [];
+  readonly #memory: MemoryBudget | undefined;
   readonly #gone = { dropped: 0, discarded: 0 };
 
   /**
@@ -44,6 +50,7 @@ export class Pub implements PubSocket {
    */
   constructor(options: PubOptions) {
     const endpoint = parseBindEndpoint(options.address);
+    this.#memory = options.memory;
     this.#arena = new Arena(options.memory);
     options.memory?.onShortage(() => this.#dropLargest());
     const security = listenSecurity(socketTypeMetadata("PUB"), options);
@@ -52,6 +59,7 @@ export class Pub implements PubSocket {
       const outbox = new Outbox(options.queue);
       const subscriber = new Subscriber(outbox, this.#faults, options, {
         join: () => this.#subscribers.add(subscriber),
+        regroup: () => this.#regroup(subscriber),
         leave: () => this.#leave(subscriber),
       });
       const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
@@ -83,9 +91,16 @@ export class Pub implements PubSocket {
   publish(bytes: Uint8Array, start: number, end: number, messages: number): void {
     let block: Uint8Array | undefined;
     let at = 0;
+    const selected = this.#selected;
     for (const subscriber of this.#subscribers) {
       if (!subscriber.subscriptions.isEverything) {
-        subscriber.pushMatching(bytes, start, end);
+        const { group } = subscriber;
+        if (group === undefined) continue;
+        if (!group.isSelected) {
+          group.select(subscriber.subscriptions, bytes, start, end);
+          selected.push(group);
+        }
+        group.pushTo(subscriber.outbox);
         continue;
       }
       if (block === undefined) {
@@ -95,6 +110,10 @@ export class Pub implements PubSocket {
         at = this.#arena.at;
       }
       subscriber.outbox.push(block, at - (end - start), at, messages, this.#arena.holder);
+    }
+    if (selected.length > 0) {
+      for (const group of selected) group.letGo();
+      selected.length = 0;
     }
   }
 
@@ -125,7 +144,30 @@ export class Pub implements PubSocket {
     if (!this.#subscribers.delete(subscriber)) return;
     this.#gone.dropped += subscriber.outbox.dropped;
     this.#gone.discarded += subscriber.outbox.clear();
-    subscriber.release();
+    this.#leaveGroup(subscriber);
+  }
+
+  /** A subscriber's topics have changed. */
+  #regroup(subscriber: Subscriber): void {
+    this.#leaveGroup(subscriber);
+    const { subscriptions } = subscriber;
+    if (subscriptions.count === 0 || subscriptions.isEverything) return;
+    const signature = subscriptions.signature();
+    let group = signature === undefined ? undefined : this.#groups.get(signature);
+    if (group === undefined) {
+      group = new TopicGroup(signature, this.#memory);
+      if (signature !== undefined) this.#groups.set(signature, group);
+    }
+    group.members++;
+    subscriber.group = group;
+  }
+
+  #leaveGroup(subscriber: Subscriber): void {
+    const { group } = subscriber;
+    subscriber.group = undefined;
+    if (group === undefined || --group.members > 0) return;
+    if (group.signature !== undefined) this.#groups.delete(group.signature);
+    group.release();
   }
 
   /** Memory is short: the one who holds most loses what waits for it. Returns false when nobody holds anything. */
@@ -138,47 +180,33 @@ export class Pub implements PubSocket {
   }
 }
 
+/** What a subscriber tells its PUB. */
+interface Membership {
+  readonly join: () => void;
+  readonly regroup: () => void;
+  readonly leave: () => void;
+}
+
 /** What a PUB keeps of one connection: its topics and its queue. */
 class Subscriber implements LinkHandler {
   readonly subscriptions: Subscriptions;
   readonly outbox: Outbox;
   link: Link | undefined;
+  /** Undefined for one that wants everything, or nothing. */
+  group: TopicGroup | undefined;
   readonly #faults: FaultCounter;
-  readonly #membership: { readonly join: () => void; readonly leave: () => void };
-  /** Messages that match a narrow topic are copied: kept where they are, each would hold a whole block. */
-  #arena: Arena | undefined;
-  readonly #memory: MemoryBudget | undefined;
+  readonly #membership: Membership;
 
   constructor(
     outbox: Outbox,
     faults: FaultCounter,
-    { memory, maxTopics, maxTopicBytes }: PubOptions,
-    membership: { join: () => void; leave: () => void },
+    { maxTopics, maxTopicBytes }: PubOptions,
+    membership: Membership,
   ) {
     this.outbox = outbox;
     this.#faults = faults;
-    this.#memory = memory;
     this.subscriptions = new Subscriptions({ maxTopics, maxTopicBytes });
     this.#membership = membership;
-  }
-
-  /** Queues those of the frames `bytes[start, end)` that match. */
-  pushMatching(bytes: Uint8Array, start: number, end: number): void {
-    if (this.subscriptions.count === 0) return;
-    const arena = this.#arena ??= new Arena(this.#memory);
-    for (let at = start; at < end;) {
-      const next = frameEnd(bytes, at);
-      if (this.subscriptions.matches(bytes, frameBodyStart(bytes, at), next)) {
-        arena.append(bytes, at, next);
-        this.outbox.push(arena.block, arena.at - (next - at), arena.at, 1, arena.holder);
-      }
-      at = next;
-    }
-  }
-
-  /** Gives back what it holds, when it is gone. */
-  release(): void {
-    this.#arena?.release();
   }
 
   stats(): SubscriberStats {
@@ -203,6 +231,7 @@ class Subscriber implements LinkHandler {
   handleSubscription({ subscribe, topic }: SubscriptionChange): void {
     if (subscribe) this.subscriptions.add(topic);
     else this.subscriptions.remove(topic);
+    this.#membership.regroup();
   }
 
   handleEnd(reason: Error): void {

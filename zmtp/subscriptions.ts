@@ -106,6 +106,16 @@ export class Subscriptions {
     if (group.byHash.size === 0) this.#groups.splice(at, 1);
   }
 
+  /** A text that is equal for sets that are equal; undefined for a large set, for which it would cost too much. */
+  signature(): string | undefined {
+    if (this.#count > SIGNED_TOPICS || this.#bytes > SIGNED_BYTES) return undefined;
+    const topics: string[] = [];
+    for (const { byHash } of this.#groups) {
+      for (const same of byHash.values()) for (const topic of same) topics.push(topic.join());
+    }
+    return `${topics.length}:${topics.sort().join(";")}`;
+  }
+
   /** Does a message with the body `bytes[start, end)` begin with one of the topics? */
   matches(bytes: Uint8Array, start: number, end: number): boolean {
     const isCompared = this.#count <= COMPARED_TOPICS;
@@ -137,6 +147,9 @@ export class Subscriptions {
 
 /** Up to so many topics are compared octet by octet, which is cheaper than to hash. */
 const COMPARED_TOPICS = 8;
+/** Sets up to this size are compared with others. */
+const SIGNED_TOPICS = 16;
+const SIGNED_BYTES = 1024;
 
 // By chance: a subscriber who knew them could choose topics that share a hash, and make every message cost as many
 // comparisons as it has topics.
