@@ -90,16 +90,13 @@ export function refusalOf(
 }
 
 /**
- * The same for a text, without building what it says: a third of the time of `JSON.parse`. A text with a lone surrogate is
- * none, since UTF-8 cannot hold it.
+ * The same for a text; for a short one without building what it says, in a third of the time of `JSON.parse`. A text with a
+ * lone surrogate is none, since UTF-8 cannot hold it.
  */
 export function isJsonObjectText(text: string): boolean {
-  if (!text.isWellFormed()) return false;
-  if (3 * text.length > SCRATCH.length) {
-    const bytes = encoder.encode(text);
-    return isJsonObject(bytes, 0, bytes.length);
-  }
-  return isJsonObject(SCRATCH, 0, encoder.encodeInto(text, SCRATCH).written);
+  // V8 parses long plain texts by words of 16 octets, which is faster than to encode and check them.
+  if (text.length > SHORT_MESSAGE) return explainJsonText(text) === undefined;
+  return text.isWellFormed() && isJsonObject(SCRATCH, 0, encoder.encodeInto(text, SCRATCH).written);
 }
 
 /**
@@ -147,8 +144,10 @@ export function explainUnfit(reason: "multipart" | "too-large", size: number, pa
   return new MessageError(reason, `Cannot take message: ${why}`);
 }
 
-/** Shared by all calls: a call is over before the next begins. */
-const SCRATCH = new Uint8Array(12 * 1024);
+/** Characters of a text that is encoded and checked; longer ones are parsed. */
+const SHORT_MESSAGE = 512;
+/** Shared by all calls: a call is over before the next begins. Large enough, since a character takes three octets at most. */
+const SCRATCH = new Uint8Array(3 * SHORT_MESSAGE);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** JSON.parse is only asked about so much. */
