@@ -104,15 +104,16 @@ function closedAfter(what: string, bytes: Uint8Array, code: string, sides: reado
   });
 }
 
-/** The same for what is read and has no effect: a PING behind it is answered. */
-function ignored(what: string, bytes: Uint8Array, sides: readonly Side[] = BOTH): void {
+/** The same for what is read and has no effect but to be counted: a PING behind it is answered. */
+function ignored(what: string, bytes: Uint8Array, sides: readonly Side[] = BOTH, counted = 1): void {
   hostile(`${what} is ignored`, sides, async ({ server, side, address, faults }) => {
     await using peer = await RawPeer.join(address, HONEST[side]);
     const before = server.stats();
     await peer.write(concat(bytes, ping));
     await pong(peer);
     assert.deepEqual(faults(), {});
-    assert.deepEqual(server.stats(), before, "nothing has changed");
+    const expected = { ...before, [side]: { ...before[side], meaninglessFrames: counted } };
+    assert.deepEqual(server.stats(), expected, "nothing else has changed");
   });
 }
 
@@ -375,12 +376,15 @@ ignored("ERROR after the handshake", encodeError("400"));
 ignored("an unknown command", encodeCommand("FOO", octets("bar")));
 ignored("JOIN", encodeCommand("JOIN", octets("group")));
 ignored("a command in lower case", encodeCommand("subscribe"));
-ignored("a PONG that nobody asked for", encodeCommand("PONG", octets("x".repeat(1000))));
+ignored("a PONG that nobody asked for", encodeCommand("PONG", octets("x".repeat(1000))), BOTH, 0);
 ignored("SUBSCRIBE", everything, ["senders"]);
 ignored("CANCEL", encodeSubscription({ subscribe: false, topic: octets("a") }), ["senders"]);
-ignored("CANCEL of an unknown topic", encodeSubscription({ subscribe: false, topic: octets("a") }), [
-  "subscribers",
-]);
+ignored(
+  "CANCEL of an unknown topic",
+  encodeSubscription({ subscribe: false, topic: octets("a") }),
+  ["subscribers"],
+  0,
+);
 ignored("a message", encodeFrame(octets('{"type":"a"}'), 0), ["subscribers"]);
 ignored("an empty message", hex("0000"), ["subscribers"]);
 ignored("a message of several frames", hex("0101 61 0001 62"), ["subscribers"]);
