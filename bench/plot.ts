@@ -21,6 +21,10 @@ export interface Panel {
 const WIDTH = 420;
 const HEIGHT = 300;
 const MARGIN = { left: 62, right: 16, top: 34, bottom: 46 };
+/** From the end of one curve's name to that of the next. */
+const LEGEND_STEP = 64;
+/** Decades that an axis shows at least: a small change has to look small. */
+const LEAST_DECADES = 1;
 const COLOURS = ["#0b62a4", "#c4501b", "#3a7d34"];
 
 /** Panels side by side, `columns` of them in a row. */
@@ -71,11 +75,9 @@ function draw({ title, xLabel, yLabel, curves }: Panel): string {
       const [cx, cy] = at.split(",");
       parts.push(`<circle cx="${cx}" cy="${cy}" r="3" fill="${colour}"/>`);
     }
-    const top = MARGIN.top + 12 + 14 * i;
+    const right = WIDTH - MARGIN.right - LEGEND_STEP * (curves.length - 1 - i);
     parts.push(
-      `<text x="${WIDTH - MARGIN.right - 4}" y="${top}" text-anchor="end" fill="${colour}">${
-        escape(curve.name)
-      }</text>`,
+      `<text x="${right}" y="18" text-anchor="end" fill="${colour}">${escape(curve.name)}</text>`,
     );
   });
   return parts.join("");
@@ -86,10 +88,11 @@ interface Scale {
   at(value: number): number;
 }
 
-/** Whole decades around the values; ticks at 1, and at 2 and 5 where there is room. */
+/** Around the values; ticks at 1, and at 2 and 5 where there is room. */
 function scale(values: readonly number[], from: number, to: number): Scale {
-  const low = Math.log10(Math.min(...values)) - 0.08;
-  const high = Math.log10(Math.max(...values)) + 0.15;
+  const [least, most] = [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))];
+  const spare = Math.max(0.08, (LEAST_DECADES - (most - least)) / 2);
+  const [low, high] = [least - spare, most + spare];
   const steps = high - low > 2.2 ? [1] : [1, 2, 5];
   const ticks: number[] = [];
   for (let decade = Math.floor(low); decade <= Math.ceil(high); decade++) {
