@@ -206,6 +206,8 @@ function announce(server: MessageServer, web: Web | undefined, json: boolean): v
   }
   const page = web === undefined ? "" : `\n  live page for your browser       ${web.pageUrl}`;
   const key = publicKey === undefined ? "" : `\n  public key (clients need it)     ${publicKey}`;
+  // Whoever started us by npx has no command deno.
+  const deno = /[\\/]node_modules[\\/]/.test(Deno.execPath()) ? `npx -y deno@${Deno.version.deno}` : "deno";
   const keyFlag = publicKey === undefined ? "" : ` --server-key='${publicKey}'`;
   print(`The broker is running (version ${VERSION}). Stop it with Ctrl+C.
 
@@ -214,8 +216,8 @@ function announce(server: MessageServer, web: Web | undefined, json: boolean): v
 
 Try it in two other terminals:
 
-  deno run --allow-net=127.0.0.1 client.ts listen --broadcast ${here(broadcastAddress)}${keyFlag}
-  deno run --allow-net=127.0.0.1 client.ts send --receive ${
+  ${deno} run --allow-net=127.0.0.1 client.ts listen --broadcast ${here(broadcastAddress)}${keyFlag}
+  ${deno} run --allow-net=127.0.0.1 client.ts send --receive ${
     here(receiveAddress)
   }${keyFlag} '{"type":"subject","subject":119}'`);
 }

@@ -35,6 +35,11 @@ Deno.test("broker.ts tells people both addresses and how to use them", async () 
   let text = "";
   while (!text.includes("client.ts send")) text += `${await program.line()}\n`;
 
+  assert.match(
+    text,
+    /^ {2}(deno|npx -y deno@[\d.]+) run --allow-net=127\.0\.0\.1 client\.ts listen --broadcast tcp:/m,
+  );
+
   assert.match(text, /broadcast address .*tcp:\/\/127\.0\.0\.1:\d+/);
   assert.match(text, /receive address .*tcp:\/\/127\.0\.0\.1:\d+/);
 });
