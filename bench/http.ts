@@ -3,7 +3,7 @@
  * The gateway beside bare `Deno.serve` prototypes of the same, in one run on one machine: requests per second, and the time
  * until one message has reached thousands that wait. Ratios count; the absolute figures are those of the machine and the hour.
  *
- * `deno run -A bench/http.ts [--quick] [--json]`
+ * `deno run -A bench/http.ts [--quick] [--json] [--only TEXT]`; `--only` takes the rows whose name holds the text.
  */
 import { parseArgs } from "node:util";
 import { MessageServer } from "../broker.ts";
@@ -92,7 +92,11 @@ const median = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 const { values: flags } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+  },
 });
 const figures: Figure[] = [];
 const memory: { readonly what: string; readonly ours: number; readonly bare: number }[] = [];
@@ -133,6 +137,7 @@ async function requests(
   request: (port: number) => string,
   bar?: number,
 ): Promise<void> {
+  if (!what.includes(flags.only)) return;
   await using ours = await Server.start("gateway", ...addresses);
   await using bare = await Server.start(bareKind);
   await requestOnce(ours.port, post(ours.port, "/messages"));
@@ -140,14 +145,16 @@ async function requests(
   const shape = { connections: 32, depth: 4, seconds: flags.quick ? 0.5 : 1 };
   const rates: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
   const micros: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
+  const ceilings: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
   for (let round = -1; round < rounds; round += 1) {
     for (const [name, server] of [["ours", ours], ["bare", bare]] as const) {
       const before = server.cpuSeconds();
-      const { requests, requestsPerSecond } = await load(server.port, request(server.port), shape);
+      const { requests, requestsPerSecond, ceiling } = await load(server.port, request(server.port), shape);
       const after = server.cpuSeconds();
       // The first round is for the compiler to warm up.
       if (round < 0) continue;
       rates[name].push(requestsPerSecond);
+      ceilings[name].push(ceiling);
       if (before !== undefined && after !== undefined) micros[name].push((after - before) / requests * 1e6);
     }
   }
@@ -158,6 +165,7 @@ async function requests(
     median(rates.bare),
     bar === undefined ? undefined : [">=", bar],
   );
+  add(`${what}, what the load generator can do`, "requests/s", median(ceilings.ours), median(ceilings.bare));
   if (micros.ours.length > 0) {
     add(`${what}, processor time`, "µs/request", median(micros.ours), median(micros.bare));
   }
@@ -171,6 +179,7 @@ async function fanOut(
   request: (port: number) => string,
   asksAgain: boolean,
 ): Promise<void> {
+  if (!what.includes(flags.only)) return;
   await using ours = await Server.start("gateway", ...addresses);
   await using bare = await Server.start(bareKind);
   const servers = { ours, bare };

@@ -2,6 +2,8 @@
  * The load generator of the HTTP bench: raw keep-alive connections, the same for every server that is measured.
  */
 
+import process from "node:process";
+
 const encoder = new TextEncoder();
 
 /** Bytes of "HTTP/1.1 ": every response begins with them, and no body in the bench holds them. */
@@ -10,9 +12,16 @@ const MARK: readonly number[] = [...encoder.encode("HTTP/1.1 ")];
 export interface Load {
   readonly requestsPerSecond: number;
   readonly requests: number;
+  /** How many per second the generator could do if the server took no time: by the processor time that each costs it. */
+  readonly ceiling: number;
 }
 
-/** Requests of one kind over `connections`, `depth` of them on their way on each, for some time. */
+/**
+ * Requests of one kind over `connections`, `depth` of them on their way on each, for some time.
+ *
+ * The connections are served in turn: when one is looked at again, all its answers are there, and one read takes them. Reading
+ * each as soon as something comes costs a read for each answer, and then it is the generator that is measured.
+ */
 export async function load(
   port: number,
   request: string,
@@ -23,25 +32,41 @@ export async function load(
   },
 ): Promise<Load> {
   const bytes = encoder.encode(request.repeat(depth));
-  const start = performance.now();
-  const end = start + seconds * 1000;
-  let requests = 0;
-  await Promise.all(Array.from({ length: connections }, async () => {
-    using conn = await connect(port);
-    const counter = new ResponseCounter();
-    const buffer = new Uint8Array(65_536);
-    while (performance.now() < end) {
-      await writeAll(conn, bytes);
-      for (let open = depth; open > 0;) {
-        const size = await conn.read(buffer);
-        if (size === null) throw new Error("The server closed the connection");
-        const got = counter.count(buffer.subarray(0, size));
-        open -= got;
-        requests += got;
+  const buffer = new Uint8Array(65_536);
+  const lines = await Promise.all(
+    Array.from(
+      { length: connections },
+      async () => ({ conn: await connect(port), counter: new ResponseCounter() }),
+    ),
+  );
+  try {
+    const start = performance.now();
+    const cpuStart = cpuSeconds();
+    for (const { conn } of lines) await writeAll(conn, bytes);
+    let requests = 0;
+    while (performance.now() < start + seconds * 1000) {
+      for (const { conn, counter } of lines) {
+        for (let open = depth; open > 0;) {
+          const size = await conn.read(buffer);
+          if (size === null) throw new Error("The server closed the connection");
+          const got = counter.count(buffer.subarray(0, size));
+          open -= got;
+          requests += got;
+        }
+        await writeAll(conn, bytes);
       }
     }
-  }));
-  return { requests, requestsPerSecond: requests / (performance.now() - start) * 1000 };
+    const elapsed = (performance.now() - start) / 1000;
+    return { requests, requestsPerSecond: requests / elapsed, ceiling: requests / (cpuSeconds() - cpuStart) };
+  } finally {
+    for (const { conn } of lines) conn.close();
+  }
+}
+
+/** Processor time of this process so far. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 /** Counts the beginnings of responses, also where one is cut between two reads. */
