@@ -25,12 +25,27 @@ export const BASE_HEADERS: readonly (readonly [name: string, value: string])[] =
 /** The content type of every success that is JSON. */
 export const JSON_TYPE = "application/json; charset=UTF-8";
 
+/** No route, no rights. */
+const NO_TRAITS: RouteTraits = {};
+
 /** One who waits, and can be sent home. */
 export interface Waiting extends Subscriber {
   /** Under what it is counted. */
   readonly kind: WaitKind;
   /** The gateway stops: answer now. */
   drain(): void;
+}
+
+/**
+ * A promise of an answer that {@linkcode Gate.finish} has seen already. One who waits finishes the answer itself: a promise more
+ * for each of thousands would be time in which the others wait.
+ */
+export class Later {
+  /** The answer. It never rejects. */
+  readonly promise: Promise<Response>;
+  constructor(promise: Promise<Response>) {
+    this.promise = promise;
+  }
 }
 
 /** One request on its way through a route. */
@@ -41,10 +56,14 @@ export interface Call {
   readonly query: Query;
   /** Where it came from, for the rate limit. */
   readonly remote: string;
+  /** Name of the route, for the counters. */
+  readonly route: string;
+  /** The origin that the answer allows to read it. */
+  readonly corsOrigin: string | undefined;
 }
 
 /** Answers one method of one route. */
-export type Answer = (gate: Gate, call: Call) => Response | Promise<Response>;
+export type Answer = (gate: Gate, call: Call) => Response | Promise<Response> | Later;
 
 /** The methods that a route can have. OPTIONS is answered for all of them. */
 export type Method = "GET" | "HEAD" | "POST";
@@ -108,19 +127,24 @@ export class Gate {
     const name = route?.name ?? "none";
     let corsOrigin: string | undefined;
     try {
-      corsOrigin = this.policy.check(request, route ?? {});
-      const response = this.#dispatch(route, request, info);
-      if (response instanceof Response) return this.#finish(name, response, corsOrigin);
-      this.#inFlight += 1;
-      const finish = (late: Response): Response => {
-        this.#inFlight -= 1;
-        if (this.#inFlight === 0) this.#tellIdle();
-        return this.#finish(name, late, corsOrigin);
-      };
-      return response.then(finish, (error: unknown) => finish(this.#explain(error)));
+      corsOrigin = this.policy.check(request, route ?? NO_TRAITS);
+      const response = this.#dispatch(route, request, info, corsOrigin);
+      if (response instanceof Response) return this.finish(name, response, corsOrigin);
+      return response instanceof Later ? response.promise : this.#finishLater(name, response, corsOrigin);
     } catch (error) {
-      return this.#finish(name, this.#explain(error), corsOrigin);
+      return this.finish(name, this.#explain(error), corsOrigin);
     }
+  }
+
+  /** Counts an answer, and lets a page of an allowed origin read it. */
+  finish(name: string, response: Response, corsOrigin: string | undefined): Response {
+    this.counters.countRequest(name, response.status);
+    if (corsOrigin === undefined || response.status === 101) return response;
+    // A copy: some answers are the same object for everyone.
+    const readable = new Response(response.body, response);
+    for (const [header, value] of this.policy.corsHeaders(corsOrigin)) readable.headers.set(header, value);
+    readable.headers.set("cross-origin-resource-policy", "cross-origin");
+    return readable;
   }
 
   /** A body that is JSON, with the headers that all answers have. */
@@ -242,7 +266,8 @@ export class Gate {
     route: Route | undefined,
     request: Request,
     info: Deno.ServeHandlerInfo | undefined,
-  ): Response | Promise<Response> {
+    corsOrigin: string | undefined,
+  ): Response | Promise<Response> | Later {
     if (route === undefined) throw new Problem("not-found", "Cannot find that path");
     const method = request.method;
     const answer = method === "GET" || method === "POST" || method === "HEAD"
@@ -265,6 +290,8 @@ export class Gate {
       request,
       query: Query.of(request.url),
       remote: this.rateLimit === undefined ? "" : remoteOf(info),
+      route: route.name,
+      corsOrigin,
     });
   }
 
@@ -275,14 +302,14 @@ export class Gate {
       : [];
   }
 
-  #finish(name: string, response: Response, corsOrigin: string | undefined): Response {
-    this.counters.countRequest(name, response.status);
-    if (corsOrigin === undefined || response.status === 101) return response;
-    // A copy: some answers are the same object for everyone.
-    const readable = new Response(response.body, response);
-    for (const [header, value] of this.policy.corsHeaders(corsOrigin)) readable.headers.set(header, value);
-    readable.headers.set("cross-origin-resource-policy", "cross-origin");
-    return readable;
+  #finishLater(name: string, response: Promise<Response>, corsOrigin: string | undefined): Promise<Response> {
+    this.#inFlight += 1;
+    const finish = (late: Response): Response => {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#tellIdle();
+      return this.finish(name, late, corsOrigin);
+    };
+    return response.then(finish, (error: unknown) => finish(this.#explain(error)));
   }
 
   #explain(error: unknown): Response {

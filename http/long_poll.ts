@@ -5,7 +5,7 @@
  * @module
  */
 import { type Cursor, parseEntityTags } from "./cursor.ts";
-import { type Call, type Gate, JSON_TYPE, type Waiting } from "./gate.ts";
+import { type Call, type Gate, JSON_TYPE, Later, type Waiting } from "./gate.ts";
 import { encodeUtf8, type Format, type Found, type Hub, type Place } from "./hub.ts";
 import { entityTag, MESSAGE_FORMS, type MessageForm } from "./last_value.ts";
 import { Problem, unavailable } from "./problem.ts";
@@ -50,7 +50,8 @@ export function jitter(milliseconds: number): number {
 }
 
 /** See the module. */
-export function longPoll(gate: Gate, { request, query }: Call): Response | Promise<Response> {
+export function longPoll(gate: Gate, call: Call): Response | Later {
+  const { request, query } = call;
   const form = query.choice("as", MESSAGE_FORMS) ?? gate.settings.messageAs;
   const timeoutMs = query.milliseconds("timeout", 0, MAX_TIMEOUT_S);
   const filter = query.typeFilter();
@@ -63,7 +64,7 @@ export function longPoll(gate: Gate, { request, query }: Call): Response | Promi
   const poll = new LongPoll(gate, { form, filter, place, timeoutMs, asTag: condition !== null });
   const answer = poll.look() ?? (timeoutMs === 0 ? poll.expire() : undefined);
   if (answer !== undefined) return answer;
-  return poll.wait(request);
+  return poll.wait(call);
 }
 
 interface LongPollParameters {
@@ -77,28 +78,36 @@ interface LongPollParameters {
 
 class LongPoll implements Waiting {
   readonly kind = "longpoll";
+  // There may be ten thousand of these: what one holds is memory, and work for the garbage collector while all are answered.
   readonly #gate: Gate;
-  readonly #parameters: LongPollParameters;
+  readonly #form: MessageForm;
+  readonly #filter: TypeFilter | undefined;
   readonly #format: Format<Ready>;
+  readonly #timeoutMs: number | undefined;
+  readonly #asTag: boolean;
   #seq: number;
   #missed: number | null;
+  #route = "";
+  #corsOrigin: string | undefined;
   #resolve: ((response: Response) => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #signal: AbortSignal | undefined;
 
-  constructor(gate: Gate, parameters: LongPollParameters) {
+  constructor(gate: Gate, { form, filter, place, timeoutMs, asTag }: LongPollParameters) {
     this.#gate = gate;
-    this.#parameters = parameters;
-    this.#format = formatOf(gate, parameters.form);
-    this.#seq = parameters.place.seq;
-    this.#missed = parameters.place.missed;
+    this.#form = form;
+    this.#filter = filter;
+    this.#format = formatOf(gate, form);
+    this.#timeoutMs = timeoutMs;
+    this.#asTag = asTag;
+    this.#seq = place.seq;
+    this.#missed = place.missed;
   }
 
   /** The answer, if there is one already. The place moves on past what the filter holds back. */
   look(): Response | undefined {
     const { hub, counters } = this.#gate;
     if (this.#seq >= hub.client.count) return undefined;
-    const found = hub.render(this.#seq, this.#parameters.filter, this.#format);
+    const found = hub.render(this.#seq, this.#filter, this.#format);
     this.#seq = found.seq;
     if (this.#missed !== null && found.missed !== null) this.#missed += found.missed;
     if (found.body === undefined || found.entries.length === 0) return undefined;
@@ -109,24 +118,26 @@ class LongPoll implements Waiting {
   /** The answer when nothing came. */
   expire(): Response {
     const { hub } = this.#gate;
-    return this.#mark(this.#gate.answer(null, this.#parameters.asTag ? 304 : 204, [
+    return this.#mark(this.#gate.answer(null, this.#asTag ? 304 : 204, [
       ["message-cursor", hub.cursor(this.#seq)],
-      ["etag", entityTag(hub, this.#seq, this.#parameters.form)],
+      ["etag", entityTag(hub, this.#seq, this.#form)],
     ]));
   }
 
-  wait(request: Request): Promise<Response> {
+  wait({ request, route, corsOrigin }: Call): Later {
     this.#gate.enter(this);
+    this.#route = route;
+    this.#corsOrigin = corsOrigin;
     // Only now: asking for the signal costs a third of a request. Without it the socket of a gone client would stay for ever.
-    this.#signal = request.signal;
+    const signal = request.signal;
     const { promise, resolve } = Promise.withResolvers<Response>();
     this.#resolve = resolve;
-    if (this.#signal.aborted) this.#handleAbort();
-    else this.#signal.addEventListener("abort", this.#handleAbort);
-    const waitMs = this.#parameters.timeoutMs ?? this.#gate.settings.longPollMaxMs;
+    if (signal.aborted) this.handleEvent();
+    else signal.addEventListener("abort", this);
+    const waitMs = this.#timeoutMs ?? this.#gate.settings.longPollMaxMs;
     // setTimeout counts in 31 bits, about 24 days; a longer wait is as good as none.
     if (waitMs < 2 ** 30) this.#timer = setTimeout(() => this.#finish(this.expire()), jitter(waitMs));
-    return promise;
+    return new Later(promise);
   }
 
   deliver(): boolean {
@@ -137,7 +148,7 @@ class LongPoll implements Waiting {
   }
 
   drain(): void {
-    if (this.#parameters.timeoutMs === undefined) {
+    if (this.#timeoutMs === undefined) {
       return this.#refuse(unavailable("shutting-down", "Cannot wait any longer: the gateway is stopping"));
     }
     const response = this.expire();
@@ -154,17 +165,20 @@ class LongPoll implements Waiting {
     this.#finish(this.#gate.refuse(problem));
   }
 
-  // In one of Deno's two modes the signal also fires after an answer; by then nobody listens any more.
-  readonly #handleAbort = (): void => {
-    this.#gate.counters.gone.longpoll += 1;
-    this.#finish(new Response(null, { status: 204 }));
-  };
+  /**
+   * The client is gone. In one of Deno's two modes the signal also fires after an answer, and then it means nothing: the signal
+   * goes with its request, and to take the listener off it would only cost time.
+   */
+  handleEvent(): void {
+    if (this.#finish(new Response(null, { status: 204 }))) this.#gate.counters.gone.longpoll += 1;
+  }
 
-  #finish(response: Response): void {
-    if (!this.#gate.leave(this)) return;
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#handleAbort);
-    this.#resolve?.(response);
+  /** Says whether it still waited. */
+  #finish(response: Response): boolean {
+    if (!this.#gate.leave(this)) return false;
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#resolve?.(this.#gate.finish(this.#route, response, this.#corsOrigin));
+    return true;
   }
 
   #mark(response: Response): Response {
