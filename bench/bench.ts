@@ -1,12 +1,13 @@
 // deno-lint-ignore-file no-console -- it is a program
 /**
  * Broker and clients beside their peers, in one run on one machine: libzmq's `zmq_proxy` (`zeromq.Proxy` under Node) and
- * zeromq.js. Ratios count; the absolute figures are those of the machine and the hour.
+ * zeromq.js; and the gateway beside bare `Deno.serve` (`--only http`). Ratios count; the absolute figures are those of the machine and the hour.
  *
  * @module
  */
 import { parseArgs } from "node:util";
-import { type Figure, formatFigures } from "./figure.ts";
+import { fileURLToPath } from "node:url";
+import { type Figure, figure, formatFigures } from "./figure.ts";
 import { measureGrowth } from "./growth.ts";
 import { type Effort, ROW_GROUPS, type RowGroup } from "./rows.ts";
 
@@ -62,10 +63,15 @@ async function main(): Promise<number> {
       ? values.only.some((part) => name.includes(part) || part.startsWith(name))
       : isQuick || !values.quick
   );
-  if (groups.length === 0) throw new TypeError("no row has such a name");
+  const withHttp = values.only.length === 0 || values.only.includes("http");
+  if (groups.length === 0 && !withHttp) throw new TypeError("no row has such a name");
   const tell = (line: string) => console.error(line);
   const measure = (wanted: readonly RowGroup[]) => measureGroups(wanted, { ...effort, rounds }, tell);
   const figures = await measure(groups);
+  if (withHttp) {
+    tell("measuring http");
+    figures.push(...await measureHttp(values.quick));
+  }
   if (values.json) console.log(JSON.stringify({ deno: Deno.version.deno, rounds, figures }, undefined, 2));
   else report(figures);
   if (values.save) await save(figures);
@@ -83,6 +89,48 @@ async function measureGroups(
     figures.push(...await group.measure(effort));
   }
   return figures;
+}
+
+/** One row of `bench/http.ts --json`. */
+interface HttpRow {
+  readonly what: string;
+  readonly unit: string;
+  readonly ours: number;
+  readonly bare: number;
+  readonly bar: string;
+  readonly holds: boolean;
+}
+
+/** The gateway beside bare `Deno.serve`: a program of its own, whose rows join ours. */
+async function measureHttp(isQuick: boolean): Promise<Figure[]> {
+  const program = fileURLToPath(new URL("http.ts", import.meta.url));
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", program, "--json", ...(isQuick ? ["--quick"] : [])],
+    stderr: "null",
+  }).output();
+  if (code !== 0) throw new Error(`bench/http.ts ended with code ${code}`);
+  const { figures } = JSON.parse(new TextDecoder().decode(stdout)) as { figures: HttpRow[] };
+  return figures.map(({ what, unit, ours, bare, bar, holds }) => {
+    const isMoreBetter = unit.includes("/s");
+    const name = `http-${what.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
+    const row = figure({
+      name,
+      what,
+      unit: ` ${unit}`,
+      ours: [ours],
+      peer: [bare],
+      peerName: "Deno.serve",
+      isMoreBetter,
+    });
+    const [, is, value] = /^([<>]=) ([\d.]+)/.exec(bar) ?? [];
+    if (is === undefined) return row;
+    const of = bar.endsWith("ms") ? "ours" as const : "ratio" as const;
+    return {
+      ...row,
+      bar: { of, is: is === ">=" ? "at least" as const : "at most" as const, value: Number(value) },
+      holds,
+    };
+  });
 }
 
 function report(figures: readonly Figure[]): void {

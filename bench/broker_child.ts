@@ -1,12 +1,16 @@
 /**
  * Our broker as a process of its own: prints both addresses as a line of JSON and runs until its input ends. The one
- * argument, if any, holds the broker's options as JSON.
+ * argument, if any, holds the broker's options as JSON; as `transport`, the name `"libzmq"`.
  *
  * @module
  */
 import { MessageServer } from "../broker.ts";
 
-const server = new MessageServer(JSON.parse(Deno.args[0] ?? "{}"));
+const { transport, ...options } = JSON.parse(Deno.args[0] ?? "{}");
+// Not a literal: the package that it needs shall be loaded by those who want it only.
+const specifier = new URL("../libzmq.ts", import.meta.url).href;
+const chosen = transport === "libzmq" ? { transport: (await import(specifier)).libzmq } : {};
+const server = new MessageServer({ ...options, ...chosen });
 await server.ready;
 const { broadcastAddress, receiveAddress, publicKey } = server;
 const line = new TextEncoder().encode(`${JSON.stringify({ broadcastAddress, receiveAddress, publicKey })}\n`);

@@ -134,6 +134,11 @@ export async function startOurs(
   return await brokerOf(denoChild("broker_child.ts", [JSON.stringify(options)], flags));
 }
 
+/** Our broker with libzmq as transport: native code, so the sandbox has to be left. */
+export async function startOursOnLibzmq(): Promise<Broker> {
+  return await startOurs({ transport: "libzmq" }, ["--allow-ffi", "--allow-read"]);
+}
+
 /** Our broker behind CURVE, with that library. */
 export async function startOursWithCurve(library: "noble" | "libsodium"): Promise<Broker> {
   return await startOurs({ curve: { ...await curveKeyPair(), library } });

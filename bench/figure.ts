@@ -23,6 +23,8 @@ export interface Figure {
   /** Undefined for a row without a peer. */
   readonly peer: Spread | undefined;
   readonly peerName: string;
+  /** Ours with libzmq as transport, under the same load in the same rounds; undefined where that is not measured. */
+  readonly libzmq: Spread | undefined;
   /** Ours to the peer's, in the same round. */
   readonly ratio: Spread | undefined;
   /** Is a larger ratio better? */
@@ -50,6 +52,8 @@ export interface FigureParts {
   /** As many as ours, taken in turn with them. */
   readonly peer?: readonly number[];
   readonly peerName?: string;
+  /** Ours with libzmq as transport. */
+  readonly libzmq?: readonly number[] | undefined;
   readonly isMoreBetter: boolean;
   readonly note?: string;
 }
@@ -91,6 +95,7 @@ export function figure(parts: FigureParts): Figure {
     ours: spread(ours),
     peer: peer && spread(peer),
     peerName,
+    libzmq: parts.libzmq && spread(parts.libzmq),
     ratio,
     isMoreBetter,
     bar,
@@ -121,9 +126,10 @@ export function formatFigures(figures: readonly Figure[]): string {
         row.bar.of === "ours" ? row.unit : ""
       } ` +
         (row.holds === true ? "holds" : "MISSED"),
+    row.libzmq === undefined ? "" : `${short(row.libzmq.median)}${row.unit}`,
     row.note,
   ]);
-  return formatTable(["row", "what", "ours", "peer", "ratio (spread)", "bar", ""], rows);
+  return formatTable(["row", "what", "ours", "peer", "ratio (spread)", "bar", "ours on libzmq", ""], rows);
 }
 
 /** Columns as wide as they must be. */

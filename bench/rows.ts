@@ -12,6 +12,7 @@ import {
   nodeChild,
   startOriginal,
   startOurs,
+  startOursOnLibzmq,
   startOursWithCurve,
   startPipe,
   startProxy,
@@ -132,11 +133,9 @@ function relayRow(name: string, load: Load, isQuick = false): RowGroup {
     name,
     isQuick,
     measure: async (effort) => {
-      const [ours, peer] = await compare([() => startOurs(), startProxy], load, effort) as [
-        RunResult[],
-        RunResult[],
-      ];
-      return relayFigures(name, describe(load), { ours, peer, peerName: PROXY });
+      const starts = [() => startOurs(), startProxy, ...(effort.isQuick ? [] : [startOursOnLibzmq])];
+      const [ours, peer, libzmq] = await compare(starts, load, effort);
+      return relayFigures(name, describe(load), { ours: ours!, peer: peer!, peerName: PROXY, libzmq });
     },
   };
 }
@@ -144,9 +143,14 @@ function relayRow(name: string, load: Load, isQuick = false): RowGroup {
 function relayFigures(
   name: string,
   what: string,
-  { ours, peer, peerName }: { ours: RunResult[]; peer: RunResult[]; peerName: string },
+  { ours, peer, peerName, libzmq }: {
+    ours: RunResult[];
+    peer: RunResult[];
+    peerName: string;
+    libzmq?: RunResult[] | undefined;
+  },
 ): Figure[] {
-  const note = lossNote(ours, peer);
+  const note = lossNote(ours, peer, libzmq);
   return [
     figure({
       name,
@@ -155,6 +159,7 @@ function relayFigures(
       ours: ours.map(({ deliveredPerSecond }) => deliveredPerSecond),
       peer: peer.map(({ deliveredPerSecond }) => deliveredPerSecond),
       peerName,
+      libzmq: libzmq?.map(({ deliveredPerSecond }) => deliveredPerSecond),
       isMoreBetter: true,
       note,
     }),
@@ -165,6 +170,7 @@ function relayFigures(
       ours: ours.map(({ cpuMicroseconds }) => cpuMicroseconds),
       peer: peer.map(({ cpuMicroseconds }) => cpuMicroseconds),
       peerName,
+      libzmq: libzmq?.map(({ cpuMicroseconds }) => cpuMicroseconds),
       isMoreBetter: false,
       note,
     }),
@@ -176,11 +182,16 @@ function describe({ size, senders = 1, subscribers = 1, narrow = false }: Load):
   return `${bytes}, ${senders} to ${subscribers}${narrow ? ", every other one matches a topic" : ""}`;
 }
 
-function lossNote(ours: readonly RunResult[], peer: readonly RunResult[]): string {
+function lossNote(
+  ours: readonly RunResult[],
+  peer: readonly RunResult[],
+  libzmq: readonly RunResult[] = [],
+): string {
   const lost = (results: readonly RunResult[]) => results.reduce((sum, result) => sum + result.lost, 0);
   const parts = [];
   if (lost(ours) > 0) parts.push(`ours lost ${lost(ours)} messages`);
   if (lost(peer) > 0) parts.push(`the peer lost ${lost(peer)} messages`);
+  if (lost(libzmq) > 0) parts.push(`ours on libzmq lost ${lost(libzmq)} messages`);
   return parts.join(", ");
 }
 
