@@ -490,7 +490,7 @@ export class MessageClient extends BusClient {
 
 /** Options of a {@linkcode PassiveMessageClient}. */
 export interface PassiveMessageClientOptions extends ClientOptions {
-  /** How much is remembered. @default 1000 messages, 16 MiB */
+  /** How much is remembered, and for how long. @default 1000 messages, 16 MiB, however old */
   readonly history?: Partial<HistoryLimit>;
 }
 
@@ -524,6 +524,9 @@ export class PassiveMessageClient extends BusClient {
     this.#history = new History({
       messages: checkInteger("history.messages", options.history?.messages ?? 1000, 0),
       bytes: checkInteger("history.bytes", options.history?.bytes ?? 16 * MIB, 0),
+      maxAgeMs: options.history?.maxAgeMs === undefined
+        ? undefined
+        : checkInteger("history.maxAgeMs", options.history.maxAgeMs, 1),
     });
   }
 
@@ -534,6 +537,7 @@ export class PassiveMessageClient extends BusClient {
 
   /** Number of the oldest message that is remembered; `count + 1` when none is. */
   get oldest(): number {
+    this.#history.expire(Date.now());
     return this.#history.oldest;
   }
 
@@ -547,6 +551,7 @@ export class PassiveMessageClient extends BusClient {
    * remembered, so that no gap stays unseen.
    */
   messagesAfter(count: number, limit: number = Infinity): HistorySlice {
+    this.#history.expire(Date.now());
     return this.#history.after(count, limit);
   }
 

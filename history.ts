@@ -46,11 +46,14 @@ export interface HistoryLimit {
   readonly messages: number;
   /** Octets of their texts in UTF-8. */
   readonly bytes: number;
+  /** Milliseconds since they came. @default however old */
+  readonly maxAgeMs?: number | undefined;
 }
 
-/** A window over the latest messages, bounded in number and size. Looking one up is arithmetic, never a search. */
+/** A window over the latest messages, bounded in number, size and age; reads no clock. Looking one up is arithmetic, never a search. */
 export class History {
   readonly #limit: HistoryLimit;
+  readonly #maxAgeMs: number;
   /** Invariant: the entry with `i` before it has the count `oldest + i`. */
   readonly #entries: Fifo<HistoryEntry> = new Fifo();
   readonly #sizes: Fifo<number> = new Fifo();
@@ -59,6 +62,7 @@ export class History {
 
   constructor(limit: HistoryLimit) {
     this.#limit = limit;
+    this.#maxAgeMs = limit.maxAgeMs ?? Infinity;
   }
 
   /** Number of the latest message; 0 before the first. */
@@ -81,10 +85,18 @@ export class History {
     this.#entries.push(new HistoryEntry(++this.#count, text, time));
     this.#sizes.push(size);
     this.#bytes += size;
-    while (this.#entries.length > this.#limit.messages || this.#bytes > this.#limit.bytes) {
-      this.#entries.shift();
-      this.#bytes -= this.#sizes.shift()!;
-    }
+    while (this.#entries.length > this.#limit.messages || this.#bytes > this.#limit.bytes) this.#drop();
+    this.expire(time);
+  }
+
+  /** Forgets what is too old by now. */
+  expire(now: number): void {
+    while (this.#entries.length > 0 && now - this.#entries.first!.time > this.#maxAgeMs) this.#drop();
+  }
+
+  #drop(): void {
+    this.#entries.shift();
+    this.#bytes -= this.#sizes.shift()!;
   }
 
   /** The messages after a count, at most `limit` of them, the oldest first. */

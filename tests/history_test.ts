@@ -114,3 +114,16 @@ Deno.test("History equals a naive list, within any limit", () => {
     { numRuns: 500 },
   );
 });
+
+Deno.test("History.expire() forgets what is older than maxAgeMs, and after() counts it as missed", () => {
+  const history = new History({ messages: 100, bytes: 1000, maxAgeMs: 50 });
+  for (const time of [0, 10, 20, 60]) history.add(`{"at":${time}}`, 10, time);
+  assert.equal(history.oldest, 2, "60 - 0 is too old");
+
+  history.expire(71);
+
+  assert.equal(history.oldest, 4);
+  assert.equal(history.bytes, 10);
+  assert.equal(history.after(0).missed, 3);
+  assert.deepEqual(history.after(0).entries.map(({ count }) => count), [4]);
+});
