@@ -37,14 +37,38 @@ export interface Waiting extends Subscriber {
 }
 
 /**
- * A promise of an answer that {@linkcode Gate.finish} has seen already. One who waits finishes the answer itself: a promise more
- * for each of thousands would be time in which the others wait.
+ * An answer that is not there yet; the stop of the gate waits for it. It is settled rather than returned by a promise that the
+ * gate would wait for: for each of thousands of long-polls that second promise would be time in which the others wait.
  */
 export class Later {
-  /** The answer. It never rejects. */
+  /** The answer as it goes out. It never rejects. */
   readonly promise: Promise<Response>;
-  constructor(promise: Promise<Response>) {
+  readonly #gate: Gate;
+  readonly #route: string;
+  readonly #corsOrigin: string | undefined;
+  readonly #resolve: (response: Response) => void;
+
+  constructor(gate: Gate, { route, corsOrigin }: Pick<Call, "route" | "corsOrigin">) {
+    const { promise, resolve } = Promise.withResolvers<Response>();
     this.promise = promise;
+    this.#resolve = resolve;
+    this.#gate = gate;
+    this.#route = route;
+    this.#corsOrigin = corsOrigin;
+    gate.inFlight += 1;
+  }
+
+  /** Here it is. To be called once. */
+  settle(response: Response): void {
+    const gate = this.#gate;
+    this.#resolve(gate.finish(this.#route, response, this.#corsOrigin));
+    gate.inFlight -= 1;
+    if (gate.inFlight === 0) gate.tellIdle();
+  }
+
+  /** There will be none, but an answer that says why. */
+  fail(error: unknown): void {
+    this.settle(this.#gate.explain(error));
   }
 }
 
@@ -95,7 +119,8 @@ export class Gate {
   readonly #lateBodies = new Set<WatchedBody>();
   readonly #idleListeners = new Set<() => void>();
   #bodyTimer: ReturnType<typeof setTimeout> | undefined;
-  #inFlight = 0;
+  /** How many answers are not there yet. */
+  inFlight = 0;
   #isDraining = false;
 
   constructor(client: GatewayClient | null, options: GatewayOptions) {
@@ -130,9 +155,12 @@ export class Gate {
       corsOrigin = this.policy.check(request, route ?? NO_TRAITS);
       const response = this.#dispatch(route, request, info, corsOrigin);
       if (response instanceof Response) return this.finish(name, response, corsOrigin);
-      return response instanceof Later ? response.promise : this.#finishLater(name, response, corsOrigin);
+      if (response instanceof Later) return response.promise;
+      const later = new Later(this, { route: name, corsOrigin });
+      response.then((late) => later.settle(late), (error: unknown) => later.fail(error));
+      return later.promise;
     } catch (error) {
-      return this.finish(name, this.#explain(error), corsOrigin);
+      return this.finish(name, this.explain(error), corsOrigin);
     }
   }
 
@@ -206,7 +234,7 @@ export class Gate {
     if (!this.#waiting.delete(waiting)) return false;
     this.counters.waiting[waiting.kind] -= 1;
     this.hub.remove(waiting);
-    if (this.#waiting.size === 0) this.#tellIdle();
+    if (this.#waiting.size === 0) this.tellIdle();
     return true;
   }
 
@@ -220,17 +248,18 @@ export class Gate {
   /**
    * Calls back when a body does not come in time. Most bodies are there with their head, so the clock is looked at only for
    * those that are not there in the next turn of the loop, and one timer serves them all: a timer for each would cost a
-   * fifth of a POST. Returns what to call when the body is there.
+   * fifth of a POST.
    */
-  watchBody(onLate: () => void): () => void {
-    const watched: WatchedBody = { onLate, deadline: Infinity };
+  watchBody(watched: WatchedBody): void {
     if (this.#freshBodies.push(watched) === 1) setImmediate(this.#checkFreshBodies);
-    return () => {
-      watched.onLate = undefined;
-      if (!this.#lateBodies.delete(watched) || this.#lateBodies.size > 0) return;
-      clearTimeout(this.#bodyTimer);
-      this.#bodyTimer = undefined;
-    };
+  }
+
+  /** The body is there, or will never be. */
+  unwatchBody(watched: WatchedBody): void {
+    watched.isOver = true;
+    if (!this.#lateBodies.delete(watched) || this.#lateBodies.size > 0) return;
+    clearTimeout(this.#bodyTimer);
+    this.#bodyTimer = undefined;
   }
 
   /**
@@ -255,10 +284,11 @@ export class Gate {
   }
 
   get #isIdle(): boolean {
-    return this.#inFlight === 0 && this.#waiting.size === 0;
+    return this.inFlight === 0 && this.#waiting.size === 0;
   }
 
-  #tellIdle(): void {
+  /** To be called when something has ended for which a stop may wait. */
+  tellIdle(): void {
     if (this.#isDraining && this.#isIdle) { for (const listener of [...this.#idleListeners]) listener(); }
   }
 
@@ -302,17 +332,8 @@ export class Gate {
       : [];
   }
 
-  #finishLater(name: string, response: Promise<Response>, corsOrigin: string | undefined): Promise<Response> {
-    this.#inFlight += 1;
-    const finish = (late: Response): Response => {
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) this.#tellIdle();
-      return this.finish(name, late, corsOrigin);
-    };
-    return response.then(finish, (error: unknown) => finish(this.#explain(error)));
-  }
-
-  #explain(error: unknown): Response {
+  /** The answer that tells an error. */
+  explain(error: unknown): Response {
     let problem: Problem;
     if (error instanceof Problem) {
       problem = error;
@@ -324,13 +345,13 @@ export class Gate {
   }
 
   readonly #checkFreshBodies = (): void => {
-    const deadline = performance.now() + this.settings.bodyTimeoutMs;
-    for (const watched of this.#freshBodies) {
-      if (watched.onLate === undefined) continue;
-      watched.deadline = deadline;
+    const fresh = this.#freshBodies;
+    this.#freshBodies = [];
+    for (const watched of fresh) {
+      if (watched.isOver) continue;
+      watched.deadline = performance.now() + this.settings.bodyTimeoutMs;
       this.#lateBodies.add(watched);
     }
-    this.#freshBodies = [];
     if (this.#lateBodies.size > 0) {
       this.#bodyTimer ??= setTimeout(this.#checkLateBodies, this.settings.bodyTimeoutMs);
     }
@@ -346,7 +367,8 @@ export class Gate {
         return;
       }
       this.#lateBodies.delete(watched);
-      watched.onLate?.();
+      watched.isOver = true;
+      watched.handleLate();
     }
   };
 }
@@ -357,8 +379,11 @@ function remoteOf(info: Deno.ServeHandlerInfo | undefined): string {
 }
 
 /** A body that is on its way. */
-interface WatchedBody {
-  /** `undefined` when the body is there. */
-  onLate: (() => void) | undefined;
+export interface WatchedBody {
+  /** By when it must be there, on the clock of `performance.now()`; the gate sets it. */
   deadline: number;
+  /** It is there, was given up, or its client is gone: whatever comes now is too late. */
+  isOver: boolean;
+  /** Called once when the deadline has passed. */
+  handleLate(): void;
 }

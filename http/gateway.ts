@@ -83,12 +83,22 @@ export function messageGateway(client: GatewayClient | null, options: GatewayOpt
 export function gatewayOf(gate: Gate): MessageHandler {
   const { prefix } = gate.settings;
   const problems = ROUTES.get("/problems/{code}");
-  return handlerOf(gate, (url) => {
+  const find = (url: string): Route | undefined => {
     const path = pathOf(url);
     if (!path.startsWith(prefix)) return undefined;
     const rest = path.slice(prefix.length);
     if (prefix !== "" && rest === "") return PAGE;
     return ROUTES.get(rest) ?? (rest.startsWith("/problems/") ? problems : undefined);
+  };
+  // Those who poll ask for the same again and again.
+  let lastUrl = "";
+  let lastRoute: Route | undefined;
+  return handlerOf(gate, (url) => {
+    if (url !== lastUrl) {
+      lastRoute = find(url);
+      lastUrl = url;
+    }
+    return lastRoute;
   });
 }
 

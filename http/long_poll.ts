@@ -87,9 +87,7 @@ class LongPoll implements Waiting {
   readonly #asTag: boolean;
   #seq: number;
   #missed: number | null;
-  #route = "";
-  #corsOrigin: string | undefined;
-  #resolve: ((response: Response) => void) | undefined;
+  #later: Later | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(gate: Gate, { form, filter, place, timeoutMs, asTag }: LongPollParameters) {
@@ -124,20 +122,17 @@ class LongPoll implements Waiting {
     ]));
   }
 
-  wait({ request, route, corsOrigin }: Call): Later {
+  wait(call: Call): Later {
     this.#gate.enter(this);
-    this.#route = route;
-    this.#corsOrigin = corsOrigin;
+    const later = this.#later = new Later(this.#gate, call);
     // Only now: asking for the signal costs a third of a request. Without it the socket of a gone client would stay for ever.
-    const signal = request.signal;
-    const { promise, resolve } = Promise.withResolvers<Response>();
-    this.#resolve = resolve;
+    const signal = call.request.signal;
     if (signal.aborted) this.handleEvent();
     else signal.addEventListener("abort", this);
     const waitMs = this.#timeoutMs ?? this.#gate.settings.longPollMaxMs;
     // setTimeout counts in 31 bits, about 24 days; a longer wait is as good as none.
     if (waitMs < 2 ** 30) this.#timer = setTimeout(() => this.#finish(this.expire()), jitter(waitMs));
-    return new Later(promise);
+    return later;
   }
 
   deliver(): boolean {
@@ -177,7 +172,7 @@ class LongPoll implements Waiting {
   #finish(response: Response): boolean {
     if (!this.#gate.leave(this)) return false;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
-    this.#resolve?.(this.#gate.finish(this.#route, response, this.#corsOrigin));
+    this.#later?.settle(response);
     return true;
   }
 

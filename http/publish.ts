@@ -5,7 +5,7 @@
  */
 import { readBody } from "./body.ts";
 import { decodeUtf8, parseMultipart, parseUrlEncoded } from "./form.ts";
-import type { Call, Gate, Waiting } from "./gate.ts";
+import type { Call, Gate, Later, Waiting } from "./gate.ts";
 import { Problem, unavailable } from "./problem.ts";
 
 /** What a POST may be. */
@@ -16,58 +16,94 @@ export const MAX_CONFIRM_S = 60;
 
 const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json$/;
 
+/** In what form a body holds messages. */
+type BodyForm = "json" | "lines" | "urlencoded" | "multipart";
+
 /** Always the same object: an answer without a body is not used up. */
 let accepted: Response | undefined;
 
 /** See the module. */
-export async function publish(gate: Gate, call: Call): Promise<Response> {
+export function publish(gate: Gate, call: Call): Later {
   const { request, query } = call;
   const contentType = request.headers.get("content-type") ?? "";
-  const mediaType = contentType.split(";", 1)[0]!.trim().toLowerCase();
-  const isJson = JSON_TYPE.test(mediaType);
-  // A body without a type is what a foreign page can send without asking, so "anything else" is refused.
-  if (
-    !isJson && mediaType !== "application/x-www-form-urlencoded" && mediaType !== "multipart/form-data" &&
-    mediaType !== "application/x-ndjson"
-  ) {
-    throw new Problem(
-      "unsupported-media-type",
-      `Cannot take body: its type is ${JSON.stringify(mediaType.slice(0, 60))}`,
-      {
-        headers: { "accept-post": ACCEPT_POST },
-      },
-    );
-  }
-  const confirmMs = query.milliseconds("confirm", 0, MAX_CONFIRM_S);
+  const form = bodyFormOf(contentType);
+  const confirmMs = query.milliseconds("confirm", 0, MAX_CONFIRM_S) ?? 0;
   requireSending(gate);
-  const body = await readBody(gate, request);
-  const texts = mediaType === "application/x-ndjson" ? splitLines(decodeUtf8(body)) : [
-    isJson
-      ? decodeUtf8(body)
-      : mediaType === "multipart/form-data"
-      ? await parseMultipart(body, contentType)
-      : parseUrlEncoded(body),
-  ];
-  if (isJson && texts[0] === "") {
-    throw new Problem("missing-message", "Cannot find message: the body is empty");
+  return readBody(gate, call, (body) => {
+    if (form === "multipart") {
+      return parseMultipart(body, contentType).then((text) => take(gate, call, [text], confirmMs));
+    }
+    return take(gate, call, textsOf(form, body), confirmMs);
+  });
+}
+
+/** A body without a type is what a foreign page can send without asking, so anything else is refused. */
+function bodyFormOf(contentType: string): BodyForm {
+  // Most clients write exactly this.
+  if (contentType === "application/x-www-form-urlencoded") return "urlencoded";
+  const mediaType = contentType.split(";", 1)[0]!.trim().toLowerCase();
+  if (mediaType === "application/x-www-form-urlencoded") return "urlencoded";
+  if (JSON_TYPE.test(mediaType)) return "json";
+  if (mediaType === "multipart/form-data") return "multipart";
+  if (mediaType === "application/x-ndjson") return "lines";
+  throw new Problem(
+    "unsupported-media-type",
+    `Cannot take body: its type is ${JSON.stringify(mediaType.slice(0, 60))}`,
+    { headers: { "accept-post": ACCEPT_POST } },
+  );
+}
+
+function textsOf(form: Exclude<BodyForm, "multipart">, body: Uint8Array): readonly string[] {
+  switch (form) {
+    case "urlencoded":
+      return [parseUrlEncoded(body)];
+    case "lines":
+      return splitLines(decodeUtf8(body));
+    case "json": {
+      const text = decodeUtf8(body);
+      if (text === "") throw new Problem("missing-message", "Cannot find message: the body is empty");
+      return [text];
+    }
   }
+}
+
+/** Sends what a body held. */
+function take(
+  gate: Gate,
+  call: Call,
+  texts: readonly string[],
+  confirmMs: number,
+): Response | Promise<Response> {
   takeRate(gate, call.remote, texts.length);
-  const wait = confirmMs === undefined || confirmMs === 0
-    ? undefined
-    : new Confirmation(gate, texts.at(-1)!, confirmMs);
+  if (confirmMs > 0) return takeConfirmed(gate, call.request, texts, confirmMs);
+  // The body took its time: the broker may have gone meanwhile.
+  requireSending(gate);
+  sendAll(gate, texts);
+  return answerAccepted(gate);
+}
+
+async function takeConfirmed(
+  gate: Gate,
+  request: Request,
+  texts: readonly string[],
+  confirmMs: number,
+): Promise<Response> {
+  const wait = new Confirmation(gate, texts.at(-1)!, confirmMs);
   try {
-    // The body took its time: the broker may have gone meanwhile.
     requireSending(gate);
     sendAll(gate, texts);
   } catch (error) {
-    wait?.cancel();
+    wait.cancel();
     throw error;
   }
-  if (wait !== undefined) {
-    wait.watch(request.signal);
-    const seq = await wait.seq;
-    if (seq !== undefined) return gate.json(`{"count":${seq},"cursor":"${gate.hub.cursor(seq)}"}`);
-  }
+  wait.watch(request.signal);
+  const seq = await wait.seq;
+  return seq === undefined
+    ? answerAccepted(gate)
+    : gate.json(`{"count":${seq},"cursor":"${gate.hub.cursor(seq)}"}`);
+}
+
+function answerAccepted(gate: Gate): Response {
   return accepted ??= gate.answer(null, 202, []);
 }
 
@@ -107,7 +143,8 @@ export function takeRate(gate: Gate, remote: string, messages: number): void {
 
 function sendAll(gate: Gate, texts: readonly string[]): void {
   // One message is checked by the client; of several, all are checked before the first one goes.
-  if (texts.length > 1) texts.forEach(requireObject);
+  if (texts.length === 1) return send(gate, texts[0]!);
+  texts.forEach(requireObject);
   texts.forEach((text, sent) => {
     try {
       send(gate, text);
