@@ -29,7 +29,7 @@ export interface FrameHandler {
    * until `push` returns, so that what one chunk brought can be passed on together; whoever keeps them longer copies them.
    */
   handleFrame(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
-  /** A message frame above the limit has passed and was not stored. */
+  /** A message frame has passed and was not stored: it is above the limit, or a part where those are skipped. */
   handleSkippedFrame(flags: number, size: number): void;
 }
 
@@ -41,6 +41,8 @@ export interface FrameLimits {
   readonly maxSkippedBytes?: number;
   /** Octets of a command's body; a larger one is an error. */
   readonly maxCommandBytes?: number;
+  /** Message frames with MORE are skipped like those above the limit, unless they come whole. @default false */
+  readonly skipsParts?: boolean;
   /** What unfinished frames of many connections may use together. @default no such limit */
   readonly memory?: MemoryBudget | undefined;
 }
@@ -57,6 +59,7 @@ export class FrameDecoder {
   readonly #maxMessageBytes: number;
   readonly #maxSkippedBytes: number;
   readonly #maxCommandBytes: number;
+  readonly #skipsParts: boolean;
   readonly #memory: MemoryBudget | undefined;
   /** The beginning of a frame whose rest has not come yet. Invariant: `#partSize` octets of it are in use. */
   #part: Uint8Array = EMPTY;
@@ -74,6 +77,7 @@ export class FrameDecoder {
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#maxSkippedBytes = Math.max(limits.maxMessageBytes, limits.maxSkippedBytes ?? MAX_SKIPPED_BYTES);
     this.#maxCommandBytes = limits.maxCommandBytes ?? MAX_COMMAND_BYTES;
+    this.#skipsParts = limits.skipsParts ?? false;
     this.#memory = limits.memory;
   }
 
@@ -164,7 +168,8 @@ export class FrameDecoder {
       size = this.#partHeaderSize === SHORT_HEADER_SIZE ? part[1]! : readSize(part, 1);
     }
     this.#check(flags, size);
-    if (size > this.#maxMessageBytes && (flags & FLAG_COMMAND) === 0) {
+    const isSkipped = size > this.#maxMessageBytes || (this.#skipsParts && (flags & FLAG_MORE) !== 0);
+    if (isSkipped && (flags & FLAG_COMMAND) === 0 && size > 0) {
       this.#forgetPart();
       this.#beginSkip(flags, size);
       return true;

@@ -149,7 +149,7 @@ export class Session {
     // connection, as it does for libzmq.
     const { memory } = options;
     const limits = overhead === undefined
-      ? { maxMessageBytes, memory }
+      ? { maxMessageBytes, memory, skipsParts: true }
       : { maxMessageBytes, maxSkippedBytes: maxMessageBytes, memory };
     this.#decoder = new FrameDecoder(limits, {
       handleFrame: (bytes, start, bodyStart, end) => this.#route(bytes, start, bodyStart, end),
@@ -365,7 +365,8 @@ export class Session {
   #handleSkippedFrame(flags: number, size: number): void {
     if (this.#undecided !== undefined) throw tooEarly();
     if ((flags & FLAG_MORE) !== 0 || this.#parts > 0) {
-      return this.#handlePart((flags & FLAG_MORE) !== 0, size, true);
+      const isTooLarge = size > (this.#options.maxMessageBytes ?? MAX_MESSAGE_BYTES);
+      return this.#handlePart((flags & FLAG_MORE) !== 0, size, isTooLarge);
     }
     this.#handleUnfit("too-large", size, 1);
   }

@@ -325,3 +325,24 @@ coreTest("FrameDecoder's error says the size and the limit", () => {
   const error = thrownBy(() => decoder.push(octets("00 0a")));
   assert.equal(error.message, "Cannot decode frame: body is 10 bytes, limit is 9");
 });
+
+coreTest(
+  "FrameDecoder.push() with skipsParts keeps nothing of a frame with MORE that comes in pieces",
+  () => {
+    const seen: string[] = [];
+    const decoder = new FrameDecoder({ maxMessageBytes: 1_000_000, skipsParts: true }, {
+      handleFrame: (_bytes, _start, bodyStart, end) => seen.push(`frame of ${end - bodyStart}`),
+      handleSkippedFrame: (flags, size) => seen.push(`skipped ${size}, flags ${flags}`),
+    });
+    const part = encodeFrame(new Uint8Array(500_000), 0x01);
+    const last = encodeFrame(new Uint8Array(3), 0);
+
+    const allocated = allocatedBy(() => {
+      for (let at = 0; at < part.length; at += 1000) decoder.push(part.subarray(at, at + 1000));
+    });
+    decoder.push(last);
+
+    assert.deepEqual(seen, ["skipped 500000, flags 3", "frame of 3"]);
+    assert(allocated < 10_000, `${allocated} octets`);
+  },
+);
