@@ -120,7 +120,7 @@ export function eventStream(gate: Gate, { request, query }: Call): Response {
 
 class EventStream implements Waiting {
   readonly kind = "sse";
-  readonly #gate: Gate;
+  readonly gate: Gate;
   readonly #format: StreamFormat;
   readonly #filter: TypeFilter | undefined;
   readonly #heartbeatMs: number;
@@ -143,7 +143,7 @@ class EventStream implements Waiting {
     place: Place,
     heartbeatMs: number,
   ) {
-    this.#gate = gate;
+    this.gate = gate;
     this.#format = format;
     this.#filter = filter;
     this.#place = place;
@@ -152,8 +152,8 @@ class EventStream implements Waiting {
   }
 
   open(): Response {
-    const { hub, counters } = this.#gate;
-    this.#gate.enter(this);
+    const { hub, counters } = this.gate;
+    this.gate.enter(this);
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
         this.#controller = controller;
@@ -183,7 +183,7 @@ class EventStream implements Waiting {
     );
     this.#fill();
     this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs);
-    return this.#gate.answer(body, 200, [
+    return this.gate.answer(body, 200, [
       ["content-type", this.#format.contentType],
       ["cache-control", "no-store, no-transform"],
       // nginx would hold the events back otherwise.
@@ -211,7 +211,7 @@ class EventStream implements Waiting {
 
   /** Moves messages from the history to the queue, as many as fit. */
   #fill(): void {
-    const { hub, counters, settings } = this.#gate;
+    const { hub, counters, settings } = this.gate;
     // Asked anew each time: filling the queue can be what tells that the client is gone.
     while (this.#controller !== undefined && this.#seq < hub.client.count) {
       if (this.#queuedBytes >= settings.maxQueuedBytes) return this.#handleFull();
@@ -227,13 +227,13 @@ class EventStream implements Waiting {
 
   /** The queue is full and there is more. A reader that makes progress may take its time; the history holds the rest. */
   #handleFull(): void {
-    if (this.#seq < this.#gate.hub.client.oldest - 1) return this.#cutSlow();
+    if (this.#seq < this.gate.hub.client.oldest - 1) return this.#cutSlow();
     this.#stall ??= setTimeout(() => this.#cutSlow(), STALL_MS);
   }
 
   #cutSlow(): void {
     if (this.#controller === undefined) return;
-    this.#gate.counters.slowClientsCut.sse += 1;
+    this.gate.counters.slowClientsCut.sse += 1;
     this.#cut(`its reader is too slow, ${this.#queuedBytes} bytes wait for it`);
   }
 
@@ -243,7 +243,7 @@ class EventStream implements Waiting {
     if (!isSilent || this.#queuedBytes > 0) return;
     const hasMoved = this.#seq > this.#toldSeq;
     this.#enqueue(
-      encodeUtf8(this.#format.heartbeat(hasMoved ? this.#gate.hub.cursor(this.#seq) : undefined)),
+      encodeUtf8(this.#format.heartbeat(hasMoved ? this.gate.hub.cursor(this.#seq) : undefined)),
     );
     this.#toldSeq = this.#seq;
     this.#isSilent = true;
@@ -267,6 +267,6 @@ class EventStream implements Waiting {
     this.#controller = undefined;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#stall);
-    this.#gate.leave(this);
+    this.gate.leave(this);
   }
 }

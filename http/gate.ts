@@ -28,12 +28,10 @@ export const JSON_TYPE = "application/json; charset=UTF-8";
 /** No route, no rights. */
 const NO_TRAITS: RouteTraits = {};
 
-/** One who waits, and can be sent home. */
+/** One who waits. */
 export interface Waiting extends Subscriber {
   /** Under what it is counted. */
   readonly kind: WaitKind;
-  /** The gateway stops: answer now. */
-  drain(): void;
 }
 
 /**
@@ -114,7 +112,8 @@ export class Gate {
   readonly hub: Hub;
   /** `undefined` when publishing is not limited. */
   readonly rateLimit: RateLimit | undefined;
-  readonly #waiting = new Set<Waiting>();
+  // Who they are, the hub knows: a second set would be a seventh of what a long-poll costs while thousands are answered.
+  #waitingCount = 0;
   #freshBodies: WatchedBody[] = [];
   readonly #lateBodies = new Set<WatchedBody>();
   readonly #idleListeners = new Set<() => void>();
@@ -166,8 +165,9 @@ export class Gate {
 
   /** Counts an answer, and lets a page of an allowed origin read it. */
   finish(name: string, response: Response, corsOrigin: string | undefined): Response {
-    this.counters.countRequest(name, response.status);
-    if (corsOrigin === undefined || response.status === 101) return response;
+    const { status } = response;
+    this.counters.countRequest(name, status);
+    if (corsOrigin === undefined || status === 101) return response;
     // A copy: some answers are the same object for everyone.
     const readable = new Response(response.body, response);
     for (const [header, value] of this.policy.corsHeaders(corsOrigin)) readable.headers.set(header, value);
@@ -212,7 +212,7 @@ export class Gate {
   /** Someone begins to wait. Throws when the house is full. */
   enter(waiting: Waiting): void {
     this.requireRoom();
-    this.#waiting.add(waiting);
+    this.#waitingCount += 1;
     this.counters.waiting[waiting.kind] += 1;
     this.hub.add(waiting);
   }
@@ -220,10 +220,10 @@ export class Gate {
   /** Throws when the house is full. */
   requireRoom(): void {
     const { lingering } = this.counters;
-    if (this.#waiting.size + lingering < this.settings.maxWaiters) return;
+    if (this.#waitingCount + lingering < this.settings.maxWaiters) return;
     throw unavailable(
       "too-many-waiters",
-      `Cannot wait: ${this.#waiting.size} clients wait already and ${lingering} connections are about to end, ` +
+      `Cannot wait: ${this.#waitingCount} clients wait already and ${lingering} connections are about to end, ` +
         `limit is ${this.settings.maxWaiters}`,
       { limit: this.settings.maxWaiters },
     );
@@ -231,16 +231,16 @@ export class Gate {
 
   /** Someone waits no longer. Says whether it did. */
   leave(waiting: Waiting): boolean {
-    if (!this.#waiting.delete(waiting)) return false;
+    if (!this.hub.remove(waiting)) return false;
     this.counters.waiting[waiting.kind] -= 1;
-    this.hub.remove(waiting);
-    if (this.#waiting.size === 0) this.tellIdle();
+    this.#waitingCount -= 1;
+    if (this.#waitingCount === 0) this.tellIdle();
     return true;
   }
 
   /** Ends up to so many long-polls that wait longest: their clients ask again, and their sockets become free. */
   shed(share: number): number {
-    const victims = [...this.#waiting].slice(0, Math.ceil(this.#waiting.size * share));
+    const victims = this.hub.subscribersOf(this).slice(0, Math.ceil(this.#waitingCount * share));
     for (const victim of victims) victim.drain();
     return victims.length;
   }
@@ -267,7 +267,7 @@ export class Gate {
    */
   async close(graceMs: number): Promise<boolean> {
     this.#isDraining = true;
-    for (const waiting of [...this.#waiting]) waiting.drain();
+    for (const waiting of this.hub.subscribersOf(this)) waiting.drain();
     const isIdle = await new Promise<boolean>((resolve) => {
       if (this.#isIdle) return resolve(true);
       const timer = setTimeout(() => done(false), graceMs);
@@ -284,7 +284,7 @@ export class Gate {
   }
 
   get #isIdle(): boolean {
-    return this.inFlight === 0 && this.#waiting.size === 0;
+    return this.inFlight === 0 && this.#waitingCount === 0;
   }
 
   /** To be called when something has ended for which a stop may wait. */

@@ -48,7 +48,7 @@ interface HistoryParameters {
 
 class HistoryPoll implements Waiting {
   readonly kind = "history";
-  readonly #gate: Gate;
+  readonly gate: Gate;
   readonly #parameters: HistoryParameters;
   #seq: number;
   #missed: number | null;
@@ -57,7 +57,7 @@ class HistoryPoll implements Waiting {
   #signal: AbortSignal | undefined;
 
   constructor(gate: Gate, parameters: HistoryParameters) {
-    this.#gate = gate;
+    this.gate = gate;
     this.#parameters = parameters;
     this.#seq = parameters.place.seq;
     this.#missed = parameters.place.missed;
@@ -65,7 +65,7 @@ class HistoryPoll implements Waiting {
 
   look(): Response | undefined {
     const { filter, limit } = this.#parameters;
-    const found = this.#gate.hub.find(this.#seq, filter, limit, MAX_LENGTH);
+    const found = this.gate.hub.find(this.#seq, filter, limit, MAX_LENGTH);
     this.#seq = found.seq;
     if (this.#missed !== null && found.missed !== null) this.#missed += found.missed;
     return found.entries.length === 0 ? undefined : this.#answer(found);
@@ -76,7 +76,7 @@ class HistoryPoll implements Waiting {
   }
 
   wait(request: Request, timeoutMs: number): Promise<Response> {
-    this.#gate.enter(this);
+    this.gate.enter(this);
     this.#signal = request.signal;
     const { promise, resolve } = Promise.withResolvers<Response>();
     this.#resolve = resolve;
@@ -100,26 +100,26 @@ class HistoryPoll implements Waiting {
   }
 
   fail(error: unknown): void {
-    this.#gate.settings.log(`fault: history: ${String(error)}`);
+    this.gate.settings.log(`fault: history: ${String(error)}`);
     this.#finish(
-      this.#gate.refuse(new Problem("internal-error", "Cannot wait any longer: the gateway made a mistake")),
+      this.gate.refuse(new Problem("internal-error", "Cannot wait any longer: the gateway made a mistake")),
     );
   }
 
   readonly #handleAbort = (): void => {
-    this.#gate.counters.gone.history += 1;
+    this.gate.counters.gone.history += 1;
     this.#finish(new Response(null, { status: 204 }));
   };
 
   #finish(response: Response): void {
-    if (!this.#gate.leave(this)) return;
+    if (!this.gate.leave(this)) return;
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#handleAbort);
     this.#resolve?.(response);
   }
 
   #answer({ entries, seq }: Found): Response {
-    const { hub, counters } = this.#gate;
+    const { hub, counters } = this.gate;
     const { count } = hub.client;
     const messages = entries.map((entry) => entryJson(entry, hub.cursor(entry.count)));
     const body = `{"messages":[${messages.join(",")}],"cursor":"${hub.cursor(seq)}",` +
@@ -134,6 +134,6 @@ class HistoryPoll implements Waiting {
     if (this.#missed !== 0) {
       headers.push(["message-missed", this.#missed === null ? "unknown" : String(this.#missed)]);
     }
-    return this.#gate.json(body, 200, headers);
+    return this.gate.json(body, 200, headers);
   }
 }

@@ -28,10 +28,14 @@ const MAX_BODIES = 1000;
 
 /** Someone who waits for messages. */
 export interface Subscriber {
+  /** Through which gate it came. */
+  readonly gate: object;
   /** Looks for messages after its place; must not wait. Says whether it did anything. */
   deliver(): boolean;
   /** {@linkcode deliver} threw: end it. */
   fail(error: unknown): void;
+  /** The gate stops: answer now. */
+  drain(): void;
 }
 
 /** Where a client stands and what it has lost already. */
@@ -140,11 +144,17 @@ export class Hub {
     this.#subscribers.add(subscriber);
   }
 
-  /** No longer. Nothing of it stays here. */
-  remove(subscriber: Subscriber): void {
-    if (!this.#subscribers.delete(subscriber) || this.#subscribers.size > 0) return;
+  /** No longer. Nothing of it stays here. Says whether it was told until now. */
+  remove(subscriber: Subscriber): boolean {
+    if (!this.#subscribers.delete(subscriber)) return false;
     // With nobody waiting, a message costs the gateway nothing at all.
-    this.client.removeEventListener("message", this.#handleMessage);
+    if (this.#subscribers.size === 0) this.client.removeEventListener("message", this.#handleMessage);
+    return true;
+  }
+
+  /** Those who came through a gate, who waits longest first. */
+  subscribersOf(gate: object): Subscriber[] {
+    return [...this.#subscribers].filter((subscriber) => subscriber.gate === gate);
   }
 
   /** Finds the place that a cursor means, and what is lost if it lies outside of what is held. */

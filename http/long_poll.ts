@@ -79,7 +79,7 @@ interface LongPollParameters {
 class LongPoll implements Waiting {
   readonly kind = "longpoll";
   // There may be ten thousand of these: what one holds is memory, and work for the garbage collector while all are answered.
-  readonly #gate: Gate;
+  readonly gate: Gate;
   readonly #form: MessageForm;
   readonly #filter: TypeFilter | undefined;
   readonly #format: Format<Ready>;
@@ -91,7 +91,7 @@ class LongPoll implements Waiting {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(gate: Gate, { form, filter, place, timeoutMs, asTag }: LongPollParameters) {
-    this.#gate = gate;
+    this.gate = gate;
     this.#form = form;
     this.#filter = filter;
     this.#format = formatOf(gate, form);
@@ -103,7 +103,7 @@ class LongPoll implements Waiting {
 
   /** The answer, if there is one already. The place moves on past what the filter holds back. */
   look(): Response | undefined {
-    const { hub, counters } = this.#gate;
+    const { hub, counters } = this.gate;
     if (this.#seq >= hub.client.count) return undefined;
     const found = hub.render(this.#seq, this.#filter, this.#format);
     this.#seq = found.seq;
@@ -115,21 +115,21 @@ class LongPoll implements Waiting {
 
   /** The answer when nothing came. */
   expire(): Response {
-    const { hub } = this.#gate;
-    return this.#mark(this.#gate.answer(null, this.#asTag ? 304 : 204, [
+    const { hub } = this.gate;
+    return this.#mark(this.gate.answer(null, this.#asTag ? 304 : 204, [
       ["message-cursor", hub.cursor(this.#seq)],
       ["etag", entityTag(hub, this.#seq, this.#form)],
     ]));
   }
 
   wait(call: Call): Later {
-    this.#gate.enter(this);
-    const later = this.#later = new Later(this.#gate, call);
+    this.gate.enter(this);
+    const later = this.#later = new Later(this.gate, call);
     // Only now: asking for the signal costs a third of a request. Without it the socket of a gone client would stay for ever.
     const signal = call.request.signal;
     if (signal.aborted) this.handleEvent();
     else signal.addEventListener("abort", this);
-    const waitMs = this.#timeoutMs ?? this.#gate.settings.longPollMaxMs;
+    const waitMs = this.#timeoutMs ?? this.gate.settings.longPollMaxMs;
     // setTimeout counts in 31 bits, about 24 days; a longer wait is as good as none.
     if (waitMs < 2 ** 30) this.#timer = setTimeout(() => this.#finish(this.expire()), jitter(waitMs));
     return later;
@@ -152,12 +152,12 @@ class LongPoll implements Waiting {
   }
 
   fail(error: unknown): void {
-    this.#gate.settings.log(`fault: long-poll: ${String(error)}`);
+    this.gate.settings.log(`fault: long-poll: ${String(error)}`);
     this.#refuse(new Problem("internal-error", "Cannot wait any longer: the gateway made a mistake"));
   }
 
   #refuse(problem: Problem): void {
-    this.#finish(this.#gate.refuse(problem));
+    this.#finish(this.gate.refuse(problem));
   }
 
   /**
@@ -165,12 +165,12 @@ class LongPoll implements Waiting {
    * goes with its request, and to take the listener off it would only cost time.
    */
   handleEvent(): void {
-    if (this.#finish(new Response(null, { status: 204 }))) this.#gate.counters.gone.longpoll += 1;
+    if (this.#finish(new Response(null, { status: 204 }))) this.gate.counters.gone.longpoll += 1;
   }
 
   /** Says whether it still waited. */
   #finish(response: Response): boolean {
-    if (!this.#gate.leave(this)) return false;
+    if (!this.gate.leave(this)) return false;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#later?.settle(response);
     return true;
@@ -178,7 +178,7 @@ class LongPoll implements Waiting {
 
   #mark(response: Response): Response {
     if (this.#missed !== 0) {
-      this.#gate.counters.countGap(this.#missed);
+      this.gate.counters.countGap(this.#missed);
       response.headers.set("message-missed", this.#missed === null ? "unknown" : String(this.#missed));
     }
     return response;

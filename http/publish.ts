@@ -215,7 +215,7 @@ function explain(error: unknown): unknown {
 class Confirmation implements Waiting {
   readonly kind = "confirm";
   readonly seq: Promise<number | undefined>;
-  readonly #gate: Gate;
+  readonly gate: Gate;
   readonly #text: string;
   readonly #resolve: (seq: number | undefined) => void;
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -226,7 +226,7 @@ class Confirmation implements Waiting {
     const { promise, resolve } = Promise.withResolvers<number | undefined>();
     this.seq = promise;
     this.#resolve = resolve;
-    this.#gate = gate;
+    this.gate = gate;
     this.#text = text;
     this.#place = gate.hub.client.count;
     gate.enter(this);
@@ -240,7 +240,7 @@ class Confirmation implements Waiting {
   }
 
   deliver(): boolean {
-    const found = this.#gate.hub.find(this.#place, undefined, Infinity, Infinity);
+    const found = this.gate.hub.find(this.#place, undefined, Infinity, Infinity);
     this.#place = found.seq;
     const echo = found.entries.find((entry) => entry.text === this.#text);
     if (echo !== undefined) this.#finish(echo.count);
@@ -260,12 +260,12 @@ class Confirmation implements Waiting {
   }
 
   readonly #handleAbort = (): void => {
-    this.#gate.counters.gone.confirm += 1;
+    this.gate.counters.gone.confirm += 1;
     this.#finish(undefined);
   };
 
   #finish(seq: number | undefined): void {
-    if (!this.#gate.leave(this)) return;
+    if (!this.gate.leave(this)) return;
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#handleAbort);
     this.#resolve(seq);

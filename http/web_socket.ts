@@ -82,7 +82,7 @@ export function webSocket(gate: Gate, { request, query, remote }: Call): Respons
 
 class BusSocket implements Waiting {
   readonly kind = "websocket";
-  readonly #gate: Gate;
+  readonly gate: Gate;
   readonly #socket: WebSocket;
   readonly #hasFrames: boolean;
   readonly #filter: TypeFilter | undefined;
@@ -103,7 +103,7 @@ class BusSocket implements Waiting {
     place: Place,
     remote: string,
   ) {
-    this.#gate = gate;
+    this.gate = gate;
     this.#socket = socket;
     this.#hasFrames = hasFrames;
     this.#filter = filter;
@@ -131,7 +131,7 @@ class BusSocket implements Waiting {
   }
 
   fail(error: unknown): void {
-    this.#gate.settings.log(`fault: WebSocket: ${String(error)}`);
+    this.gate.settings.log(`fault: WebSocket: ${String(error)}`);
     this.#close(TRY_AGAIN_LATER, "the gateway made a mistake");
   }
 
@@ -139,7 +139,7 @@ class BusSocket implements Waiting {
     // Closed before it was open: then it had no way to tell.
     if (this.#isLingering) return this.#socket.close(GOING_AWAY, "the gateway is stopping");
     this.#isOpen = true;
-    const { hub, counters } = this.#gate;
+    const { hub, counters } = this.gate;
     hub.relays.add(this.#handleRelay);
     counters.countGap(this.#place.missed);
     if (this.#hasFrames) {
@@ -151,7 +151,7 @@ class BusSocket implements Waiting {
 
   /** Hands messages from the history to the socket, as many as fit. */
   #fill(): void {
-    const { hub, counters, settings } = this.#gate;
+    const { hub, counters, settings } = this.gate;
     const format = this.#hasFrames ? FRAMES : RAW;
     while (this.#isOpen && this.#seq < hub.client.count) {
       if (this.#socket.bufferedAmount > settings.maxQueuedBytes) return this.#handleFull();
@@ -175,7 +175,7 @@ class BusSocket implements Waiting {
     const now = performance.now();
     if (this.#stalledSince === undefined || buffered < this.#lastBuffered) this.#stalledSince = now;
     this.#lastBuffered = buffered;
-    const isLost = this.#seq < this.#gate.hub.client.oldest - 1;
+    const isLost = this.#seq < this.gate.hub.client.oldest - 1;
     if (isLost || now - this.#stalledSince > STALL_MS) return this.#cutSlow();
     this.#catchUp ??= setTimeout(() => {
       this.#catchUp = undefined;
@@ -184,19 +184,19 @@ class BusSocket implements Waiting {
   }
 
   #cutSlow(): void {
-    this.#gate.counters.slowClientsCut.websocket += 1;
+    this.gate.counters.slowClientsCut.websocket += 1;
     this.#close(TRY_AGAIN_LATER, "too slow");
   }
 
   #handleMessage(data: unknown): void {
     if (!this.#isOpen) return;
     const size = typeof data === "string"
-      ? utf8Length(data, this.#gate.settings.maxBody)
+      ? utf8Length(data, this.gate.settings.maxBody)
       : data instanceof ArrayBuffer
       ? data.byteLength
       : Infinity;
-    if (size > this.#gate.settings.maxBody) {
-      return this.#close(TOO_BIG, `limit is ${this.#gate.settings.maxBody} bytes`);
+    if (size > this.gate.settings.maxBody) {
+      return this.#close(TOO_BIG, `limit is ${this.gate.settings.maxBody} bytes`);
     }
     let text: string;
     try {
@@ -209,7 +209,7 @@ class BusSocket implements Waiting {
       this.#publish(text);
     } catch (error) {
       if (!(error instanceof Problem)) return this.fail(error);
-      this.#gate.counters.countRefused(error.code);
+      this.gate.counters.countRefused(error.code);
       if (error.code === "too-large") return this.#close(TOO_BIG, error.code);
       this.#close(
         error.code === "invalid-json" || error.code === "not-an-object" ? BAD_DATA : TRY_AGAIN_LATER,
@@ -232,18 +232,18 @@ class BusSocket implements Waiting {
       if (id !== undefined) this.#socket.send(`{"ack":${idText}}`);
     } catch (error) {
       if (!(error instanceof Problem)) return this.fail(error);
-      this.#gate.counters.countRefused(error.code);
+      this.gate.counters.countRefused(error.code);
       const detail = JSON.stringify({ code: error.code, status: error.status, detail: error.message });
       this.#socket.send(`{"error":${detail},"id":${idText}}`);
     }
   }
 
   #publish(text: string): void {
-    takeRate(this.#gate, this.#remote, 1);
-    const { hub, counters } = this.#gate;
+    takeRate(this.gate, this.#remote, 1);
+    const { hub, counters } = this.gate;
     if (hub.client.serverReceive !== undefined) {
-      requireSending(this.#gate);
-      return send(this.#gate, text);
+      requireSending(this.gate);
+      return send(this.gate, text);
     }
     // With no broker to send to, the sockets of the gateway hear each other, as in the original.
     if (parseObject(text) === undefined) {
@@ -255,7 +255,7 @@ class BusSocket implements Waiting {
 
   readonly #handleRelay = (text: string): void => {
     if (!this.#isOpen) return;
-    if (this.#socket.bufferedAmount > this.#gate.settings.maxQueuedBytes) return this.#cutSlow();
+    if (this.#socket.bufferedAmount > this.gate.settings.maxQueuedBytes) return this.#cutSlow();
     this.#socket.send(
       this.#hasFrames ? `{"seq":null,"cursor":null,"time":${Date.now()},"message":${text}}` : text,
     );
@@ -265,7 +265,7 @@ class BusSocket implements Waiting {
     if (!this.#finish()) return;
     // Its slot stays taken until it is really gone: a reader that does not read does not take in a close frame either.
     this.#isLingering = true;
-    this.#gate.counters.lingering += 1;
+    this.gate.counters.lingering += 1;
     // It may be on its way out already, or not open yet.
     try {
       this.#socket.close(code, reason);
@@ -275,17 +275,17 @@ class BusSocket implements Waiting {
   }
 
   #handleGone(): void {
-    if (this.#finish()) this.#gate.counters.gone.websocket += 1;
+    if (this.#finish()) this.gate.counters.gone.websocket += 1;
     if (!this.#isLingering) return;
     this.#isLingering = false;
-    this.#gate.counters.lingering -= 1;
+    this.gate.counters.lingering -= 1;
   }
 
   #finish(): boolean {
     this.#isOpen = false;
     clearTimeout(this.#catchUp);
-    this.#gate.hub.relays.delete(this.#handleRelay);
-    return this.#gate.leave(this);
+    this.gate.hub.relays.delete(this.#handleRelay);
+    return this.gate.leave(this);
   }
 }
 
