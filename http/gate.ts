@@ -112,7 +112,7 @@ export class Gate {
   readonly hub: Hub;
   /** `undefined` when publishing is not limited. */
   readonly rateLimit: RateLimit | undefined;
-  // Who they are, the hub knows: a second set would be a seventh of what a long-poll costs while thousands are answered.
+  // Who they are, the hub knows: for each of thousands a second set would be memory, and work while all are answered.
   #waitingCount = 0;
   #freshBodies: WatchedBody[] = [];
   readonly #lateBodies = new Set<WatchedBody>();
