@@ -29,48 +29,68 @@ export function readBody(
   // Where the length is announced and the body not read, Deno closes the connection by itself.
   const headers = declared === null ? CLOSE : NO_HEADERS;
   if (declared !== null && Number(declared) > limit) throw tooLarge(limit, headers);
-  const later = new Later(gate, call);
-  let handleLate: (() => void) | undefined;
-  const watched: WatchedBody = {
-    deadline: Infinity,
-    isOver: false,
-    handleLate: () => {
-      later.fail(
-        new Problem(
-          "request-timeout",
-          `Cannot read body: it did not arrive within ${gate.settings.bodyTimeoutMs} ms`,
-          { headers },
-        ),
-      );
-      handleLate?.();
-    },
-  };
-  gate.watchBody(watched);
+  const reading = new Reading(gate, call, headers);
+  gate.watchBody(reading);
   // With a length, the server holds the body to it; without one, we count.
-  const reading = declared === null
-    ? readCounted(request, limit, headers, (cancel) => handleLate = cancel)
+  const body = declared === null
+    ? readCounted(request, limit, headers, (cancel) => reading.cancel = cancel)
     : request.bytes();
-  reading.then((body) => {
-    if (watched.isOver) return;
-    gate.unwatchBody(watched);
+  body.then((bytes) => reading.finish(bytes, use), (error: unknown) => reading.fail(error));
+  return reading.later;
+}
+
+/** One body on its way. */
+class Reading implements WatchedBody {
+  readonly later: Later;
+  deadline = Infinity;
+  isOver = false;
+  /** Ends a read that would never end. */
+  cancel: (() => void) | undefined;
+  readonly #gate: Gate;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(gate: Gate, call: Call, headers: Readonly<Record<string, string>>) {
+    this.#gate = gate;
+    this.#headers = headers;
+    this.later = new Later(gate, call);
+  }
+
+  finish(bytes: Uint8Array, use: (body: Uint8Array) => Response | Promise<Response>): void {
+    if (this.isOver) return;
+    this.#gate.unwatchBody(this);
     try {
-      const answer = use(body);
-      if (answer instanceof Response) later.settle(answer);
-      else answer.then((response) => later.settle(response), (error: unknown) => later.fail(error));
+      const answer = use(bytes);
+      if (answer instanceof Response) this.later.settle(answer);
+      else {
+        answer.then((response) => this.later.settle(response), (error: unknown) => this.later.fail(error));
+      }
     } catch (error) {
-      later.fail(error);
+      this.later.fail(error);
     }
-  }, (error: unknown) => {
-    if (watched.isOver) return;
-    gate.unwatchBody(watched);
-    const isOurs = error instanceof Problem;
-    later.fail(
-      isOurs
+  }
+
+  fail(error: unknown): void {
+    if (this.isOver) return;
+    this.#gate.unwatchBody(this);
+    this.later.fail(
+      error instanceof Problem
         ? error
-        : new Problem("missing-message", "Cannot read body: it ended before its time", { headers }),
+        : new Problem("missing-message", "Cannot read body: it ended before its time", {
+          headers: this.#headers,
+        }),
     );
-  });
-  return later;
+  }
+
+  handleLate(): void {
+    this.later.fail(
+      new Problem(
+        "request-timeout",
+        `Cannot read body: it did not arrive within ${this.#gate.settings.bodyTimeoutMs} ms`,
+        { headers: this.#headers },
+      ),
+    );
+    this.cancel?.();
+  }
 }
 
 const CLOSE: Readonly<Record<string, string>> = { connection: "close" };

@@ -257,7 +257,7 @@ export class Gate {
   /** The body is there, or will never be. */
   unwatchBody(watched: WatchedBody): void {
     watched.isOver = true;
-    if (!this.#lateBodies.delete(watched) || this.#lateBodies.size > 0) return;
+    if (this.#lateBodies.size === 0 || !this.#lateBodies.delete(watched) || this.#lateBodies.size > 0) return;
     clearTimeout(this.#bodyTimer);
     this.#bodyTimer = undefined;
   }
