@@ -315,6 +315,22 @@ Deno.test("isJsonObject() agrees with the platform about any two octets in a tex
   }
 });
 
+Deno.test("isJsonObject() agrees with the platform about any two octets far inside of a text, at each place of a word", () => {
+  const bytes = octets('{"a":"', "x".repeat(48), '"}');
+  for (let at = 35; at < 39; at++) {
+    for (let first = 0; first < 256; first++) {
+      for (let second = 0; second < 256; second++) {
+        bytes[at] = first;
+        bytes[at + 1] = second;
+        if (isJsonObject(bytes, 0, bytes.length) !== isObjectForJsonParse(bytes)) {
+          assert.fail([first, second].map((octet) => octet.toString(16)).join(" "));
+        }
+      }
+    }
+    bytes.fill(0x78, at, at + 2);
+  }
+});
+
 test("overlong and impossible UTF-8", false, [
   octets('{"a":"', 0xc0, 0x80, '"}'),
   octets('{"a":"', 0xc1, 0xbf, '"}'),
