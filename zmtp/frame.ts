@@ -130,6 +130,24 @@ export class FrameDecoder {
     }
   }
 
+  /**
+   * Where the next octets of the stream belong while the rest of a large frame is awaited: read to that place they need not be
+   * copied there. Undefined at all other times, and where memory is short. Whoever filled it from its start on says so with
+   * {@linkcode FrameDecoder.filled} before the next `push`.
+   */
+  get room(): Uint8Array | undefined {
+    if (this.#frameSize - this.#partSize < IN_PLACE_BYTES || !this.#growPart(this.#partSize + 1)) {
+      return undefined;
+    }
+    return this.#part.subarray(this.#partSize, this.#frameSize);
+  }
+
+  /** So many octets of {@linkcode FrameDecoder.room} have come. The frame is handed over if it is whole. */
+  filled(size: number): void {
+    this.#partSize += size;
+    if (this.#partSize === this.#frameSize) this.#handOverPart();
+  }
+
   /** Adds octets to the frame that came in pieces; returns how far it got in the chunk. */
   #fillPart(chunk: Uint8Array, from: number, end: number): number {
     let at = from;
@@ -198,22 +216,24 @@ export class FrameDecoder {
 
   #appendToPart(chunk: Uint8Array, from: number, to: number): void {
     const needed = this.#partSize + to - from;
-    if (needed > this.#part.length) {
-      // Grows with what has really come, so that a peer cannot make us allocate by announcing a size.
-      const room = Math.max(
-        needed,
-        Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * this.#partSize)),
-      );
-      const size = Math.max(room, SMALL_PART_BYTES);
-      if (this.#memory?.take(size - this.#part.length) === false) throw overBudget(this.#memory.limit);
-      const grown = new Uint8Array(size);
-      grown.set(this.#part.subarray(0, this.#partSize));
-      this.#part = grown;
-    }
+    if (!this.#growPart(needed)) throw overBudget(this.#memory!.limit);
     // A single octet, as most of a header comes, is cheaper without a view.
     if (to - from === 1) this.#part[this.#partSize] = chunk[from]!;
     else this.#part.set(chunk.subarray(from, to), this.#partSize);
     this.#partSize = needed;
+  }
+
+  /** Makes room for so many octets of the frame in progress. Returns false where memory is short. */
+  #growPart(needed: number): boolean {
+    if (needed <= this.#part.length) return true;
+    // Grows with what has really come, so that a peer cannot make us allocate by announcing a size.
+    const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * this.#partSize));
+    const size = Math.max(needed, planned, SMALL_PART_BYTES);
+    if (this.#memory?.take(size - this.#part.length) === false) return false;
+    const grown = new Uint8Array(size);
+    grown.set(this.#part.subarray(0, this.#partSize));
+    this.#part = grown;
+    return true;
   }
 
   #beginSkip(flags: number, size: number): void {
@@ -304,6 +324,8 @@ export function frameBodyStart(bytes: Uint8Array, start: number): number {
 
 const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
+/** If so much of a frame is still to come, it is read to where it belongs. */
+const IN_PLACE_BYTES: number = 64 * 1024;
 /** The smallest buffer for a frame in pieces: a header alone would have to move at once. */
 const SMALL_PART_BYTES = 512;
 /** So many times what has come may be allocated for what is to come. */

@@ -199,9 +199,10 @@ export class Link {
     let buffer = new Uint8Array(SMALL_READ_BYTES);
     let smallReads = 0;
     while (true) {
+      const { room } = this.session;
       let size: number | null;
       try {
-        size = await this.#conn.read(buffer);
+        size = await this.#conn.read(room ?? buffer);
       } catch (cause) {
         this.#end(
           new ConnectionError("connection-lost", `Cannot read from ${this.remoteAddress}`, { cause }),
@@ -217,10 +218,9 @@ export class Link {
         return buffer;
       }
       if (this.#hasEnded) continue; // Read and drop until the peer's end, so that it sees our last words.
-      let fault = this.session.receive(
-        size === buffer.length ? buffer : buffer.subarray(0, size),
-        this.#clock.now(),
-      );
+      let fault = room !== undefined
+        ? this.session.filled(size, this.#clock.now())
+        : this.session.receive(size === buffer.length ? buffer : buffer.subarray(0, size), this.#clock.now());
       if (this.session.isUndecided) {
         fault = await this.#awaitDecision();
         if (this.#hasEnded) continue;
@@ -233,6 +233,7 @@ export class Link {
       }
       if (this.session.hasOutput || !this.outbox.isEmpty) this.wake();
       this.#clock.expect(this.session.deadline);
+      if (room !== undefined) continue;
       if (size > SMALL_READ_BYTES) smallReads = 0;
       if (size === buffer.length) buffer = this.#largerBuffer(buffer);
       else if (buffer.length > SMALL_READ_BYTES && ++smallReads >= SMALL_READS_TO_SHRINK) {

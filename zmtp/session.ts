@@ -227,6 +227,25 @@ export class Session {
     return fault;
   }
 
+  /**
+   * Where the next octets of the peer can be read to instead of a buffer for {@linkcode Session.receive}: into the large message
+   * of which they are a part. Undefined at most times.
+   */
+  get room(): Uint8Array | undefined {
+    return this.#state === "ready" ? this.#decoder.room : undefined;
+  }
+
+  /** Takes so many octets of the peer that were read into {@linkcode Session.room}. In all else it is `receive`. */
+  filled(size: number, now: number): SessionFault | undefined {
+    if (this.#state === "dead") return this.#fault;
+    this.#now = now;
+    this.#heardBy = Infinity;
+    this.#ttlBy = Infinity;
+    const fault = this.#attempt(() => this.#decoder.filled(size));
+    this.#box?.endTurn();
+    return fault;
+  }
+
   /** Decides about a peer that {@linkcode Session.isUndecided}. Returns the fault that it caused, if any. */
   decide(decision: Decision, now: number): SessionFault | undefined {
     const undecided = this.#undecided;
