@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import type { ParseArgsConfig } from "node:util";
 import {
   AddressError,
   ConnectionError,
@@ -49,7 +49,7 @@ export type FlagValues = Readonly<Record<string, string | boolean | (string | bo
 /** Runs a program: reads the command line, prints what went wrong in one line and sets the exit code. */
 export async function runProgram(program: Program, args: readonly string[] = Deno.args): Promise<void> {
   try {
-    const { values, positionals } = parse(program, args);
+    const { values, positionals } = await parse(program, args);
     if (values.help === true) return print(program.help);
     if (values.version === true) return print(VERSION);
     await program.run(values, positionals);
@@ -129,7 +129,16 @@ function writeAll(output: { writeSync(bytes: Uint8Array): number }, text: string
   while (bytes.length > 0) bytes = bytes.subarray(output.writeSync(bytes));
 }
 
-function parse(program: Program, args: readonly string[]): { values: FlagValues; positionals: string[] } {
+/** What stands on the command line. */
+interface Arguments {
+  readonly values: FlagValues;
+  readonly positionals: readonly string[];
+}
+
+async function parse(program: Program, args: readonly string[]): Promise<Arguments> {
+  // Most brokers are started without a flag, and loading node:util takes a fifth of the whole start.
+  if (args.length === 0) return { values: {}, positionals: [] };
+  const { parseArgs } = await import("node:util");
   try {
     const options = {
       ...program.flags,
