@@ -6,7 +6,6 @@
 import { fileURLToPath } from "node:url";
 import {
   type Broker,
-  Child,
   denoChild,
   LoadGenerator,
   nodeChild,
@@ -368,17 +367,16 @@ async function measureStart(effort: Effort): Promise<Figure[]> {
   const runs = (effort.isQuick ? 3 : 5) * effort.rounds;
   for (let run = -2; run < runs; run++) {
     const start = performance.now();
-    const child = new Child(Deno.execPath(), [
-      "run",
-      "--allow-net=127.0.0.1",
-      "--no-prompt",
-      broker,
-      "--json",
-    ]);
-    await child.read();
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-net=127.0.0.1", "--no-prompt", broker],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    await untilPrinted(child.stdout, ["broadcast address", "receive address"]);
     const started = performance.now() - start;
     child.kill("SIGTERM");
-    await child[Symbol.asyncDispose]();
+    await child.status;
     const emptyStart = performance.now();
     await new Deno.Command(Deno.execPath(), { args: ["run", `${folder}/empty.ts`], stdin: "null" }).output();
     const ended = performance.now() - emptyStart;
@@ -396,6 +394,16 @@ async function measureStart(effort: Effort): Promise<Figure[]> {
     peerName: "empty module, until it has ended",
     isMoreBetter: false,
   })];
+}
+
+/** Resolves when all the texts have come. */
+async function untilPrinted(output: ReadableStream<Uint8Array>, texts: readonly string[]): Promise<void> {
+  let printed = "";
+  for await (const text of output.pipeThrough(new TextDecoderStream())) {
+    printed += text;
+    if (texts.every((wanted) => printed.includes(wanted))) return;
+  }
+  throw new Error(`the broker ended; it had printed ${JSON.stringify(printed)}`);
 }
 
 const IDLE_SUBSCRIBERS = 1000;
