@@ -105,14 +105,14 @@ const poster = new Worker(import.meta.resolve("./http_poster.ts"), { type: "modu
 await using broker = new MessageServer();
 const addresses = [broker.broadcastAddress, broker.receiveAddress];
 
-await requests("GET last value", "constant", (port) => get(port, "/messages"), 0.6);
-await requests(
-  "GET, the constant with the same headers",
-  "constantWithHeaders",
-  (port) => get(port, "/messages"),
-);
+const getLast = (port: number): string => get(port, "/messages");
+await requests("GET last value", "constant", getLast, { bar: 0.6 });
+await requests("GET, the constant with the same headers", "constantWithHeaders", getLast);
+// No browser, no curl and no fetch() sends a request before it has its last answer. With four at once the network costs less and
+// a header more, so this is what is left of the ratio where nothing but headers is in the way.
+await requests("GET last value, 4 at once on each connection", "constant", getLast, { depth: 4 });
 // A prototype that leaves the body unread is no partner: Deno closes the connection after each of its answers.
-await requests("POST form", "reader", (port) => post(port, "/messages"), 0.6);
+await requests("POST form", "reader", (port) => post(port, "/messages"), { bar: 0.6 });
 
 const UPGRADE = [
   "Upgrade: websocket",
@@ -120,29 +120,35 @@ const UPGRADE = [
   "Sec-WebSocket-Version: 13",
   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 ];
+const getLongPoll = (port: number): string => get(port, "/messages/longpoll");
+const SAME_ANSWER = "long-polls, beside a prototype with the same answer";
 for (const number of flags.quick ? [1000] : [1000, 5000]) {
-  await fanOut("long-poll", "longPoll", number, (port) => get(port, "/messages/longpoll"), true);
-  await fanOut("event stream", "stream", number, (port) => get(port, "/messages/stream"), false);
-  await fanOut("WebSocket", "webSocket", number, (port) => get(port, "/messages/ws", ...UPGRADE), false);
+  await fanOut("long-polls", "longPoll", number, getLongPoll, true);
+  await fanOut(SAME_ANSWER, "longPollWithHeaders", number, getLongPoll, true);
+  await fanOut("event streams", "stream", number, (port) => get(port, "/messages/stream"), false);
+  await fanOut("WebSockets", "webSocket", number, (port) => get(port, "/messages/ws", ...UPGRADE), false);
 }
 
 poster.terminate();
 if (flags.json) console.log(JSON.stringify({ deno: Deno.version.deno, figures, memory }));
 else print();
 
-/** Requests per second. The two take turns, so that a slow moment of the machine meets both. */
+/**
+ * Requests per second over 64 connections. The two take turns, so that a slow moment of the machine meets both. The processor time
+ * of a request has no load generator in it, so the bar is held against that as well.
+ */
 async function requests(
   what: string,
   bareKind: string,
   request: (port: number) => string,
-  bar?: number,
+  { bar, depth = 1 }: { readonly bar?: number; readonly depth?: number } = {},
 ): Promise<void> {
   if (!what.includes(flags.only)) return;
   await using ours = await Server.start("gateway", ...addresses);
   await using bare = await Server.start(bareKind);
   await requestOnce(ours.port, post(ours.port, "/messages"));
-  const rounds = flags.quick ? 3 : 5;
-  const shape = { connections: 32, depth: 4, seconds: flags.quick ? 0.5 : 1 };
+  const rounds = flags.quick ? 3 : 7;
+  const shape = { connections: 64 / depth, depth, seconds: flags.quick ? 0.5 : 1 };
   const rates: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
   const micros: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
   const ceilings: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
@@ -158,16 +164,12 @@ async function requests(
       if (before !== undefined && after !== undefined) micros[name].push((after - before) / requests * 1e6);
     }
   }
-  add(
-    what,
-    "requests/s",
-    median(rates.ours),
-    median(rates.bare),
-    bar === undefined ? undefined : [">=", bar],
-  );
+  const least = bar === undefined ? undefined : [">=", bar] as const;
+  const most = bar === undefined ? undefined : ["<=", Number((1 / bar).toFixed(2))] as const;
+  add(what, "requests/s", median(rates.ours), median(rates.bare), least);
   add(`${what}, what the load generator can do`, "requests/s", median(ceilings.ours), median(ceilings.bare));
   if (micros.ours.length > 0) {
-    add(`${what}, processor time`, "µs/request", median(micros.ours), median(micros.bare));
+    add(`${what}, processor time`, "µs/request", median(micros.ours), median(micros.bare), most);
   }
 }
 
@@ -217,8 +219,9 @@ async function fanOut(
     }
   }
   for (const waiter of [...waiters.ours, ...waiters.bare]) waiter[Symbol.dispose]();
-  const title = `one message to ${number.toLocaleString("en")} ${what}s`;
-  add(title, "ms", median(all.ours), median(all.bare), ["<=", 1.25]);
+  const title = `one message to ${number.toLocaleString("en")} ${what}`;
+  add(title, "ms", median(all.ours), median(all.bare), what === SAME_ANSWER ? undefined : ["<=", 1.25]);
+  if (what === SAME_ANSWER) return;
   const answered = median(acknowledged.ours);
   figures.push({
     what: `${title}: POST answered`,
@@ -229,7 +232,7 @@ async function fanOut(
     bar: "<= 10 ms",
     holds: answered <= 10,
   });
-  memory.push({ what: `${number.toLocaleString("en")} ${what}s`, ours: bytes.ours, bare: bytes.bare });
+  memory.push({ what: `${number.toLocaleString("en")} ${what}`, ours: bytes.ours, bare: bytes.bare });
 }
 
 /** Milliseconds until the POST is answered. */

@@ -42,15 +42,36 @@ function reader(): Handler {
   };
 }
 
+/** The headers of a long-poll's answer, as the specification asks for them. */
+const LONG_POLL_HEADERS: [string, string][] = [
+  ["content-type", "application/json; charset=UTF-8"],
+  ["x-content-type-options", "nosniff"],
+  ["cross-origin-resource-policy", "same-origin"],
+  ["vary", "Origin"],
+  ["cache-control", "no-store"],
+  ["etag", '"k3f9x2ab.1841"'],
+  ["message-cursor", "k3f9x2ab.1841"],
+];
+
 /** Long-poll: a set of resolvers, with what it takes to let go of clients that are gone. */
 function longPoll(): Handler {
+  return longPollWith([["content-type", "application/json"]]);
+}
+
+/** The same, with all headers that the specification asks for. */
+function longPollWithHeaders(): Handler {
+  return longPollWith(LONG_POLL_HEADERS);
+}
+
+function longPollWith(headers: [string, string][]): Handler {
+  const init = { headers: headers.length === 1 ? Object.fromEntries(headers) : headers };
   const waiting = new Set<(response: Response) => void>();
   return async (request) => {
     if (request.method === "POST") {
       const body = JSON.stringify({ message: new URLSearchParams(await request.text()).get("message") });
       queueMicrotask(() => {
         for (const answer of [...waiting]) {
-          answer(new Response(body, { headers: { "content-type": "application/json" } }));
+          answer(new Response(body, init));
         }
       });
       return new Response(null, { status: 202 });
@@ -118,6 +139,7 @@ const BARE: Readonly<Record<string, () => Handler>> = {
   constantWithHeaders,
   reader,
   longPoll,
+  longPollWithHeaders,
   stream,
   webSocket,
 };
