@@ -5,17 +5,22 @@
  */
 import { HandshakeError, OptionError } from "../errors.ts";
 import type { Cryptography } from "./crypto.ts";
-import { LIBSODIUM, loadLibsodium } from "./libsodium.ts";
-import { loadNoble, NOBLE } from "./noble.ts";
 
 /** Names of the libraries. */
 export type CryptoLibrary = "noble" | "libsodium";
 
 const LIBRARIES: Readonly<
-  Record<CryptoLibrary, { readonly specifier: string; load(): Promise<Cryptography> }>
+  Record<CryptoLibrary, { readonly specifier: string; load(specifier: string): Promise<Cryptography> }>
 > = {
-  noble: { specifier: NOBLE, load: loadNoble },
-  libsodium: { specifier: LIBSODIUM, load: loadLibsodium },
+  // A version in full: a module from a URL has no import map and no lock file of ours.
+  noble: {
+    specifier: "npm:@noble/ciphers@2.4.0",
+    load: async (specifier) => await (await import("./noble.ts")).loadNoble(specifier),
+  },
+  libsodium: {
+    specifier: "npm:libsodium-wrappers@0.8.4",
+    load: async (specifier) => await (await import("./libsodium.ts")).loadLibsodium(specifier),
+  },
 };
 
 /**
@@ -40,7 +45,7 @@ export function loadCryptography(name: CryptoLibrary = "noble"): Promise<Cryptog
   let library = loading.get(name);
   if (library === undefined) {
     const { specifier, load } = LIBRARIES[name];
-    library = load().catch((cause: unknown) => {
+    library = load(specifier).catch((cause: unknown) => {
       loading.delete(name);
       throw new HandshakeError(
         "crypto-unavailable",

@@ -15,16 +15,13 @@ import {
 } from "./crypto.ts";
 import { freshKeyPair } from "./x25519.ts";
 
-/** What has to be in Deno's cache. A version in full: a module from a URL has no import map and no lock file of ours. */
-export const LIBSODIUM = "npm:libsodium-wrappers@0.8.4";
-
 /** Room for most boxes; a larger one gets room of its own for as long as it takes. */
 const ROOM_SIZE: number = 64 * 1024 + 256;
 
-/** Loads it; rejects with what Deno says when it cannot. */
-export async function loadLibsodium(): Promise<Cryptography> {
+/** Loads it from there; rejects with what Deno says when it cannot. */
+export async function loadLibsodium(specifier: string): Promise<Cryptography> {
   // Not a literal: Deno would fetch the package when the program starts, for all who never use it.
-  const { default: library } = await import(`${LIBSODIUM}`) as { readonly default: Library };
+  const { default: library } = await import(specifier) as { readonly default: Library };
   await library.ready;
   return new Libsodium(library);
 }

@@ -13,18 +13,15 @@ import {
 } from "./crypto.ts";
 import { freshKeyPair, sharedSecret } from "./x25519.ts";
 
-/** What has to be in Deno's cache. A version in full: a module from a URL has no import map and no lock file of ours. */
-export const NOBLE = "npm:@noble/ciphers@2.4.0";
-
 /** The one block of the key stream whose first half is the key of the tag; the content begins with its second half. */
 const TAG_KEY_SIZE = 32;
 /** Room for most messages with what stands in front of them; a larger one gets room of its own. */
 const ROOM_SIZE: number = 64 * 1024 + 256;
 
-/** Loads it; rejects with what Deno says when it cannot. */
-export async function loadNoble(): Promise<Cryptography> {
+/** Loads it from there; rejects with what Deno says when it cannot. */
+export async function loadNoble(specifier: string): Promise<Cryptography> {
   // No literals: Deno would fetch the package when the program starts, for all who never use CURVE.
-  const load = (file: string) => import(`${NOBLE}/${file}.js`);
+  const load = (file: string) => import(`${specifier}/${file}.js`);
   const [salsa, poly1305, utils] = await Promise.all(["salsa", "_poly1305", "utils"].map(load));
   return new Noble({ ...salsa, ...poly1305, ...utils } as Library);
 }

@@ -7,7 +7,7 @@ import { OptionError } from "../errors.ts";
 import type { Metadata } from "./command.ts";
 import { type Cryptography, KEY_SIZE } from "./crypto.ts";
 import { type CryptoLibrary, loadCryptography, parseCryptoLibrary } from "./crypto_library.ts";
-import { CurveClient, CurveServer } from "./curve.ts";
+import type { CurveClient, CurveServer } from "./curve.ts";
 import { parseClientKeys, parseServerKeys } from "./curve_keys.ts";
 import { FailureRation } from "./failure_ration.ts";
 import type { Mechanism } from "./mechanism.ts";
@@ -43,11 +43,12 @@ export function listenSecurity(
   }
   const keys = parseServerKeys(curve);
   const ration = new FailureRation();
-  const library = load(parseCryptoLibrary(curve.library));
+  const { ready, loaded } = load(parseCryptoLibrary(curve.library));
   return {
-    ready: library.ready,
-    makeMechanism: (address, now) =>
-      new CurveServer(library.loaded(), {
+    ready,
+    makeMechanism: (address, now) => {
+      const { crypto, CurveServer } = loaded();
+      return new CurveServer(crypto, {
         keys,
         metadata,
         memory,
@@ -55,7 +56,8 @@ export function listenSecurity(
           isAllowed: () => ration.isAllowed(address, now()),
           handleFailure: () => ration.fail(address, now()),
         },
-      }),
+      });
+    },
   };
 }
 
@@ -69,7 +71,7 @@ export function dialSecurity(metadata: Metadata, curve: CurveClientOptions | und
     return { ready: undefined, makeMechanism: () => new NullMechanism(metadata, false) };
   }
   const { serverKey, keys } = parseClientKeys(curve);
-  const library = load(parseCryptoLibrary(curve.library), (crypto) => {
+  const { ready, loaded } = load(parseCryptoLibrary(curve.library), (crypto) => {
     try {
       crypto.beforenm(serverKey, crypto.random(KEY_SIZE)).fill(0);
     } catch (cause) {
@@ -77,19 +79,29 @@ export function dialSecurity(metadata: Metadata, curve: CurveClientOptions | und
     }
   });
   return {
-    ready: library.ready,
-    makeMechanism: () => new CurveClient(library.loaded(), { serverKey, keys, metadata }),
+    ready,
+    makeMechanism: () => {
+      const { crypto, CurveClient } = loaded();
+      return new CurveClient(crypto, { serverKey, keys, metadata });
+    },
   };
+}
+
+/** What only those load who use CURVE: it would be a twentieth of the start of all others. */
+interface Curve {
+  readonly crypto: Cryptography;
+  readonly CurveClient: typeof CurveClient;
+  readonly CurveServer: typeof CurveServer;
 }
 
 function load(
   name: CryptoLibrary,
   check: (crypto: Cryptography) => void = () => {},
-): { readonly ready: Promise<void>; loaded(): Cryptography } {
-  let loaded: Cryptography | undefined;
-  const ready = loadCryptography(name).then((crypto) => {
+): { readonly ready: Promise<void>; loaded(): Curve } {
+  let loaded: Curve | undefined;
+  const ready = Promise.all([loadCryptography(name), import("./curve.ts")]).then(([crypto, mechanisms]) => {
     check(crypto);
-    loaded = crypto;
+    loaded = { crypto, ...mechanisms };
   });
   ready.catch(() => {}); // Whoever needs it waits for it as well.
   return { ready, loaded: () => loaded! };
