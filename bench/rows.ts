@@ -287,8 +287,8 @@ async function measureCurve(effort: Effort): Promise<Figure[]> {
   }
   const peer = { peer: results[2]!, peerName: `${PROXY} with CURVE` };
   return [
-    ...relayFigures("curve-100B", "CURVE with libsodium, 100 B, 1 to 1", { ours: results[0]!, ...peer }),
-    ...relayFigures("curve-100B-noble", "CURVE with noble, the default, 100 B, 1 to 1", {
+    ...relayFigures("curve-100B", "CURVE, 100 B, 1 to 1", { ours: results[0]!, ...peer }),
+    ...relayFigures("curve-100B-noble", "CURVE with the smaller library, noble, 100 B, 1 to 1", {
       ours: results[1]!,
       ...peer,
     }),
@@ -397,7 +397,10 @@ async function measureStart(effort: Effort): Promise<Figure[]> {
 }
 
 /** Resolves when all the texts have come. */
-async function untilPrinted(output: ReadableStream<Uint8Array>, texts: readonly string[]): Promise<void> {
+async function untilPrinted(
+  output: ReadableStream<Uint8Array<ArrayBuffer>>,
+  texts: readonly string[],
+): Promise<void> {
   let printed = "";
   for await (const text of output.pipeThrough(new TextDecoderStream())) {
     printed += text;

@@ -35,7 +35,7 @@ OPTIONS
   --public             be reachable from other machines: deno run --allow-net, and either
                        --curve-secret-file with --allow-keys, or --allow-anonymous
   --curve-secret-file F  encrypt everything; F holds the broker's secret key
-  --curve-library L    with --curve-secret-file: what encrypts, noble (the default) or libsodium, which is faster
+  --curve-library L    with --curve-secret-file: what encrypts, libsodium (the default) or noble, which is smaller
   --allow-keys F       with --curve-secret-file: only who has one of these public keys, one on each line, may join
   --allow-anonymous    with --public: let everyone join who can reach the addresses
   --curve-keygen       print a fresh pair of keys and end

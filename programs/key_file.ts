@@ -67,11 +67,11 @@ export function curveClientOptions(values: FlagValues): CurveClientOptions | und
 }
 
 /** What encrypts, by `--curve-library`. */
-export function curveLibrary(values: FlagValues): "noble" | "libsodium" | undefined {
+export function curveLibrary(values: FlagValues): "libsodium" | "noble" | undefined {
   const name = values["curve-library"];
   if (name === undefined || name === "noble" || name === "libsodium") return name;
   throw new UsageError(
-    `Cannot use --curve-library: it is ${JSON.stringify(name)}, expected noble or libsodium`,
+    `Cannot use --curve-library: it is ${JSON.stringify(name)}, expected libsodium or noble`,
   );
 }
 

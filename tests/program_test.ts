@@ -341,7 +341,7 @@ Deno.test("broker.ts with keys lets in whom --allow-keys names, and reads only t
       "--curve-secret-file",
       files[0]!,
       "--curve-library",
-      "libsodium",
+      "noble",
       "--allow-keys",
       files[1]!,
     ],
@@ -357,7 +357,7 @@ Deno.test("broker.ts with keys lets in whom --allow-keys names, and reads only t
   const [member, stranger, plain] = await Promise.all([
     send(
       `--server-key=${publicKey}`,
-      ...["--curve-secret-file", `${keys.path}/client.key`, "--curve-library", "libsodium"],
+      ...["--curve-secret-file", `${keys.path}/client.key`, "--curve-library", "noble"],
     ),
     send(`--server-key=${publicKey}`),
     send(),
@@ -382,7 +382,7 @@ const WRONG_KEYS: readonly [what: string, args: readonly string[], code: number,
     "a library that there is not",
     ["--curve-secret-file", "LICENSE", "--curve-library", "openssl"],
     2,
-    /--curve-library: it is "openssl", expected noble or libsodium/,
+    /--curve-library: it is "openssl", expected libsodium or noble/,
   ],
   ["--public without keys", ["--public"], 2, /--curve-secret-file and --allow-keys, or --allow-anonymous/],
 ];

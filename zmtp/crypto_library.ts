@@ -7,19 +7,19 @@ import { HandshakeError, OptionError } from "../errors.ts";
 import type { Cryptography } from "./crypto.ts";
 
 /** Names of the libraries. */
-export type CryptoLibrary = "noble" | "libsodium";
+export type CryptoLibrary = "libsodium" | "noble";
 
 const LIBRARIES: Readonly<
   Record<CryptoLibrary, { readonly specifier: string; load(specifier: string): Promise<Cryptography> }>
 > = {
   // A version in full: a module from a URL has no import map and no lock file of ours.
-  noble: {
-    specifier: "npm:@noble/ciphers@2.4.0",
-    load: async (specifier) => await (await import("./noble.ts")).loadNoble(specifier),
-  },
   libsodium: {
     specifier: "npm:libsodium-wrappers@0.8.4",
     load: async (specifier) => await (await import("./libsodium.ts")).loadLibsodium(specifier),
+  },
+  noble: {
+    specifier: "npm:@noble/ciphers@2.4.0",
+    load: async (specifier) => await (await import("./noble.ts")).loadNoble(specifier),
   },
 };
 
@@ -28,7 +28,7 @@ const LIBRARIES: Readonly<
  *
  * @throws {OptionError} `bad-option`: there is none of that name.
  */
-export function parseCryptoLibrary(name: unknown = "noble"): CryptoLibrary {
+export function parseCryptoLibrary(name: unknown = "libsodium"): CryptoLibrary {
   if (typeof name === "string" && Object.hasOwn(LIBRARIES, name)) return name as CryptoLibrary;
   const names = Object.keys(LIBRARIES).join(" or ");
   throw new OptionError("bad-option", `Cannot use curve.library: it is ${String(name)}, expected ${names}`);
@@ -41,7 +41,7 @@ const loading: Map<CryptoLibrary, Promise<Cryptography>> = new Map();
  *
  * @throws {HandshakeError} `crypto-unavailable`: npm cannot be reached and the package is not in Deno's cache.
  */
-export function loadCryptography(name: CryptoLibrary = "noble"): Promise<Cryptography> {
+export function loadCryptography(name: CryptoLibrary): Promise<Cryptography> {
   let library = loading.get(name);
   if (library === undefined) {
     const { specifier, load } = LIBRARIES[name];

@@ -1,5 +1,5 @@
 /**
- * `npm:libsodium-wrappers`: libsodium itself as WebAssembly, larger to download and several times as fast.
+ * `npm:libsodium-wrappers`, the default: libsodium itself as WebAssembly, several times as fast as what is written in JavaScript.
  *
  * @module
  */

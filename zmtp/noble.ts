@@ -1,5 +1,5 @@
 /**
- * `npm:@noble/ciphers`: the default, small and all TypeScript.
+ * `npm:@noble/ciphers`: all TypeScript and small to download.
  *
  * @module
  */

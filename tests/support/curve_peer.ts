@@ -13,7 +13,7 @@ import { concat, RawPeer } from "./raw_peer.ts";
 import type { RawServer } from "./raw_server.ts";
 
 /** The library that the tests use for what the raw peers say. */
-export const library: Cryptography = await loadCryptography();
+export const library: Cryptography = await loadCryptography("noble");
 /** All that there are. */
 export const LIBRARIES: readonly Cryptography[] = [library, await loadCryptography("libsodium")];
 

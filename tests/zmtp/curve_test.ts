@@ -284,15 +284,15 @@ coreTest("The libraries agree on every key, box and message, whatever size, plac
 });
 
 coreTest(
-  "parseCryptoLibrary() takes noble, libsodium and nothing for noble, and throws bad-option for others",
+  "parseCryptoLibrary() takes libsodium, noble and nothing for libsodium, and throws bad-option for others",
   () => {
-    assert.equal(parseCryptoLibrary(), "noble");
-    assert.equal(parseCryptoLibrary("libsodium"), "libsodium");
+    assert.equal(parseCryptoLibrary(), "libsodium");
+    assert.equal(parseCryptoLibrary("noble"), "noble");
     for (const name of ["", "sodium", "Noble", "toString", 5, null]) {
       const error = thrownBy(() => parseCryptoLibrary(name));
       assert(error instanceof OptionError);
       assert.equal(error.code, "bad-option");
-      assert.match(error.message, /curve\.library: it is .*, expected noble or libsodium/);
+      assert.match(error.message, /curve\.library: it is .*, expected libsodium or noble/);
     }
   },
 );
