@@ -122,7 +122,9 @@ const UPGRADE = [
 ];
 const getLongPoll = (port: number): string => get(port, "/messages/longpoll");
 const SAME_ANSWER = "long-polls, beside a prototype with the same answer";
-for (const number of flags.quick ? [1000] : [1000, 5000]) {
+/** So many wait where the bars are held against. */
+const MANY = 5000;
+for (const number of flags.quick ? [1000] : [1000, MANY]) {
   await fanOut("long-polls", "longPoll", number, getLongPoll, true);
   await fanOut(SAME_ANSWER, "longPollWithHeaders", number, getLongPoll, true);
   await fanOut("event streams", "stream", number, (port) => get(port, "/messages/stream"), false);
@@ -220,7 +222,8 @@ async function fanOut(
   }
   for (const waiter of [...waiters.ours, ...waiters.bare]) waiter[Symbol.dispose]();
   const title = `one message to ${number.toLocaleString("en")} ${what}`;
-  add(title, "ms", median(all.ours), median(all.bare), what === SAME_ANSWER ? undefined : ["<=", 1.25]);
+  const hasBar = number === MANY && what !== SAME_ANSWER;
+  add(title, "ms", median(all.ours), median(all.bare), hasBar ? ["<=", 1.25] : undefined);
   if (what === SAME_ANSWER) return;
   const answered = median(acknowledged.ours);
   figures.push({
@@ -229,8 +232,8 @@ async function fanOut(
     ours: answered,
     bare: median(acknowledged.bare),
     ratio: answered / median(acknowledged.bare),
-    bar: "<= 10 ms",
-    holds: answered <= 10,
+    bar: hasBar ? "<= 10 ms" : "",
+    holds: !hasBar || answered <= 10,
   });
   memory.push({ what: `${number.toLocaleString("en")} ${what}`, ours: bytes.ours, bare: bytes.bare });
 }
