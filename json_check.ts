@@ -229,15 +229,23 @@ function endOfLongString(bytes: Uint8Array, from: number, last: number): number 
  * bit in at least one of the two. What an octet borrows from the next one above it does not matter: it is not plain itself.
  */
 function skipPlain(bytes: Uint8Array, from: number, last: number): number {
-  const view = viewOf(bytes);
-  const stop = last - 3;
+  // Words of an array have to begin at a multiple of four. A DataView could read them anywhere, but half of the times that V8
+  // compiles such a loop, it takes three times as long.
+  const shift = bytes.byteOffset;
   let at = from;
-  while (at < stop) {
-    const word = view.getInt32(at, true);
-    if (((((word ^ SWAP_QUOTE) - ABOVE_QUOTE) | ((word ^ BACKSLASHES) - ONES)) & HIGH_BITS) !== 0) break;
-    at += 4;
+  while (((at + shift) & 3) !== 0) {
+    if (at >= last || IN_STRING[bytes[at]!] !== PLAIN) return at;
+    at++;
   }
-  return at;
+  const words = wordsOf(bytes);
+  const stop = (last + shift) >> 2;
+  let next = (at + shift) >> 2;
+  while (next < stop) {
+    const word = words[next]!;
+    if (((((word ^ SWAP_QUOTE) - ABOVE_QUOTE) | ((word ^ BACKSLASHES) - ONES)) & HIGH_BITS) !== 0) break;
+    next++;
+  }
+  return (next << 2) - shift;
 }
 
 /** Returns where the number ends; -1 when it is none. */
@@ -277,19 +285,22 @@ function grown(open: Uint8Array): Uint8Array {
   return larger;
 }
 
-/** Words of the octets. A chunk holds many messages, so the last view is kept, unless it would hold a large message in memory. */
-function viewOf(bytes: Uint8Array): DataView {
-  if (bytes === viewed) return view;
-  const made = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/**
+ * The words of the buffer that the octets lie in. A chunk holds many messages, so the last array is kept, unless it would hold a
+ * large message in memory.
+ */
+function wordsOf(bytes: Uint8Array): Int32Array {
+  if (bytes === lastBytes) return lastWords;
+  const words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2);
   if (bytes.buffer.byteLength <= KEPT_BYTES) {
-    viewed = bytes;
-    view = made;
+    lastBytes = bytes;
+    lastWords = words;
   }
-  return made;
+  return words;
 }
 
-let viewed: Uint8Array = new Uint8Array(0);
-let view: DataView = new DataView(viewed.buffer);
+let lastBytes: Uint8Array = new Uint8Array(0);
+let lastWords: Int32Array = new Int32Array(0);
 const KEPT_BYTES: number = 256 * 1024;
 
 /** Shared by all calls: a call is over before the next begins. Deeper messages get an array of their own. */

@@ -331,6 +331,28 @@ Deno.test("isJsonObject() agrees with the platform about any two octets far insi
   }
 });
 
+Deno.test("isJsonObject() finds the end of a long text wherever in its buffer it lies, and looks at nothing behind the message", () => {
+  for (let offset = 0; offset < 8; offset++) {
+    for (let start = 0; start < 4; start++) {
+      for (let size = 30; size < 40; size++) {
+        const message = octets('{"a":"', "x".repeat(size), '"}');
+        // What lies around it would end the text, or break it.
+        const buffer = new Uint8Array(offset + start + message.length + 5).fill(0x22);
+        const bytes = buffer.subarray(offset);
+        bytes.set(message, start);
+        const end = start + message.length;
+        const where = `offset ${offset}, start ${start}, size ${size}`;
+        assert.equal(isJsonObject(bytes, start, end), true, where);
+        bytes[end - 2] = 0x78;
+        assert.equal(isJsonObject(bytes, start, end), false, `${where}, no quote`);
+        bytes[end - 2] = 0x22;
+        bytes[end - 3] = 0x0a;
+        assert.equal(isJsonObject(bytes, start, end), false, `${where}, line break at the end`);
+      }
+    }
+  }
+});
+
 test("overlong and impossible UTF-8", false, [
   octets('{"a":"', 0xc0, 0x80, '"}'),
   octets('{"a":"', 0xc1, 0xbf, '"}'),
