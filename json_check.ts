@@ -232,6 +232,7 @@ function skipPlain(bytes: Uint8Array, from: number, last: number): number {
   // Words of an array have to begin at a multiple of four. A DataView could read them anywhere, but half of the times that V8
   // compiles such a loop, it takes three times as long.
   const shift = bytes.byteOffset;
+  if (last + shift > COUNTABLE) return from;
   let at = from;
   while (((at + shift) & 3) !== 0) {
     if (at >= last || IN_STRING[bytes[at]!] !== PLAIN) return at;
@@ -291,7 +292,7 @@ function grown(open: Uint8Array): Uint8Array {
  */
 function wordsOf(bytes: Uint8Array): Int32Array {
   if (bytes === lastBytes) return lastWords;
-  const words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2);
+  const words = new Int32Array(bytes.buffer, 0, Math.min(bytes.buffer.byteLength, COUNTABLE) >> 2);
   if (bytes.buffer.byteLength <= KEPT_BYTES) {
     lastBytes = bytes;
     lastWords = words;
@@ -302,6 +303,8 @@ function wordsOf(bytes: Uint8Array): Int32Array {
 let lastBytes: Uint8Array = new Uint8Array(0);
 let lastWords: Int32Array = new Int32Array(0);
 const KEPT_BYTES: number = 256 * 1024;
+/** Places in a buffer that a shift of 32 bits takes; what lies behind them is looked at octet by octet. */
+const COUNTABLE: number = 2 ** 31 - 4;
 
 /** Shared by all calls: a call is over before the next begins. Deeper messages get an array of their own. */
 const OPEN = new Uint8Array(1024);

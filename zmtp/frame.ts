@@ -132,12 +132,15 @@ export class FrameDecoder {
 
   /**
    * Where the next octets of the stream belong while the rest of a large frame is awaited: read to that place they need not be
-   * copied there. Undefined at all other times, and where memory is short. Whoever filled it from its start on says so with
-   * {@linkcode FrameDecoder.filled} before the next `push`.
+   * copied there. Undefined at all other times, and where memory is short, for nobody else is to lose any before the octets
+   * have come. Whoever filled it from its start on says so with {@linkcode FrameDecoder.filled} before the next `push`.
    */
   get room(): Uint8Array | undefined {
-    if (this.#frameSize - this.#partSize < IN_PLACE_BYTES || !this.#growPart(this.#partSize + 1)) {
-      return undefined;
+    if (this.#frameSize - this.#partSize < IN_PLACE_BYTES) return undefined;
+    if (this.#partSize === this.#part.length) {
+      const size = this.#plannedSize(this.#partSize + 1);
+      if (this.#memory?.takeSpare(size - this.#part.length) === false) return undefined;
+      this.#growPart(size);
     }
     return this.#part.subarray(this.#partSize, this.#frameSize);
   }
@@ -216,24 +219,27 @@ export class FrameDecoder {
 
   #appendToPart(chunk: Uint8Array, from: number, to: number): void {
     const needed = this.#partSize + to - from;
-    if (!this.#growPart(needed)) throw overBudget(this.#memory!.limit);
+    if (needed > this.#part.length) {
+      const size = this.#plannedSize(needed);
+      if (this.#memory?.take(size - this.#part.length) === false) throw overBudget(this.#memory.limit);
+      this.#growPart(size);
+    }
     // A single octet, as most of a header comes, is cheaper without a view.
     if (to - from === 1) this.#part[this.#partSize] = chunk[from]!;
     else this.#part.set(chunk.subarray(from, to), this.#partSize);
     this.#partSize = needed;
   }
 
-  /** Makes room for so many octets of the frame in progress. Returns false where memory is short. */
-  #growPart(needed: number): boolean {
-    if (needed <= this.#part.length) return true;
-    // Grows with what has really come, so that a peer cannot make us allocate by announcing a size.
+  /** How large the buffer of the frame in progress becomes. It grows with what has really come, not with what was announced. */
+  #plannedSize(needed: number): number {
     const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * this.#partSize));
-    const size = Math.max(needed, planned, SMALL_PART_BYTES);
-    if (this.#memory?.take(size - this.#part.length) === false) return false;
+    return Math.max(needed, planned, SMALL_PART_BYTES);
+  }
+
+  #growPart(size: number): void {
     const grown = new Uint8Array(size);
     grown.set(this.#part.subarray(0, this.#partSize));
     this.#part = grown;
-    return true;
   }
 
   #beginSkip(flags: number, size: number): void {

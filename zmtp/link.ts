@@ -59,7 +59,7 @@ export interface LinkHandler extends SessionHandler {
 
 /** Options of a link. */
 export interface LinkOptions extends Omit<SessionOptions, "decides"> {
-  /** Octets of one read at most. @default 256 KiB */
+  /** Octets of one read at most, but for the rest of a large message, which is read to where it belongs. @default 256 KiB */
   readonly maxReadBytes?: number;
   /** Decides about the peer at the end of the handshake; must not reject. Meanwhile the connection is not read. */
   readonly decide?:

@@ -80,6 +80,24 @@ coreTest("FrameDecoder.room is refused where memory is short, and push then says
   assert(memory.used <= memory.limit);
 });
 
+coreTest("FrameDecoder.room takes memory from nobody, push does", () => {
+  const memory = new MemoryBudget(400 * KIB);
+  assert(memory.take(300 * KIB));
+  let reliefs = 0;
+  memory.onShortage(() => {
+    memory.give(300 * KIB);
+    return ++reliefs === 1;
+  });
+  const decoder = new FrameDecoder({ maxMessageBytes: 2048 * KIB, memory }, collect([]));
+  const stream = encodeFrame(body(1000 * KIB), 0);
+  decoder.push(stream.slice(0, 64 * KIB));
+  assert.equal(decoder.room, undefined);
+  assert.equal(reliefs, 0);
+  decoder.push(stream.slice(64 * KIB, 65 * KIB));
+  assert.equal(reliefs, 1);
+  assert(decoder.room !== undefined);
+});
+
 coreTest("FrameDecoder.room is not there for what is small, skipped or done", () => {
   const decoder = new FrameDecoder({ maxMessageBytes: 100 * KIB }, {
     handleFrame: () => {},
