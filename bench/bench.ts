@@ -17,7 +17,7 @@ USAGE
   deno task bench [options]
 
 OPTIONS
-  --quick       fewer rows and shorter rounds: less than a minute
+  --quick       fewer rows and shorter rounds: one and a half minutes
   --only NAME   only rows whose name contains this; may be given several times
   --rounds N    rounds of each measurement
   --json        print JSON
