@@ -95,8 +95,8 @@ async function measureGroups(
 interface HttpRow {
   readonly what: string;
   readonly unit: string;
-  readonly ours: number;
-  readonly bare: number;
+  readonly ours: readonly number[];
+  readonly bare: readonly number[];
   readonly bar: string;
   readonly holds: boolean;
 }
@@ -117,8 +117,8 @@ async function measureHttp(isQuick: boolean): Promise<Figure[]> {
       name,
       what,
       unit: ` ${unit}`,
-      ours: [ours],
-      peer: [bare],
+      ours,
+      peer: bare,
       peerName: "Deno.serve",
       isMoreBetter,
     });
