@@ -18,19 +18,21 @@ function constant(): Handler {
   return () => new Response(body, { headers: { "content-type": "application/json" } });
 }
 
-/** The same with all headers that the specification asks for: what they cost is no fault of the gateway. */
+/** Headers that the specification asks for: what they cost is no fault of the gateway. */
+const HEADERS: [string, string][] = [
+  ["content-type", "application/json; charset=UTF-8"],
+  ["x-content-type-options", "nosniff"],
+  ["cross-origin-resource-policy", "same-origin"],
+  ["vary", "Origin"],
+  ["cache-control", "no-store"],
+  ["etag", '"k3f9x2ab.1841"'],
+  ["message-cursor", "k3f9x2ab.1841"],
+];
+
+/** The same with all headers of a GET. */
 function constantWithHeaders(): Handler {
   const body = JSON.stringify({ count: 1, message: MESSAGE });
-  const headers: [string, string][] = [
-    ["content-type", "application/json; charset=UTF-8"],
-    ["x-content-type-options", "nosniff"],
-    ["cross-origin-resource-policy", "same-origin"],
-    ["vary", "Origin"],
-    ["cache-control", "no-cache"],
-    ["etag", '"k3f9x2ab.1841"'],
-    ["message-cursor", "k3f9x2ab.1841"],
-    ["message-count", "1841"],
-  ];
+  const headers: [string, string][] = [...HEADERS, ["message-count", "1841"]];
   return () => new Response(body, { headers });
 }
 
@@ -42,25 +44,14 @@ function reader(): Handler {
   };
 }
 
-/** The headers of a long-poll's answer, as the specification asks for them. */
-const LONG_POLL_HEADERS: [string, string][] = [
-  ["content-type", "application/json; charset=UTF-8"],
-  ["x-content-type-options", "nosniff"],
-  ["cross-origin-resource-policy", "same-origin"],
-  ["vary", "Origin"],
-  ["cache-control", "no-store"],
-  ["etag", '"k3f9x2ab.1841"'],
-  ["message-cursor", "k3f9x2ab.1841"],
-];
-
 /** Long-poll: a set of resolvers, with what it takes to let go of clients that are gone. */
 function longPoll(): Handler {
   return longPollWith([["content-type", "application/json"]]);
 }
 
-/** The same, with all headers that the specification asks for. */
+/** The same, with all headers of a long-poll. */
 function longPollWithHeaders(): Handler {
-  return longPollWith(LONG_POLL_HEADERS);
+  return longPollWith(HEADERS);
 }
 
 function longPollWith(headers: [string, string][]): Handler {
