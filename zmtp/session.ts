@@ -214,17 +214,10 @@ export class Session {
 
   /** Takes octets of the peer. Returns the fault that they caused, if any; after that the session stays dead. */
   receive(chunk: Uint8Array, now: number): SessionFault | undefined {
-    if (this.#state === "dead") return this.#fault;
-    this.#now = now;
-    // Octets are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
-    this.#heardBy = Infinity;
-    this.#ttlBy = Infinity;
-    const fault = this.#attempt(() => {
+    return this.#hear(now, () => {
       const rest = this.#state === "greeting" ? this.#receiveGreeting(chunk) : chunk;
       if (rest.length > 0) this.#decoder.push(rest);
     });
-    this.#box?.endTurn();
-    return fault;
   }
 
   /**
@@ -237,13 +230,7 @@ export class Session {
 
   /** Takes so many octets of the peer that were read into {@linkcode Session.room}. In all else it is `receive`. */
   filled(size: number, now: number): SessionFault | undefined {
-    if (this.#state === "dead") return this.#fault;
-    this.#now = now;
-    this.#heardBy = Infinity;
-    this.#ttlBy = Infinity;
-    const fault = this.#attempt(() => this.#decoder.filled(size));
-    this.#box?.endTurn();
-    return fault;
+    return this.#hear(now, () => this.#decoder.filled(size));
   }
 
   /** Decides about a peer that {@linkcode Session.isUndecided}. Returns the fault that it caused, if any. */
@@ -322,6 +309,17 @@ export class Session {
 
   get #heartbeatMs(): number {
     return this.#options.heartbeatMs ?? 0;
+  }
+
+  #hear(now: number, take: () => void): SessionFault | undefined {
+    if (this.#state === "dead") return this.#fault;
+    this.#now = now;
+    // Octets are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
+    this.#heardBy = Infinity;
+    this.#ttlBy = Infinity;
+    const fault = this.#attempt(take);
+    this.#box?.endTurn();
+    return fault;
   }
 
   #die(fault: SessionFault): SessionFault {
