@@ -255,6 +255,28 @@ coreTest("Session takes any octet for a sign of life, not only whole frames", ()
   assert.equal(heard.lines.length, 1);
 });
 
+coreTest(
+  "Session takes octets that are read in place for a sign of life too, and their message when it is whole",
+  () => {
+    const { session, heard } = readySession("PULL", { heartbeatMs: 100 });
+    const frame = encodeFrame(repeated(0x61, 600_000), 0);
+    let [now, at, inPlace] = [0, 0, 0];
+    while (at < frame.length) {
+      session.tick(now += 50);
+      const { room } = session;
+      const size = Math.min(20_000, room?.length ?? Infinity, frame.length - at);
+      const chunk = frame.subarray(at, at + size);
+      room?.set(chunk);
+      const fault = room === undefined ? session.receive(chunk, now += 40) : session.filled(size, now += 40);
+      assert.equal(fault, undefined);
+      if (room !== undefined) inPlace += size;
+      at += size;
+    }
+    assert.equal(heard.lines.length, 1);
+    assert(inPlace > 400_000, `${inPlace} octets were read in place`);
+  },
+);
+
 coreTest("Session is kept by PONG, and tells of it", () => {
   const { session, heard } = readySession("SUB", { heartbeatMs: 100 });
   for (let now = 100; now < 1000; now += 100) {
