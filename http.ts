@@ -51,6 +51,6 @@ export {
 } from "./http/server.ts";
 
 if (import.meta.main) {
-  const { runGateway } = await import("./http/program.ts");
+  const { runGateway } = await import("./programs/http.ts");
   await runGateway();
 }

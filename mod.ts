@@ -25,12 +25,12 @@
  *
  * @module
  */
-export * from "./broker.ts";
-export * from "./client.ts";
-export * from "./errors.ts";
-export * from "./events.ts";
+export * from "./bus/server.ts";
+export * from "./bus/clients.ts";
+export * from "./base/errors.ts";
+export * from "./bus/events.ts";
 export * from "./http.ts";
-export * from "./messages.ts";
+export * from "./bus/messages.ts";
 export { allowKeys, type CurveKeyPair, curveKeyPair } from "./zmtp/mod.ts";
 export type {
   Authorize,

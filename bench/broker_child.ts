@@ -8,7 +8,7 @@ import { MessageServer } from "../broker.ts";
 
 const { transport, ...options } = JSON.parse(Deno.args[0] ?? "{}");
 // Not a literal: the package that it needs shall be loaded by those who want it only.
-const specifier = new URL("../libzmq.ts", import.meta.url).href;
+const specifier = new URL("../zmtp/libzmq/mod.ts", import.meta.url).href;
 const chosen = transport === "libzmq" ? { transport: (await import(specifier)).libzmq } : {};
 const server = new MessageServer({ ...options, ...chosen });
 await server.ready;

@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { curveKeyPair } from "../zmtp/curve_keys.ts";
+import { curveKeyPair } from "../zmtp/curve/keys.ts";
 import type { LoadRequest } from "./load.ts";
 
 const FOLDER = dirname(fileURLToPath(import.meta.url));

@@ -5,7 +5,7 @@
  */
 import { serveGateway } from "../http.ts";
 import { PassiveMessageClient } from "../client.ts";
-import { muteAbortWarning } from "../http/abort_warning.ts";
+import { muteAbortWarning } from "../programs/abort_warning.ts";
 
 const MESSAGE = '{"type":"subject","subject":119}';
 const encoder = new TextEncoder();

@@ -14,7 +14,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { GenericMessageClient, MessageClient } from "../client.ts";
-import { QueueFullError } from "../errors.ts";
+import { QueueFullError } from "../base/errors.ts";
 import { LibzmqPush, LibzmqSub } from "../tests/support/libzmq.ts";
 import { RawPeer } from "../tests/support/raw_peer.ts";
 import { encodeSubscription } from "../zmtp/command.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { socketTypeMetadata } from "../zmtp/command.ts";
-import { curveKeyPair } from "../zmtp/curve_keys.ts";
+import { curveKeyPair } from "../zmtp/curve/keys.ts";
 import type { MessageBox } from "../zmtp/mechanism.ts";
 import { dialSecurity } from "../zmtp/security.ts";
 import { Session } from "../zmtp/session.ts";

@@ -12,7 +12,7 @@ import { type GatewayOptions, resolveOptions, type Settings } from "./options.ts
 import { Policy, type RouteTraits } from "./policy.ts";
 import { Problem, unavailable } from "./problem.ts";
 import { Query } from "./query.ts";
-import { RateLimit } from "./rate_limit.ts";
+import { RateLimit } from "../base/token_bucket.ts";
 
 /** On every answer but the page's: no cache keeps it, no browser guesses its type, no foreign page embeds it. */
 export const BASE_HEADERS: readonly (readonly [name: string, value: string])[] = [

@@ -8,7 +8,7 @@ import { DEFAULT_LIMIT, MAX_LIMIT } from "./history.ts";
 import { MAX_TIMEOUT_S } from "./long_poll.ts";
 import { PROBLEMS } from "./problem.ts";
 import { MAX_CONFIRM_S } from "./publish.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../base/version.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OptionError } from "../errors.ts";
+import { OptionError } from "../base/errors.ts";
 
 /** How often one address may publish: a bucket of tokens, one for each message. */
 export interface PublishRate {

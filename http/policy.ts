@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { OptionError } from "../errors.ts";
+import { OptionError } from "../base/errors.ts";
 import { Problem } from "./problem.ts";
 import type { Settings } from "./options.ts";
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { ListenError, OptionError } from "../errors.ts";
+import { ListenError, OptionError } from "../base/errors.ts";
 import type { HandlerStats } from "./counters.ts";
 import { Gate } from "./gate.ts";
 import { gatewayOf } from "./gateway.ts";

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { MessageServer } from "../broker.ts";
-import { TransportError } from "../errors.ts";
-import type { MessageServerOptions } from "../broker.ts";
+import { MessageServer } from "../bus/server.ts";
+import { TransportError } from "../base/errors.ts";
+import type { MessageServerOptions } from "../bus/server.ts";
 import type { CurveClientOptions } from "../zmtp/mod.ts";
 import { allowKeys, curveKeyPair, formatPublicKey } from "../zmtp/mod.ts";
 import { curveLibrary, readKeyFile, readKeyList } from "./key_file.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../base/version.ts";
 import {
   aborted,
   complain,
@@ -134,7 +134,7 @@ async function readTransport({ transport }: FlagValues): Promise<Pick<MessageSer
     throw new UsageError(`Cannot use --transport ${JSON.stringify(transport)}: expected zmtp or libzmq`);
   }
   // Not a literal: nobody else shall load it, or the package that it needs.
-  const specifier = new URL("../libzmq.ts", import.meta.url).href;
+  const specifier = new URL("../zmtp/libzmq/mod.ts", import.meta.url).href;
   try {
     const { libzmq } = await import(specifier);
     return { transport: libzmq };
@@ -161,8 +161,8 @@ async function serveWeb(
 ): Promise<Web> {
   const [{ serveGateway }, { PassiveMessageClient }, { muteAbortWarning }] = await Promise.all([
     import("../http.ts"),
-    import("../client.ts"),
-    import("../http/abort_warning.ts"),
+    import("../bus/clients.ts"),
+    import("./abort_warning.ts"),
   ]);
   muteAbortWarning();
   const client = new PassiveMessageClient({

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { type ClientOptions, PassiveMessageClient } from "../client.ts";
+import { type ClientOptions, PassiveMessageClient } from "../bus/clients.ts";
 import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
-import { ConnectionError, HandshakeError, MessageError, QueueFullError } from "../errors.ts";
-import { explainJsonText } from "../json_check.ts";
-import { assertMessage } from "../messages.ts";
+import { ConnectionError, HandshakeError, MessageError, QueueFullError } from "../base/errors.ts";
+import { explainJsonText } from "../bus/json.ts";
+import { assertMessage } from "../bus/messages.ts";
 import {
   aborted,
   addressFlag,

@@ -18,8 +18,8 @@ import {
   MessageError,
   OptionError,
   TransportError,
-} from "../errors.ts";
-import { VERSION } from "../version.ts";
+} from "../base/errors.ts";
+import { VERSION } from "../base/version.ts";
 
 /** The command line is wrong: one line on stderr, exit code 2. */
 export class UsageError extends Error {

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { memoryBytes } from "../bench/process_stats.ts";
-import { ConnectionError, HandshakeError, ProtocolError } from "../errors.ts";
+import { ConnectionError, HandshakeError, ProtocolError } from "../base/errors.ts";
 import { socketTypeMetadata } from "../zmtp/command.ts";
 import { NullMechanism } from "../zmtp/null.ts";
 import { Session, type SessionHandler } from "../zmtp/session.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { parseKey } from "./curve_keys.ts";
+import { parseKey } from "./curve/keys.ts";
 import type { Session } from "./session.ts";
 import type { Authorize, AuthorizeRequest, CurveKey } from "./transport.ts";
-import { encodeZ85 } from "./z85.ts";
+import { encodeZ85 } from "./curve/z85.ts";
 
 /** What a session does with a peer: `failed` is for a decision that could not be made. */
 export type Decision = "allow" | "deny" | "temporary" | "failed";

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { ProtocolError } from "../errors.ts";
+import { ProtocolError } from "../base/errors.ts";
 import { encodeFrame } from "./frame.ts";
 import { FLAG_COMMAND, PING_CONTEXT_MAX, TTL_MAX, TTL_UNIT_MS } from "./wire.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AddressError } from "../errors.ts";
+import { AddressError } from "../base/errors.ts";
 
 /** Where to listen or to dial. */
 export interface Endpoint {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ConnectionError, HandshakeError, ProtocolError } from "../errors.ts";
+import { ConnectionError, HandshakeError, ProtocolError } from "../base/errors.ts";
 
 /** Counts connections that ended for a fault of the peer, by the error's code. A peer that just leaves is no fault. */
 export class FaultCounter {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { ProtocolError } from "../errors.ts";
+import { ProtocolError } from "../base/errors.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import {
   FIRST_ALLOCATION_BYTES,

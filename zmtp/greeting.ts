@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { ProtocolError } from "../errors.ts";
+import { ProtocolError } from "../base/errors.ts";
 import { GREETING_SIZE, MAJOR, MECHANISM_SIZE, MINOR } from "./wire.ts";
 
 const SIGNATURE_END = 9;

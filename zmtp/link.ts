@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ClosedError, ConnectionError } from "../errors.ts";
+import { ClosedError, ConnectionError } from "../base/errors.ts";
 import type { Decision } from "./authorize.ts";
 import type { MessageBox } from "./mechanism.ts";
 import type { MemoryBudget } from "./memory_budget.ts";

@@ -14,7 +14,7 @@ import type { Transport } from "./transport.ts";
 
 export { Pub, Pull, Push, Sub };
 export { allowKeys } from "./authorize.ts";
-export { type CurveKeyPair, curveKeyPair, formatPublicKey } from "./curve_keys.ts";
+export { type CurveKeyPair, curveKeyPair, formatPublicKey } from "./curve/keys.ts";
 export type * from "./transport.ts";
 export { MemoryBudget } from "./memory_budget.ts";
 export type { QueueLimit } from "./outbox.ts";

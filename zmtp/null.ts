@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProtocolError } from "../errors.ts";
+import { ProtocolError } from "../base/errors.ts";
 import { type Command, encodeReady, type Metadata, parseMetadata } from "./command.ts";
 import type { Mechanism, MechanismStep } from "./mechanism.ts";
 

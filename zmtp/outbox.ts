@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Fifo } from "../fifo.ts";
+import { Fifo } from "../base/fifo.ts";
 import type { Block } from "./arena.ts";
 import { frameEnd } from "./frame.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { QueueFullError } from "../errors.ts";
+import { QueueFullError } from "../base/errors.ts";
 import { Arena } from "./arena.ts";
 import { socketTypeMetadata } from "./command.ts";
 import { parseEndpoint } from "./endpoint.ts";

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { OptionError } from "../errors.ts";
+import { OptionError } from "../base/errors.ts";
 import type { Metadata } from "./command.ts";
-import { type Cryptography, KEY_SIZE } from "./crypto.ts";
-import { type CryptoLibrary, loadCryptography, parseCryptoLibrary } from "./crypto_library.ts";
-import type { CurveClient, CurveServer } from "./curve.ts";
-import { parseClientKeys, parseServerKeys } from "./curve_keys.ts";
+import { type Cryptography, KEY_SIZE } from "./curve/crypto.ts";
+import { type CryptoLibrary, loadCryptography, parseCryptoLibrary } from "./curve/crypto_library.ts";
+import type { CurveClient, CurveServer } from "./curve/handshake.ts";
+import { parseClientKeys, parseServerKeys } from "./curve/keys.ts";
 import { FailureRation } from "./failure_ration.ts";
 import type { Mechanism } from "./mechanism.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
@@ -99,10 +99,12 @@ function load(
   check: (crypto: Cryptography) => void = () => {},
 ): { readonly ready: Promise<void>; loaded(): Curve } {
   let loaded: Curve | undefined;
-  const ready = Promise.all([loadCryptography(name), import("./curve.ts")]).then(([crypto, mechanisms]) => {
-    check(crypto);
-    loaded = { crypto, ...mechanisms };
-  });
+  const ready = Promise.all([loadCryptography(name), import("./curve/handshake.ts")]).then(
+    ([crypto, mechanisms]) => {
+      check(crypto);
+      loaded = { crypto, ...mechanisms };
+    },
+  );
   ready.catch(() => {}); // Whoever needs it waits for it as well.
   return { ready, loaded: () => loaded! };
 }

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { ConnectionError, HandshakeError, ProtocolError } from "../errors.ts";
+import { ConnectionError, HandshakeError, ProtocolError } from "../base/errors.ts";
 import {
   encodeError,
   encodeLegacySubscription,

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { ProtocolError } from "../errors.ts";
+import { ProtocolError } from "../base/errors.ts";
 import { MAX_TOPIC_BYTES, MAX_TOPICS } from "./wire.ts";
 
 /** Limits of a connection's topics. */

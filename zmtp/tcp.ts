@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ConnectionError, HandshakeError, ListenError } from "../errors.ts";
+import { ConnectionError, HandshakeError, ListenError } from "../base/errors.ts";
 import { pauseBeforeDial, type ReconnectOptions } from "./backoff.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { LEAVE_TIMEOUT_MS, type Link, type LinkClock } from "./link.ts";

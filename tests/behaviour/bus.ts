@@ -8,7 +8,7 @@ import {
   type PassiveMessageClientOptions,
 } from "../../client.ts";
 import { MessageServer, type MessageServerOptions } from "../../broker.ts";
-import { libzmq } from "../../libzmq.ts";
+import { libzmq } from "../../zmtp/libzmq/mod.ts";
 import { type Transport, zmtp } from "../../zmtp/mod.ts";
 import { soon } from "../support/deadline.ts";
 

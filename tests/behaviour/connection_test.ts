@@ -8,7 +8,7 @@ import {
   ListenError,
   MessageError,
   QueueFullError,
-} from "../../errors.ts";
+} from "../../base/errors.ts";
 import { nextEvent, soon, until } from "../support/deadline.ts";
 import { isError } from "../support/errors.ts";
 import { LibzmqPub, send } from "../support/libzmq.ts";

@@ -60,7 +60,7 @@ browserTest("page: all seven templates are sent as messages of their kind", asyn
     await page.locator("#text").press("Control+Enter");
     await page.locator("#send-note", { hasText: `It is message ${i + 1} ` }).waitFor();
   }
-  const { isMessageOfType } = await import("../../messages.ts");
+  const { isMessageOfType } = await import("../../bus/messages.ts");
   for (const [i, { text }] of bus.client.messagesAfter(0).entries.entries()) {
     assert.ok(isMessageOfType(JSON.parse(text), kinds[i] as "subject"), text);
   }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { OptionError } from "../../errors.ts";
+import { OptionError } from "../../base/errors.ts";
 import { messageGateway, messageHandler, serveGateway } from "../../http.ts";
 import { parseAuthority } from "../../http/policy.ts";
-import { RateLimit } from "../../http/rate_limit.ts";
+import { RateLimit } from "../../base/token_bucket.ts";
 import { soon, until } from "../support/deadline.ts";
 import { quiet } from "./support/bus.ts";
 import { FakeClient } from "./support/fake_client.ts";

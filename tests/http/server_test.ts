@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
 import { PassiveMessageClient } from "../../client.ts";
-import { ListenError } from "../../errors.ts";
+import { ListenError } from "../../base/errors.ts";
 import { messageGateway, serveGateway } from "../../http.ts";
 import { soon, until } from "../support/deadline.ts";
 import { form, quiet, startBus } from "./support/bus.ts";

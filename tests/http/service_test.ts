@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { messageGateway } from "../../http.ts";
 import { ROUTES } from "../../http/gateway.ts";
 import { PROBLEMS } from "../../http/problem.ts";
-import { VERSION } from "../../version.ts";
+import { VERSION } from "../../base/version.ts";
 import { quiet, startBus } from "./support/bus.ts";
 import { FakeClient } from "./support/fake_client.ts";
 

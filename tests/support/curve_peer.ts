@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { encodeCommand, encodeMetadata, socketTypeMetadata } from "../../zmtp/command.ts";
-import type { Cryptography, KeyPair } from "../../zmtp/crypto.ts";
-import { loadCryptography } from "../../zmtp/crypto_library.ts";
+import type { Cryptography, KeyPair } from "../../zmtp/curve/crypto.ts";
+import { loadCryptography } from "../../zmtp/curve/crypto_library.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";
-import { decodeZ85 } from "../../zmtp/z85.ts";
+import { decodeZ85 } from "../../zmtp/curve/z85.ts";
 import { concat, RawPeer } from "./raw_peer.ts";
 import type { RawServer } from "./raw_server.ts";
 

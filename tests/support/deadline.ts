@@ -1,6 +1,6 @@
 /** Waits in tests: always for an event, never longer than a deadline. */
 import { deadline as within } from "@std/async/deadline.js";
-import type { TypedEventTarget } from "../../events.ts";
+import type { TypedEventTarget } from "../../bus/events.ts";
 
 /** Rejects when the promise has not settled in time; ten seconds are plenty on a busy machine. */
 export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Promise<T> {

@@ -4,7 +4,7 @@
  * input with a line of JSON.
  */
 import { GenericMessageClient, MessageClient } from "../../client.ts";
-import { QueueFullError } from "../../errors.ts";
+import { QueueFullError } from "../../base/errors.ts";
 
 /** What a sender says of itself. */
 export interface SenderReport {

@@ -1,26 +1,26 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { HandshakeError, OptionError, ProtocolError } from "../../errors.ts";
+import { HandshakeError, OptionError, ProtocolError } from "../../base/errors.ts";
 import { encodeMetadata, encodeSubscription, socketTypeMetadata } from "../../zmtp/command.ts";
-import type { Cryptography, KeyPair, MessageCipher } from "../../zmtp/crypto.ts";
-import { parseCryptoLibrary } from "../../zmtp/crypto_library.ts";
-import { CurveBox, type Nonce } from "../../zmtp/curve_box.ts";
-import { CurveClient, CurveServer } from "../../zmtp/curve.ts";
+import type { Cryptography, KeyPair, MessageCipher } from "../../zmtp/curve/crypto.ts";
+import { parseCryptoLibrary } from "../../zmtp/curve/crypto_library.ts";
+import { CurveBox, type Nonce } from "../../zmtp/curve/box.ts";
+import { CurveClient, CurveServer } from "../../zmtp/curve/handshake.ts";
 import {
   curveKeyPair,
   formatPublicKey,
   parseClientKeys,
   parseKey,
   parseServerKeys,
-} from "../../zmtp/curve_keys.ts";
+} from "../../zmtp/curve/keys.ts";
 import { FailureRation } from "../../zmtp/failure_ration.ts";
 import { encodeFrame, FrameDecoder } from "../../zmtp/frame.ts";
 import { MemoryBudget } from "../../zmtp/memory_budget.ts";
 import { Session, type SessionOptions } from "../../zmtp/session.ts";
 import type { SocketType } from "../../zmtp/socket_type.ts";
 import { FLAG_COMMAND, FLAG_MORE } from "../../zmtp/wire.ts";
-import { publicKeyOf, sharedSecret } from "../../zmtp/x25519.ts";
-import { decodeZ85 } from "../../zmtp/z85.ts";
+import { publicKeyOf, sharedSecret } from "../../zmtp/curve/x25519.ts";
+import { decodeZ85 } from "../../zmtp/curve/z85.ts";
 import { ascii, counter, LIBRARIES, library, LOW_ORDER_KEYS } from "../support/curve_peer.ts";
 import {
   concat,

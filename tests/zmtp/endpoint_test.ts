@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { AddressError } from "../../errors.ts";
+import { AddressError } from "../../base/errors.ts";
 import { formatEndpoint, parseBindEndpoint, parseEndpoint } from "../../zmtp/endpoint.ts";
 import { coreTest, thrownBy } from "./core_test_support.ts";
 

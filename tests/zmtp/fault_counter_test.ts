@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ClosedError, ConnectionError, HandshakeError, ProtocolError } from "../../errors.ts";
+import { ClosedError, ConnectionError, HandshakeError, ProtocolError } from "../../base/errors.ts";
 import { FaultCounter } from "../../zmtp/fault_counter.ts";
 import { coreTest } from "./core_test_support.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ProtocolError } from "../../errors.ts";
+import { ProtocolError } from "../../base/errors.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "../../zmtp/greeting.ts";
 import { concat, coreTest, greeting, hex, latin1, octets, repeated, thrownBy } from "./core_test_support.ts";
 

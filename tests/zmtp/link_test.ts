@@ -1,6 +1,6 @@
 /** One connection's two loops, over a socket that is no socket. */
 import assert from "node:assert/strict";
-import { ConnectionError } from "../../errors.ts";
+import { ConnectionError } from "../../base/errors.ts";
 import { encodeReady, socketTypeMetadata } from "../../zmtp/command.ts";
 import { encodeTextFrame } from "../../zmtp/frame.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";

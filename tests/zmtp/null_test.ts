@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ProtocolError } from "../../errors.ts";
+import { ProtocolError } from "../../base/errors.ts";
 import { parseMetadata, socketTypeMetadata } from "../../zmtp/command.ts";
 import { NullMechanism } from "../../zmtp/null.ts";
 import { coreTest, hex, octets, ready, thrownBy } from "./core_test_support.ts";

@@ -1,6 +1,6 @@
 /** PUSH, against a puller of which the test decides every octet: RFC 30 and what libzmq really does. */
 import assert from "node:assert/strict";
-import { QueueFullError } from "../../errors.ts";
+import { QueueFullError } from "../../base/errors.ts";
 import { Push } from "../../zmtp/mod.ts";
 import { soon, until } from "../support/deadline.ts";
 import { isError } from "../support/errors.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ConnectionError, HandshakeError, ProtocolError } from "../../errors.ts";
+import { ConnectionError, HandshakeError, ProtocolError } from "../../base/errors.ts";
 import { encodeCommand, encodePing, encodePong, encodeSubscription } from "../../zmtp/command.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
 import type { Mechanism } from "../../zmtp/mechanism.ts";

@@ -5,7 +5,7 @@
  * inputs. Octets marked "captured" are libzmq's own, 4.3.4 and 4.3.5.
  */
 import assert from "node:assert/strict";
-import { HandshakeError, ProtocolError } from "../../errors.ts";
+import { HandshakeError, ProtocolError } from "../../base/errors.ts";
 import {
   encodeCommand,
   encodeLegacySubscription,

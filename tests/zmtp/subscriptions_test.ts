@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ProtocolError } from "../../errors.ts";
+import { ProtocolError } from "../../base/errors.ts";
 import { Subscriptions } from "../../zmtp/subscriptions.ts";
 import { coreTest, latin1, octets, repeated, thrownBy } from "./core_test_support.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeZ85, encodeZ85 } from "../../zmtp/z85.ts";
+import { decodeZ85, encodeZ85 } from "../../zmtp/curve/z85.ts";
 import { coreTest, hex, octets } from "./core_test_support.ts";
 
 // RFC 32's own example, its limits, and two keys of libzmq's manual (zmq_curve).

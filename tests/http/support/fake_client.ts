@@ -1,7 +1,7 @@
 /**
  * A bus client without a bus: what is sent comes back at once, and the broker can be taken away.
  */
-import { MessageError, QueueFullError } from "../../../errors.ts";
+import { MessageError, QueueFullError } from "../../../base/errors.ts";
 import type { GatewayClient, GatewayEntry, GatewaySlice } from "../../../http.ts";
 
 export interface FakeOptions {

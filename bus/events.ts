@@ -1,0 +1,97 @@
+/**
+ * The events of broker and clients.
+ *
+ * @module
+ */
+import type { MessageError } from "../base/errors.ts";
+import type { Message } from "./messages.ts";
+
+/** A message of the bus. */
+export class BusMessageEvent extends Event {
+  /** The JSON text exactly as it came: white space, order of the keys and large numbers included. */
+  readonly text: string;
+  #message: Message | undefined;
+
+  /** For {@linkcode text}, which is known to be a JSON object. */
+  constructor(text: string) {
+    super("message");
+    this.text = text;
+  }
+
+  /** The message; parsed when it is first asked for. From a foreign program its `type` may be missing. */
+  get message(): Message {
+    return this.#message ??= JSON.parse(this.text);
+  }
+}
+
+/** Something arrived that is no message of the bus. It was not passed on. */
+export class MessageErrorEvent extends Event {
+  /** What was wrong with it, in words and as `code`. */
+  readonly error: MessageError;
+
+  /** For the error. */
+  constructor(error: MessageError) {
+    super("messageerror");
+    this.error = error;
+  }
+
+  /** The error's `code`, for example `"not-json"`. */
+  get reason(): MessageError["code"] {
+    return this.error.code;
+  }
+}
+
+/** A client's connection to one of the broker's two addresses came up or ended. */
+export class ConnectionEvent extends Event {
+  /** Which of the two. */
+  readonly endpoint: "broadcast" | "receive";
+  /** The address. */
+  readonly address: string;
+  /** Why it ended; undefined for `connect`. */
+  readonly reason: Error | undefined;
+
+  /** `connect` or `disconnect`. */
+  constructor(
+    type: "connect" | "disconnect",
+    endpoint: "broadcast" | "receive",
+    address: string,
+    reason?: Error,
+  ) {
+    super(type);
+    this.endpoint = endpoint;
+    this.address = address;
+    this.reason = reason;
+  }
+}
+
+/** A listener of one event. */
+export type Listener<E extends Event> = ((event: E) => void) | { handleEvent(event: E): void };
+
+/** An `EventTarget` that knows its events, and whether anyone ever asked for one: nothing is made for nobody. */
+export class TypedEventTarget<Events> extends EventTarget {
+  readonly #wanted: Set<string> = new Set();
+
+  /** As on the web; the listener gets the event's own class. An error that it throws is the program's, as on the web. */
+  override addEventListener<K extends keyof Events & string>(
+    type: K,
+    listener: Listener<Events[K] & Event> | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    this.#wanted.add(type);
+    super.addEventListener(type, listener as EventListenerOrEventListenerObject | null, options);
+  }
+
+  /** As on the web. */
+  override removeEventListener<K extends keyof Events & string>(
+    type: K,
+    listener: Listener<Events[K] & Event> | null,
+    options?: boolean | EventListenerOptions,
+  ): void {
+    super.removeEventListener(type, listener as EventListenerOrEventListenerObject | null, options);
+  }
+
+  /** Did anyone ever add a listener for it? */
+  protected isWanted(type: keyof Events & string): boolean {
+    return this.#wanted.has(type);
+  }
+}

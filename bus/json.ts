@@ -1,0 +1,383 @@
+/**
+ * Is it a JSON object? Answered over the octets themselves: nothing is decoded, no object is built.
+ *
+ * @module
+ */
+import { MessageError } from "../base/errors.ts";
+
+/**
+ * Is `bytes[start, end)` UTF-8 that holds one JSON object (RFC 8259), white space around it allowed? True exactly when
+ * `JSON.parse` takes the octets, decoded as fatal UTF-8 without dropping a byte order mark, and gives an object that is
+ * no array. Iterative: depth costs an octet each, not stack.
+ */
+export function isJsonObject(bytes: Uint8Array, start: number, end: number): boolean {
+  // The last octet that counts has to be a brace. It stops every loop below but those in a text, so that nothing else has
+  // to ask whether there is one more octet.
+  let last = end - 1;
+  while (last > start && IS_SPACE[bytes[last]!] === 1) last--;
+  if (last <= start || bytes[last] !== CLOSE_OBJECT) return false;
+  let at = start;
+  while (IS_SPACE[bytes[at]!] === 1) at++;
+  if (bytes[at++] !== OPEN_OBJECT) return false;
+  /** What is open around the innermost object or array: an octet each, 1 for an object, 0 for an array. */
+  let open: Uint8Array = OPEN;
+  let depth = 0;
+  let inObject = true;
+  let byte = bytes[at]!;
+  while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+  if (byte === CLOSE_OBJECT) return at === last;
+  // A member or an element begins at `at`. Invariant: at <= last.
+  next: while (true) {
+    byte = bytes[at]!;
+    while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+    if (inObject) {
+      if (byte !== QUOTE) return false;
+      at = endOfString(bytes, at + 1, last);
+      if (at < 0) return false;
+      byte = bytes[at]!;
+      while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+      if (byte !== COLON) return false;
+      byte = bytes[++at]!;
+      while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+    }
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at + 1, last);
+      if (at < 0) return false;
+    } else if (IS_NUMBER[byte] === 1) {
+      at = endOfNumber(bytes, at);
+      if (at < 0) return false;
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+      if (depth === open.length) open = grown(open);
+      open[depth++] = inObject ? 1 : 0;
+      inObject = byte === OPEN_OBJECT;
+      byte = bytes[++at]!;
+      while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+      if (byte !== (inObject ? CLOSE_OBJECT : CLOSE_ARRAY)) continue next;
+    } else {
+      at = endOfWord(bytes, at);
+      if (at < 0) return false;
+    }
+    // It is over, and with it perhaps what is around it.
+    while (true) {
+      byte = bytes[at]!;
+      while (IS_SPACE[byte] === 1) byte = bytes[++at]!;
+      if (byte === COMMA) {
+        at++;
+        continue next;
+      }
+      if (byte !== (inObject ? CLOSE_OBJECT : CLOSE_ARRAY)) return false;
+      if (depth === 0) return at === last;
+      if (at === last) return false;
+      at++;
+      inObject = open[--depth] === 1;
+    }
+  }
+}
+
+/**
+ * Why `bytes[start, end)`, which {@linkcode isJsonObject} refused, are no JSON object. Builds nothing and throws nothing:
+ * what is refused costs whoever refuses it no more than what is taken, whoever sent it and however often.
+ */
+export function refusalOf(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): "not-utf8" | "not-json" | "not-an-object" {
+  if (!isUtf8(bytes, start, end)) return "not-utf8";
+  // A value is what can stand both behind a key and in an array: `1,2` and `1,"a":2` can only be in one of the two.
+  const isValue = isJsonWithin(AS_MEMBER, bytes, start, end) && isJsonWithin(AS_ELEMENT, bytes, start, end);
+  return isValue ? "not-an-object" : "not-json";
+}
+
+/**
+ * The same for a text; for a short one without building what it says, in a third of the time of `JSON.parse`. A text with a
+ * lone surrogate is none, since UTF-8 cannot hold it.
+ */
+export function isJsonObjectText(text: string): boolean {
+  // V8 parses long plain texts by words of 16 octets, which is faster than to encode and check them.
+  if (text.length > SHORT_MESSAGE) return explainJsonText(text) === undefined;
+  return text.isWellFormed() && isJsonObject(SCRATCH, 0, encoder.encodeInto(text, SCRATCH).written);
+}
+
+/**
+ * Says why octets are no JSON object, for people. Slower than {@linkcode refusalOf}, by an error that knows its place.
+ *
+ * @throws Never; a reason is returned, undefined when there is none.
+ */
+export function explainJson(bytes: Uint8Array): MessageError | undefined {
+  if (isJsonObject(bytes, 0, bytes.length)) return undefined;
+  const code = refusalOf(bytes, 0, bytes.length);
+  if (code === "not-utf8") {
+    return new MessageError(code, `Cannot take message: its ${bytes.length} bytes are no UTF-8`);
+  }
+  // JSON.parse builds what comes before the mistake: a refused list of 16 MB took two seconds and 600 MB.
+  if (bytes.length <= EXPLAINED_BYTES) return explainJsonText(decoder.decode(bytes));
+  const why = code === "not-json" ? "it is no JSON" : "it is JSON, but not an object";
+  return new MessageError(code, `Cannot take message: ${why}; it has ${bytes.length} bytes`);
+}
+
+/** The same for a text. */
+export function explainJsonText(text: string): MessageError | undefined {
+  if (!text.isWellFormed()) {
+    return new MessageError(
+      "not-utf8",
+      "Cannot take message: the text has a lone surrogate, which UTF-8 cannot hold",
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const why = (cause as Error).message.slice(0, 200);
+    return new MessageError("not-json", `Cannot take message: it is no JSON: ${why}`, { cause });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return undefined;
+  const what = value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`;
+  return new MessageError("not-an-object", `Cannot take message: it is JSON, but ${what}, not an object`);
+}
+
+/** What is wrong with a message that was too large or had several frames, so that its octets were not kept. */
+export function explainUnfit(reason: "multipart" | "too-large", size: number, parts: number): MessageError {
+  const why = reason === "too-large"
+    ? `its ${size} bytes are above the limit`
+    : `it has ${parts} frames of ${size} bytes, a message of the bus has one frame`;
+  return new MessageError(reason, `Cannot take message: ${why}`);
+}
+
+/** Characters of a text that is encoded and checked; longer ones are parsed. */
+const SHORT_MESSAGE = 512;
+/** Shared by all calls: a call is over before the next begins. Large enough, since a character takes three octets at most. */
+const SCRATCH = new Uint8Array(3 * SHORT_MESSAGE);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** JSON.parse is only asked about so much. */
+const EXPLAINED_BYTES: number = 64 * 1024;
+
+function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end;) {
+    const byte = bytes[at++]!;
+    if (byte < 0x80) continue;
+    const kind = IN_STRING[byte]!;
+    if (kind > UTF8_4 || at + kind > end) return false;
+    const second = bytes[at]!;
+    if (second < SECOND_MIN[byte]! || second > SECOND_MAX[byte]!) return false;
+    if (kind > UTF8_2 && (bytes[at + 1]! & 0xc0) !== 0x80) return false;
+    if (kind > UTF8_3 && (bytes[at + 2]! & 0xc0) !== 0x80) return false;
+    at += kind;
+  }
+  return true;
+}
+
+/** Would the octets be JSON in that place of an object? */
+function isJsonWithin(place: Place, bytes: Uint8Array, start: number, end: number): boolean {
+  const { before, after } = place;
+  const text = new Uint8Array(before.length + end - start + after.length);
+  text.set(before);
+  text.set(bytes.subarray(start, end), before.length);
+  text.set(after, before.length + end - start);
+  return isJsonObject(text, 0, text.length);
+}
+
+/** What stands around a value. */
+interface Place {
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+// `bytes[last]` is a brace in all that follows, which is why nothing but a text has to look where it ends.
+
+/** Returns where the text ends, behind its closing quote; -1 when it is none. Small, so that the compiler puts it in place. */
+function endOfString(bytes: Uint8Array, from: number, last: number): number {
+  const near = Math.min(last, from + SHORT_TEXT);
+  let at = from;
+  while (at < near && IN_STRING[bytes[at]!] === PLAIN) at++;
+  return bytes[at] === QUOTE ? at + 1 : endOfLongString(bytes, at, last);
+}
+
+/** The same, for texts that are long or hold more than plain ASCII. */
+function endOfLongString(bytes: Uint8Array, from: number, last: number): number {
+  let at = skipPlain(bytes, from, last);
+  while (at < last) {
+    const byte = bytes[at++]!;
+    const kind = IN_STRING[byte]!;
+    if (kind === PLAIN) continue;
+    if (byte === QUOTE) return at;
+    if (kind === ESCAPE) {
+      const escape = bytes[at++]!;
+      if (escape === LOWER_U) {
+        for (const stop = at + 4; at < stop; at++) if (HEX[bytes[at]!] === 0) return -1;
+      } else if (ESCAPES[escape] === 0) return -1;
+      at = skipPlain(bytes, at, last);
+      continue;
+    }
+    if (kind === FORBIDDEN) return -1;
+    // UTF-8 as in RFC 3629 §4: the second octet's range depends on the first, the others are 80 to bf.
+    const second = bytes[at]!;
+    if (second < SECOND_MIN[byte]! || second > SECOND_MAX[byte]!) return -1;
+    if (kind > UTF8_2 && (bytes[at + 1]! & 0xc0) !== 0x80) return -1;
+    if (kind > UTF8_3 && (bytes[at + 2]! & 0xc0) !== 0x80) return -1;
+    at += kind;
+  }
+  return -1;
+}
+
+/**
+ * Skips plain ASCII by words; what is left is looked at octet by octet.
+ *
+ * Two differences find the octets that are not plain. Exchanging 20 with 22 puts the quote next to the control characters, so
+ * one subtraction takes all of them below zero; another one does so for the backslash alone. An octet above 7f keeps its high
+ * bit in at least one of the two. What an octet borrows from the next one above it does not matter: it is not plain itself.
+ */
+function skipPlain(bytes: Uint8Array, from: number, last: number): number {
+  // Words of an array have to begin at a multiple of four. A DataView could read them anywhere, but half of the times that V8
+  // compiles such a loop, it takes three times as long.
+  const shift = bytes.byteOffset;
+  if (last + shift > COUNTABLE) return from;
+  let at = from;
+  while (((at + shift) & 3) !== 0) {
+    if (at >= last || IN_STRING[bytes[at]!] !== PLAIN) return at;
+    at++;
+  }
+  const words = wordsOf(bytes);
+  const stop = (last + shift) >> 2;
+  let next = (at + shift) >> 2;
+  while (next < stop) {
+    const word = words[next]!;
+    if (((((word ^ SWAP_QUOTE) - ABOVE_QUOTE) | ((word ^ BACKSLASHES) - ONES)) & HIGH_BITS) !== 0) break;
+    next++;
+  }
+  return (next << 2) - shift;
+}
+
+/** Returns where the number ends; -1 when it is none. */
+function endOfNumber(bytes: Uint8Array, from: number): number {
+  let at = from;
+  let byte = bytes[at]!;
+  if (byte === MINUS) byte = bytes[++at]!;
+  if (byte === ZERO) byte = bytes[++at]!;
+  else {
+    if (IS_DIGIT[byte] === 0) return -1;
+    do byte = bytes[++at]!; while (IS_DIGIT[byte] === 1);
+  }
+  if (byte === DOT) {
+    byte = bytes[++at]!;
+    if (IS_DIGIT[byte] === 0) return -1;
+    do byte = bytes[++at]!; while (IS_DIGIT[byte] === 1);
+  }
+  if ((byte | 0x20) === LOWER_E) {
+    byte = bytes[++at]!;
+    if (byte === PLUS || byte === MINUS) byte = bytes[++at]!;
+    if (IS_DIGIT[byte] === 0) return -1;
+    do byte = bytes[++at]!; while (IS_DIGIT[byte] === 1);
+  }
+  return at;
+}
+
+function endOfWord(bytes: Uint8Array, from: number): number {
+  const first = bytes[from]!;
+  const word = first === LOWER_T ? TRUE : first === LOWER_F ? FALSE : NULL;
+  for (let i = 0; i < word.length; i++) if (bytes[from + i] !== word[i]) return -1;
+  return from + word.length;
+}
+
+function grown(open: Uint8Array): Uint8Array {
+  const larger = new Uint8Array(4 * open.length);
+  larger.set(open);
+  return larger;
+}
+
+/**
+ * The words of the buffer that the octets lie in. A chunk holds many messages, so the last array is kept, unless it would hold a
+ * large message in memory.
+ */
+function wordsOf(bytes: Uint8Array): Int32Array {
+  if (bytes === lastBytes) return lastWords;
+  const words = new Int32Array(bytes.buffer, 0, Math.min(bytes.buffer.byteLength, COUNTABLE) >> 2);
+  if (bytes.buffer.byteLength <= KEPT_BYTES) {
+    lastBytes = bytes;
+    lastWords = words;
+  }
+  return words;
+}
+
+let lastBytes: Uint8Array = new Uint8Array(0);
+let lastWords: Int32Array = new Int32Array(0);
+const KEPT_BYTES: number = 256 * 1024;
+/** Places in a buffer that a shift of 32 bits takes; what lies behind them is looked at octet by octet. */
+const COUNTABLE: number = 2 ** 31 - 4;
+
+/** Shared by all calls: a call is over before the next begins. Deeper messages get an array of their own. */
+const OPEN = new Uint8Array(1024);
+
+// Octets by name.
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_OBJECT = 0x7d;
+const CLOSE_ARRAY = 0x5d;
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const LOWER_E = 0x65;
+const LOWER_F = 0x66;
+const LOWER_T = 0x74;
+const LOWER_U = 0x75;
+const TRUE = octets("true");
+const FALSE = octets("false");
+const NULL = octets("null");
+
+const AS_MEMBER: Place = { before: octets('{"":'), after: octets("}") };
+const AS_ELEMENT: Place = { before: octets('{"":['), after: octets("]}") };
+
+const IS_DIGIT = table([["0123456789", 1]]);
+const IS_NUMBER = table([["-0123456789", 1]]);
+/** Most keys and values are not longer. */
+const SHORT_TEXT = 16;
+
+const IS_SPACE = table([[" \t\n\r", 1]]);
+
+// The same in all four octets of a word.
+const SWAP_QUOTE = 0x02020202;
+const ABOVE_QUOTE = 0x21212121;
+const BACKSLASHES = 0x5c5c5c5c;
+const ONES = 0x01010101;
+const HIGH_BITS = 0x80808080 | 0;
+
+// What an octet means within a text.
+const PLAIN = 0;
+// So many octets of UTF-8 follow.
+const UTF8_2 = 1;
+const UTF8_3 = 2;
+const UTF8_4 = 3;
+const ESCAPE = 4;
+const FORBIDDEN = 5;
+const STRING_END = 6;
+const IN_STRING = table([['"', STRING_END], ["\\", ESCAPE]]);
+IN_STRING.fill(FORBIDDEN, 0x00, 0x20);
+IN_STRING.fill(FORBIDDEN, 0x80, 0xc2); // continuations without a first octet; c0 and c1 would be overlong
+IN_STRING.fill(UTF8_2, 0xc2, 0xe0);
+IN_STRING.fill(UTF8_3, 0xe0, 0xf0);
+IN_STRING.fill(UTF8_4, 0xf0, 0xf5);
+IN_STRING.fill(FORBIDDEN, 0xf5, 0x100);
+/** Second octets that would make the character overlong, a surrogate, or larger than U+10FFFF are out. */
+const SECOND_MIN = new Uint8Array(256).fill(0x80);
+const SECOND_MAX = new Uint8Array(256).fill(0xbf);
+SECOND_MIN[0xe0] = 0xa0;
+SECOND_MAX[0xed] = 0x9f;
+SECOND_MIN[0xf0] = 0x90;
+SECOND_MAX[0xf4] = 0x8f;
+const ESCAPES = table([['"\\/bfnrt', 1]]);
+const HEX = table([["0123456789abcdefABCDEF", 1]]);
+
+function table(entries: readonly (readonly [chars: string, kind: number])[]): Uint8Array {
+  const kinds = new Uint8Array(256);
+  for (const [chars, kind] of entries) for (const octet of octets(chars)) kinds[octet] = kind;
+  return kinds;
+}
+
+function octets(text: string): Uint8Array {
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+}

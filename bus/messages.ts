@@ -1,0 +1,304 @@
+/**
+ * The message protocol: seven kinds of messages that the applications of an analysis environment understand, and room for
+ * any other. A message is a JSON object with a text in `type`; what else it holds depends on the type.
+ *
+ * ```ts
+ * import { createSubjectMessage, isMessageOfType, type Message } from "./messages.ts";
+ *
+ * const message: Message = createSubjectMessage(119);
+ * if (isMessageOfType(message, "subject")) console.assert(message.subject === 119);
+ * ```
+ *
+ * @module
+ */
+import { MessageError } from "../base/errors.ts";
+
+/** What identifies a subject of the study: a number or a text. */
+export type SubjectId = number | string;
+
+/** What identifies one running instance of an application. */
+export type InstanceId = number | string;
+
+/** Something that an application can return to later; its fields are the application's own. */
+export type ApplicationState = Readonly<Record<string, unknown>>;
+
+/** The subject that is now in focus, in every application. */
+export interface SubjectMessage {
+  /** The kind. */
+  readonly type: "subject";
+  /** Id of the subject. */
+  readonly subject: SubjectId;
+}
+
+/** The subjects that are now looked at together. */
+export interface SampleMessage {
+  /** The kind. */
+  readonly type: "sample";
+  /** Ids of the subjects. */
+  readonly sample: readonly SubjectId[];
+  /** The one instance that it is meant for; everyone when left out. */
+  readonly target?: InstanceId;
+}
+
+/** Something that a person did, with what it takes to come back to it. */
+export interface LogMessage {
+  /** The kind. */
+  readonly type: "log";
+  /** What was done, in words. */
+  readonly action: string;
+  /** Enough to restore the application as it was. */
+  readonly state: ApplicationState;
+  /** Id of the application instance. */
+  readonly pid: InstanceId;
+  /** Name of the application. */
+  readonly application: string;
+  /** When, in seconds since 1970-01-01 UTC; fractions allowed. */
+  readonly time: number;
+  /** A PNG of 128 x 128 pixels in base64. */
+  readonly screenshot?: string;
+}
+
+/** Asks one instance to load a scenario. */
+export interface ReloadMessage {
+  /** The kind. */
+  readonly type: "reload";
+  /** The instance that shall load it. */
+  readonly target: InstanceId;
+  /** What to load. */
+  readonly scenario: ApplicationState;
+}
+
+/** Variables that the sender suggests to the other applications. */
+export interface VariablesMessage {
+  /** The kind. */
+  readonly type: "variables";
+  /** Names of the variables. */
+  readonly variables: readonly string[];
+}
+
+/** A view to show in another application. */
+export interface VisualizationMessage {
+  /** The kind. The original writes it with a capital letter, and so do we; `"visualization"` is understood as well. */
+  readonly type: "Visualization" | "visualization";
+  /** Name of the application that it comes from. */
+  readonly source: string;
+  /** The one instance that it is meant for; everyone when left out. */
+  readonly target?: InstanceId;
+  /** What to show. */
+  readonly scenario: ApplicationState;
+}
+
+/** "I have started and can take messages." */
+export interface ReadyMessage {
+  /** The kind. */
+  readonly type: "ready";
+  /** Process id of the sender. */
+  readonly source_pid: number;
+  /** Instance id of the sender. */
+  readonly source_id: InstanceId;
+}
+
+/** One of the seven kinds. */
+export type KnownMessage =
+  | SubjectMessage
+  | SampleMessage
+  | LogMessage
+  | ReloadMessage
+  | VariablesMessage
+  | VisualizationMessage
+  | ReadyMessage;
+
+/** Any other message: whatever applications agree upon among themselves. */
+export interface OtherMessage {
+  /** The kind; any text. */
+  readonly type: string;
+  /** Any other field. */
+  readonly [field: string]: unknown;
+}
+
+/** Whatever may travel over the bus. Use {@linkcode isMessageOfType} to find out which kind it is. */
+export type Message = KnownMessage | OtherMessage;
+
+/** The kinds by name. `"visualization"` stands for both spellings. */
+export interface MessageTypes {
+  /** See {@linkcode SubjectMessage}. */
+  subject: SubjectMessage;
+  /** See {@linkcode SampleMessage}. */
+  sample: SampleMessage;
+  /** See {@linkcode LogMessage}. */
+  log: LogMessage;
+  /** See {@linkcode ReloadMessage}. */
+  reload: ReloadMessage;
+  /** See {@linkcode VariablesMessage}. */
+  variables: VariablesMessage;
+  /** See {@linkcode VisualizationMessage}. */
+  visualization: VisualizationMessage;
+  /** See {@linkcode ReadyMessage}. */
+  ready: ReadyMessage;
+}
+
+/** What a {@linkcode LogMessage} needs from its sender; the rest is filled in. */
+export type LogMessageFields =
+  & Pick<LogMessage, "action" | "state" | "application">
+  & Partial<Pick<LogMessage, "pid" | "time" | "screenshot">>;
+
+/** Id of this running instance: chosen at random when the module is loaded, the same until the process ends. */
+export const instanceId: string = crypto.randomUUID();
+
+/**
+ * "The current subject is now …".
+ *
+ * @throws {MessageError} If a field is missing or of the wrong type: code `bad-field`. So do all constructors here.
+ */
+export function createSubjectMessage(subject: SubjectId): SubjectMessage {
+  return checked({ type: "subject", subject });
+}
+
+/** "This is the new sample", for everyone or for one instance. */
+export function createSampleMessage(sample: readonly SubjectId[], target?: InstanceId): SampleMessage {
+  return checked({ type: "sample", sample, ...(target === undefined ? {} : { target }) });
+}
+
+/**
+ * "The user did this." Fills in `time` (now) and `pid` ({@linkcode instanceId}) unless they are given.
+ *
+ * @throws {MessageError} If a field is of the wrong type: code `bad-field`.
+ */
+export function createLogMessage(fields: LogMessageFields): LogMessage {
+  const { action, state, application, pid = instanceId, time = Date.now() / 1000, screenshot } = fields;
+  const known = { type: "log", action, state, pid, application, time } as const;
+  return checked(screenshot === undefined ? known : { ...known, screenshot });
+}
+
+/** "Load this scenario", to one instance. */
+export function createReloadMessage(target: InstanceId, scenario: ApplicationState): ReloadMessage {
+  return checked({ type: "reload", target, scenario });
+}
+
+/** "Have a look at these variables." */
+export function createVariablesMessage(variables: readonly string[]): VariablesMessage {
+  return checked({ type: "variables", variables });
+}
+
+/** "Show this." Sent with the original's spelling, `"Visualization"`. */
+export function createVisualizationMessage(
+  source: string,
+  scenario: ApplicationState,
+  target?: InstanceId,
+): VisualizationMessage {
+  return checked({ type: "Visualization", source, scenario, ...(target === undefined ? {} : { target }) });
+}
+
+/** "I am ready." Fills in the process id and {@linkcode instanceId} unless they are given. */
+export function createReadyMessage(fields: Partial<Omit<ReadyMessage, "type">> = {}): ReadyMessage {
+  const { source_pid = Deno.pid, source_id = instanceId } = fields;
+  return checked({ type: "ready", source_pid, source_id });
+}
+
+/**
+ * Is it a message of this kind, with all fields that the kind demands? Other fields do not matter.
+ * `"visualization"` accepts both spellings.
+ */
+export function isMessageOfType<T extends keyof MessageTypes>(
+  value: unknown,
+  type: T,
+): value is MessageTypes[T] {
+  return isObject(value) && kindOf(value.type) === type && fieldFault(value, type) === undefined;
+}
+
+/** Is it an object with a text in `type`? That is all the bus asks of a message that is sent with our clients. */
+export function isMessage(value: unknown): value is Message {
+  return isObject(value) && typeof value.type === "string";
+}
+
+/**
+ * Checks what every message needs: an object with a text in `type`. What else it holds is not looked at.
+ *
+ * @throws {MessageError} If it is no object (`not-an-object`) or has no text in `type` (`missing-type`).
+ */
+export function assertMessage(value: unknown): asserts value is Message {
+  if (!isObject(value)) {
+    throw new MessageError("not-an-object", `Cannot take message: it is ${nameOf(value)}, not an object`);
+  }
+  if (typeof value.type !== "string") {
+    throw new MessageError("missing-type", `Cannot take message: type is ${nameOf(value.type)}, not a text`);
+  }
+}
+
+/**
+ * The JSON text of a message.
+ *
+ * @throws {MessageError} As {@linkcode assertMessage}, or if JSON cannot hold it (`not-json`): a `bigint`, a circle.
+ */
+export function stringifyMessage(message: Message): string {
+  assertMessage(message);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(message);
+  } catch (cause) {
+    const why = (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];
+    throw new MessageError("not-json", `Cannot take message: JSON cannot hold it: ${why}`, { cause });
+  }
+  // A toJSON of the caller's may have made anything of it.
+  if (!text?.startsWith("{")) {
+    throw new MessageError("not-an-object", "Cannot take message: its toJSON gives no object");
+  }
+  return text;
+}
+
+/** One test and its name for the error text. */
+type FieldType = readonly [expected: string, test: (value: unknown) => boolean];
+
+const TEXT: FieldType = ["a text", (value) => typeof value === "string"];
+const NUMBER: FieldType = ["a number", (value) => typeof value === "number" && Number.isFinite(value)];
+const ID: FieldType = ["a number or a text", (value) => NUMBER[1](value) || TEXT[1](value)];
+const OBJECT: FieldType = ["an object", isObject];
+const IDS: FieldType = ["a list of numbers or texts", (value) => Array.isArray(value) && value.every(ID[1])];
+const TEXTS: FieldType = ["a list of texts", (value) => Array.isArray(value) && value.every(TEXT[1])];
+
+/** The fields of each kind; a name with a question mark may be missing. */
+const FIELDS: { readonly [T in keyof MessageTypes]: Readonly<Record<string, FieldType>> } = {
+  subject: { subject: ID },
+  sample: { sample: IDS, "target?": ID },
+  log: { action: TEXT, state: OBJECT, pid: ID, application: TEXT, time: NUMBER, "screenshot?": TEXT },
+  reload: { target: ID, scenario: OBJECT },
+  variables: { variables: TEXTS },
+  visualization: { source: TEXT, "target?": ID, scenario: OBJECT },
+  ready: { source_pid: NUMBER, source_id: ID },
+};
+
+function kindOf(type: unknown): keyof MessageTypes | undefined {
+  if (type === "Visualization") return "visualization";
+  return typeof type === "string" && Object.hasOwn(FIELDS, type) ? type as keyof MessageTypes : undefined;
+}
+
+function fieldFault(
+  message: Readonly<Record<string, unknown>>,
+  kind: keyof MessageTypes,
+): string | undefined {
+  for (const [key, [expected, test]] of Object.entries(FIELDS[kind])) {
+    const name = key.replace("?", "");
+    if (message[name] === undefined && name !== key) continue;
+    if (!test(message[name])) return `${name} is ${nameOf(message[name])}, not ${expected}`;
+  }
+  return undefined;
+}
+
+function checked<T extends KnownMessage>(message: T): T {
+  const fault = fieldFault({ ...message }, kindOf(message.type)!);
+  if (fault !== undefined) {
+    throw new MessageError("bad-field", `Cannot make message of type ${message.type}: ${fault}`);
+  }
+  return message;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return "null";
+  if (value === undefined) return "missing";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  return Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : `a ${typeof value}`;
+}

@@ -1,0 +1,408 @@
+/**
+ * The broker: checks what comes in at the receive address and passes it on to everyone at the broadcast address.
+ *
+ * @module
+ */
+import { ClosedError, type MessageError, OptionError } from "../base/errors.ts";
+import { BusMessageEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
+import {
+  explainJson,
+  explainJsonText,
+  explainUnfit,
+  isJsonObject,
+  isJsonObjectText,
+  refusalOf,
+} from "./json.ts";
+import { type Message, stringifyMessage } from "./messages.ts";
+import { checkInteger, MAX_TIMEOUT_MS } from "../base/options.ts";
+import {
+  type Authorize,
+  type CurveServerOptions,
+  formatEndpoint,
+  formatPublicKey,
+  type ListenStats,
+  MemoryBudget,
+  type MessageHandler,
+  type PubSocket,
+  type PubStats,
+  type PullSocket,
+  type QueueLimit,
+  type Transport,
+  zmtp,
+} from "../zmtp/mod.ts";
+
+/** Options of a {@linkcode MessageServer}. */
+export interface MessageServerOptions {
+  /** Listen for this machine only. @default true */
+  readonly localOnly?: boolean;
+  /** The name or address to listen on. @default "127.0.0.1", or "0.0.0.0" when not `localOnly` */
+  readonly hostname?: string;
+  /** Port of the broadcast address; 0 for any free one. @default 0 */
+  readonly broadcastPort?: number;
+  /** Port of the receive address; 0 for any free one. @default 0 */
+  readonly receivePort?: number;
+  /** Octets of one message at most; larger ones are refused. @default 16 MiB */
+  readonly maxMessageBytes?: number;
+  /** Connections to each of the two addresses at once. @default 4096 */
+  readonly maxConnections?: number;
+  /** What may wait for one subscriber before it loses messages. @default 100_000 messages, 64 MiB */
+  readonly subscriberQueue?: Partial<QueueLimit>;
+  /**
+   * Connections to each address at once whose handshake is not over; for one more, the one that is at it for longest is
+   * closed. @default 256
+   */
+  readonly maxPendingHandshakes?: number;
+  /** The same for one peer's address. @default 64; no limit of its own for the loopback, which all programs of this machine share */
+  readonly maxPendingHandshakesPerAddress?: number;
+  /** Topics of one subscriber at most; one more ends its connection. @default 10_000 */
+  readonly maxTopics?: number;
+  /** Octets of one topic at most; a longer one ends the connection. @default 4096 */
+  readonly maxTopicBytes?: number;
+  /**
+   * Octets of memory that all queues and all messages that have not come whole may use together. When it is short, the
+   * subscriber with the longest queue loses it, and then the connection that wants more is closed. @default 1 GiB
+   */
+  readonly memoryBudgetBytes?: number;
+  /** Milliseconds that a handshake may take, the time of `authorize` included. @default 10_000 */
+  readonly handshakeTimeoutMs?: number;
+  /** Milliseconds between two heartbeats; 0 for none. @default 0 */
+  readonly heartbeatMs?: number;
+  /**
+   * The broker's keys, for CURVE: everything is encrypted, and clients need the public one to connect. Who may join is said by
+   * `authorize`. @default none: clear text
+   */
+  readonly curve?: CurveServerOptions;
+  /** Decides who may send and who may listen; `allowKeys([...])` is a list of public keys. @default everyone */
+  readonly authorize?: Authorize;
+  /** Let everyone join who can reach the addresses: needed when neither `localOnly` nor `curve`. @default false */
+  readonly allowAnonymous?: boolean;
+  /** Milliseconds that `close` gives to subscribers to take what waits for them. @default 1000 */
+  readonly lingerMs?: number;
+  /** What carries the messages. @default our own ZMTP engine */
+  readonly transport?: Transport;
+  /** Closes the broker when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** Counters of a {@linkcode MessageServer} since its start. */
+export interface MessageServerStats {
+  /** Messages that came in, whatever became of them. */
+  readonly received: number;
+  /** Octets of the bodies of those that were accepted. */
+  readonly receivedBytes: number;
+  /** Messages that went out to whoever was there: accepted ones and the broker's own. */
+  readonly broadcast: number;
+  /** Messages that were refused, by reason. */
+  readonly refused: Readonly<Partial<Record<MessageError["code"], number>>>;
+  /** Messages that came in while paused. */
+  readonly ignored: number;
+  /** Octets of memory that queues and unfinished messages use, of those that they may use; absent with libzmq. */
+  readonly memory?: { readonly usedBytes: number; readonly limitBytes: number };
+  /** The receive address; absent with a transport that cannot tell, such as libzmq. */
+  readonly senders?: ListenStats;
+  /** The broadcast address; absent with a transport that cannot tell, such as libzmq. */
+  readonly subscribers?: PubStats;
+}
+
+/** The events of a {@linkcode MessageServer}. */
+export interface MessageServerEvents {
+  /** A message was accepted. Not for the broker's own messages. */
+  message: BusMessageEvent;
+  /** Something was refused. */
+  messageerror: MessageErrorEvent;
+}
+
+/**
+ * A broker.
+ *
+ * - A message is one frame of UTF-8 that is a JSON object. Anything else is refused: not broadcast, counted by reason in
+ *   `stats()`, told by a `messageerror` event. The sender's connection lives on, unless it broke ZMTP.
+ * - Octets are passed on untouched: white space and the order of keys survive.
+ * - The messages of each sender keep their order. There is no order between senders, but all subscribers see the same one.
+ * - Nobody is waited for: a subscriber whose queue is full loses new messages, that subscriber only, and the loss is counted.
+ * - A message is passed on at most once. There is no acknowledgement and nothing is stored: who connects later gets what
+ *   comes later.
+ *
+ * @example
+ * ```ts
+ * import { MessageServer } from "../broker.ts";
+ *
+ * await using server = new MessageServer();
+ * console.assert(server.broadcastAddress.startsWith("tcp://127.0.0.1:"));
+ * server.sendMessage({ type: "subject", subject: 119 });
+ * ```
+ *
+ * @see https://rfc.zeromq.org/spec/37/ for what travels between broker and applications
+ */
+export class MessageServer extends TypedEventTarget<MessageServerEvents> implements AsyncDisposable {
+  /**
+   * Resolves when the broker takes connections: at once without `curve`; with it when the cryptography is loaded, until when
+   * clients wait. Rejects with {@linkcode HandshakeError} `crypto-unavailable` when it cannot be loaded; the broker is then
+   * closed. Need not be waited for.
+   */
+  readonly ready: Promise<void>;
+  /** With `curve`: the public key, 40 characters of Z85, that clients need as `curve.serverKey`. */
+  readonly publicKey: string | undefined;
+  /** While true, messages that come in are read, counted and ignored. `sendMessage` works all the same. */
+  pause = false;
+
+  readonly #pull: PullSocket;
+  readonly #pub: PubSocket;
+  readonly #lingerMs: number;
+  readonly #memory: MemoryBudget;
+  readonly #stopListening: () => void;
+  #closing: Promise<void> | undefined;
+  #received = 0;
+  #receivedBytes = 0;
+  #broadcast = 0;
+  #ignored = 0;
+  readonly #refused: Partial<Record<MessageError["code"], number>> = {};
+  /**
+   * Accepted frames of the read in progress that lie together: `#bytes[#start, #end)`. Invariant: empty between two reads.
+   */
+  #bytes: Uint8Array = NOTHING;
+  #start = 0;
+  #end = 0;
+  #messages = 0;
+
+  /**
+   * Binds both addresses before it returns.
+   *
+   * @throws {OptionError} If an option has a value that it cannot have (`bad-option`), or if it would listen beyond this
+   * machine without `curve` and without `allowAnonymous: true` (`anonymous-not-allowed`).
+   * @throws {ListenError} If it cannot listen: `address-in-use`, `permission-denied` and others. Nothing stays open.
+   */
+  constructor(options: MessageServerOptions = {}) {
+    super();
+    const hostname = checkHostname(options);
+    const broadcastPort = checkInteger("broadcastPort", options.broadcastPort ?? 0, 0, 65_535);
+    const receivePort = checkInteger("receivePort", options.receivePort ?? 0, 0, 65_535);
+    const maxMessageBytes = checkInteger(
+      "maxMessageBytes",
+      options.maxMessageBytes ?? 16 * MIB,
+      1,
+      1024 * MIB,
+    );
+    const queue = {
+      messages: checkInteger("subscriberQueue.messages", options.subscriberQueue?.messages ?? 100_000, 1),
+      bytes: checkInteger("subscriberQueue.bytes", options.subscriberQueue?.bytes ?? 64 * MIB, 1),
+    };
+    if (queue.bytes < maxMessageBytes + FRAME_OVERHEAD) {
+      throw new OptionError(
+        "bad-option",
+        `Cannot use subscriberQueue: ${queue.bytes} bytes cannot hold a message of maxMessageBytes, ${maxMessageBytes}`,
+      );
+    }
+    this.#memory = new MemoryBudget(
+      checkInteger("memoryBudgetBytes", options.memoryBudgetBytes ?? 1024 * MIB, maxMessageBytes),
+    );
+    const common = {
+      maxMessageBytes,
+      memory: this.#memory,
+      maxConnections: checkInteger("maxConnections", options.maxConnections ?? 4096, 1),
+      maxPendingHandshakes: checkInteger("maxPendingHandshakes", options.maxPendingHandshakes ?? 256, 1),
+      maxPendingHandshakesPerAddress: options.maxPendingHandshakesPerAddress === undefined
+        ? undefined
+        : checkInteger("maxPendingHandshakesPerAddress", options.maxPendingHandshakesPerAddress, 1),
+      handshakeTimeoutMs: checkInteger(
+        "handshakeTimeoutMs",
+        options.handshakeTimeoutMs ?? 10_000,
+        1,
+        MAX_TIMEOUT_MS,
+      ),
+      curve: options.curve,
+      authorize: checkAuthorize(options.authorize),
+      heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0, MAX_TIMEOUT_MS),
+    };
+    this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 1000, 0, MAX_TIMEOUT_MS);
+    this.publicKey = options.curve && formatPublicKey(options.curve);
+    const { transport = zmtp } = options;
+    this.#pub = transport.pub({
+      ...common,
+      address: formatEndpoint({ hostname, port: broadcastPort }),
+      queue,
+      maxTopics: checkInteger("maxTopics", options.maxTopics ?? 10_000, 1),
+      maxTopicBytes: checkInteger("maxTopicBytes", options.maxTopicBytes ?? 4096, 1),
+    });
+    try {
+      this.#pull = transport.pull(
+        { ...common, address: formatEndpoint({ hostname, port: receivePort }) },
+        this.#intake(),
+      );
+    } catch (error) {
+      void this.#pub.close(0);
+      throw error;
+    }
+    this.ready = Promise.all([this.#pull.ready, this.#pub.ready]).then(() => {});
+    this.ready.catch(() => void this.close());
+    const { signal } = options;
+    const abort = () => void this.close();
+    signal?.addEventListener("abort", abort);
+    this.#stopListening = () => signal?.removeEventListener("abort", abort);
+    if (signal?.aborted) abort();
+  }
+
+  /** Where to listen for messages: `tcp://127.0.0.1:43211`. */
+  get broadcastAddress(): string {
+    return this.#pub.address;
+  }
+
+  /** Where to send messages to: `tcp://127.0.0.1:43212`. */
+  get receiveAddress(): string {
+    return this.#pull.address;
+  }
+
+  /**
+   * Broadcasts a message of the broker's own, also while paused. No `message` event tells of it.
+   *
+   * @throws {MessageError} If it is no object with a text in `type`, or if JSON cannot hold it.
+   */
+  sendMessage(message: Message): void {
+    this.sendJsonMessage(stringifyMessage(message));
+  }
+
+  /**
+   * Broadcasts a text as it is.
+   *
+   * @throws {MessageError} If it is no JSON object.
+   */
+  sendJsonMessage(text: string): void {
+    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
+    if (this.#closing !== undefined) throw new ClosedError("Cannot send message: the broker is closed");
+    this.#passOn(); // What came in before goes out before.
+    this.#broadcast++;
+    this.#pub.publishText(text);
+    this.#pub.flush();
+  }
+
+  /** Counters of the moment. Every message that was not delivered is in one of them. */
+  stats(): MessageServerStats {
+    const [senders, subscribers] = [this.#pull.stats(), this.#pub.stats()];
+    return {
+      received: this.#received,
+      receivedBytes: this.#receivedBytes,
+      broadcast: this.#broadcast,
+      refused: { ...this.#refused },
+      ignored: this.#ignored,
+      ...(senders && { memory: { usedBytes: this.#memory.used, limitBytes: this.#memory.limit } }),
+      ...(senders && { senders }),
+      ...(subscribers && { subscribers }),
+    };
+  }
+
+  /** Stops receiving, lets subscribers take what waits for them for up to `lingerMs`, then closes every connection. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** The same as {@linkcode MessageServer.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#stopListening();
+    await this.#pull.close(0);
+    await this.#pub.close(this.#lingerMs);
+  }
+
+  // The hot path: these two, and `Pub.publish`. A message is checked where it lies; frames that lie together are passed on
+  // together, header and all, since a frame of a PULL and a frame of a PUB are the same octets.
+
+  #intake(): MessageHandler {
+    return {
+      handleMessage: (bytes, start, bodyStart, end) => {
+        this.#received++;
+        if (this.pause) {
+          this.#ignored++;
+          return;
+        }
+        if (!isJsonObject(bytes, bodyStart, end)) {
+          return this.#refuse(
+            refusalOf(bytes, bodyStart, end),
+            () => explainJson(bytes.subarray(bodyStart, end))!,
+          );
+        }
+        this.#receivedBytes += end - bodyStart;
+        if (bytes !== this.#bytes || start !== this.#end) {
+          this.#passOn();
+          this.#bytes = bytes;
+          this.#start = start;
+        }
+        this.#end = end;
+        this.#messages++;
+        if (this.isWanted("message")) this.#tell(bytes.subarray(bodyStart, end));
+      },
+      handleTurnEnd: () => {
+        this.#passOn();
+        this.#pub.flush();
+      },
+      handleUnfit: (reason, size, parts) => {
+        this.#received++;
+        if (this.pause) this.#ignored++;
+        else this.#refuse(reason, () => explainUnfit(reason, size, parts));
+      },
+    };
+  }
+
+  #passOn(): void {
+    if (this.#messages === 0) return;
+    const [bytes, messages] = [this.#bytes, this.#messages];
+    this.#bytes = NOTHING;
+    this.#messages = 0;
+    this.#publish(bytes, this.#start, this.#end, messages);
+  }
+
+  #publish(bytes: Uint8Array, start: number, end: number, messages: number): void {
+    this.#broadcast += messages;
+    this.#pub.publish(bytes, start, end, messages);
+  }
+
+  #tell(body: Uint8Array): void {
+    this.dispatchEvent(new BusMessageEvent(decoder.decode(body)));
+  }
+
+  /** An error with its stack costs a hundred times what counting does, so it is made only for those who listen. */
+  #refuse(code: MessageError["code"], explain: () => MessageError): void {
+    this.#refused[code] = (this.#refused[code] ?? 0) + 1;
+    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
+  }
+}
+
+/** Where to listen, if the options allow it. */
+function checkHostname(
+  { localOnly = true, hostname, curve, allowAnonymous = false }: MessageServerOptions,
+): string {
+  if (localOnly) {
+    if (hostname !== undefined && !LOCAL_HOSTNAME.test(hostname)) {
+      throw new OptionError(
+        "bad-option",
+        `Cannot listen on ${hostname}: it is not local to this machine; say localOnly: false for a wider address`,
+      );
+    }
+    return hostname ?? "127.0.0.1";
+  }
+  if (curve === undefined && !allowAnonymous) {
+    throw new OptionError(
+      "anonymous-not-allowed",
+      "Cannot listen beyond this machine without curve: everyone who can reach it could join and read; " +
+        "give curve keys, or say allowAnonymous: true if that is meant",
+    );
+  }
+  return hostname ?? "0.0.0.0";
+}
+
+function checkAuthorize(authorize: Authorize | undefined): Authorize | undefined {
+  if (authorize === undefined || typeof authorize === "function") return authorize;
+  throw new OptionError(
+    "bad-option",
+    "Cannot use authorize: it is no function; for a list, say allowKeys([...])",
+  );
+}
+
+const LOCAL_HOSTNAME = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+const MIB: number = 1024 * 1024;
+/** Octets that a frame's header adds at most. */
+const FRAME_OVERHEAD = 9;
+const NOTHING = new Uint8Array(0);
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

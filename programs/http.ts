@@ -1,0 +1,159 @@
+/**
+ * The gateway as a program; `http.ts` loads it when it is run.
+ *
+ * @module
+ */
+import { PassiveMessageClient, type PassiveMessageClientOptions } from "../bus/clients.ts";
+import { ClosedError, OptionError } from "../base/errors.ts";
+import {
+  aborted,
+  addressFlag,
+  complain,
+  type FlagValues,
+  integerFlag,
+  print,
+  runProgram,
+  untilSignal,
+  UsageError,
+} from "./command_line.ts";
+import { muteAbortWarning } from "./abort_warning.ts";
+import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "../http/server.ts";
+
+const HELP = `The bus on the web: poll, long-poll, history, event stream, WebSocket, and a live page.
+
+USAGE
+  deno run --allow-net=127.0.0.1 http.ts --broadcast ADDRESS --receive ADDRESS [options]
+
+OPTIONS
+  --broadcast ADDRESS    where the broker sends, such as tcp://127.0.0.1:5555
+  --receive ADDRESS      where the broker takes messages; without it nothing can be sent
+  -p, --port N           port to listen at, 0 for any free one; 8000 when left out
+  --hostname NAME        address to listen at; 127.0.0.1 when left out. Any that other machines
+                         can reach needs --token or --insecure, and an --allow-net of its own
+  --token TEXT           what clients must show; "auto" makes one and prints it
+  --insecure             let everyone take part who can reach --hostname
+  --allow-host NAME      further name by which the gateway is reached; may be repeated
+  --allow-origin ORIGIN  pages of this origin may use the gateway; may be repeated
+  --prefix PATH          mount all paths below this one, such as /bus
+  --value                answer with messages as JSON values instead of JSON texts
+  --max-waiters N        most clients that may wait at the same time; 2000 when left out
+  --history N            messages that are held for late clients; 1000 when left out
+  --json                 print one line of JSON with the URLs, for programs
+  -h, --help             print this text
+  -V, --version          print the version
+
+Stop it with Ctrl+C.`;
+
+/** Runs the gateway until SIGINT or SIGTERM. */
+export async function runGateway(): Promise<void> {
+  muteAbortWarning();
+  await runProgram({
+    name: "http.ts",
+    help: HELP,
+    flags: {
+      "broadcast": { type: "string" },
+      "receive": { type: "string" },
+      "port": { type: "string", short: "p" },
+      "hostname": { type: "string" },
+      "token": { type: "string" },
+      "insecure": { type: "boolean" },
+      "allow-host": { type: "string", multiple: true },
+      "allow-origin": { type: "string", multiple: true },
+      "prefix": { type: "string" },
+      "value": { type: "boolean" },
+      "max-waiters": { type: "string" },
+      "history": { type: "string" },
+      "json": { type: "boolean" },
+    },
+    run,
+  });
+}
+
+async function run(values: FlagValues, positionals: readonly string[]): Promise<void> {
+  if (positionals.length > 0) {
+    throw new UsageError(`Cannot use argument ${JSON.stringify(positionals[0])}: expected options only`);
+  }
+  const clientOptions = readClientOptions(values);
+  const serverOptions = readServerOptions(values);
+  const interrupt = untilSignal();
+  try {
+    await using client = new PassiveMessageClient(clientOptions);
+    await using server = serve(client, serverOptions);
+    announce(server, client, values.json === true);
+    // A broker that refuses us, or a sandbox that does, will do so again: that ends the program. One that is away may come.
+    const refused = client.ready.then(() => new Promise<never>(() => {}));
+    await Promise.race([aborted(interrupt.signal), refused]).catch((error: unknown) => {
+      if (!(error instanceof ClosedError)) throw error;
+    });
+    await server.close();
+    await client.close();
+  } finally {
+    interrupt.stop();
+  }
+  // A client that does not read its answer could keep the process for as long as it likes.
+  Deno.exit();
+}
+
+function serve(client: PassiveMessageClient, options: ServeGatewayOptions): GatewayServer {
+  try {
+    return serveGateway(client, options);
+  } catch (error) {
+    if (!(error instanceof OptionError) || error.code !== "anonymous-not-allowed") throw error;
+    throw new UsageError(
+      `Cannot use --hostname ${options.hostname}: other machines could reach it; add --token auto, or --insecure if everyone may`,
+    );
+  }
+}
+
+function readClientOptions(values: FlagValues): PassiveMessageClientOptions {
+  const serverBroadcast = addressFlag(values, "broadcast");
+  const serverReceive = addressFlag(values, "receive");
+  if (serverBroadcast === undefined && serverReceive === undefined) {
+    throw new UsageError("Cannot start: --broadcast ADDRESS, --receive ADDRESS or both must be given");
+  }
+  return {
+    ...(serverBroadcast === undefined ? {} : { serverBroadcast }),
+    ...(serverReceive === undefined ? {} : { serverReceive }),
+    history: { messages: integerFlag(values, "history", 1, 1_000_000) ?? 1000 },
+  };
+}
+
+function readServerOptions(values: FlagValues): ServeGatewayOptions {
+  const maxWaiters = integerFlag(values, "max-waiters", 0, 1_000_000);
+  return {
+    port: integerFlag(values, "port", 0, 65_535) ?? 8000,
+    insecure: values.insecure === true,
+    allowedHosts: (values["allow-host"] ?? []) as string[],
+    allowedOrigins: (values["allow-origin"] ?? []) as string[],
+    messageAs: values.value === true ? "value" : "text",
+    log: complain,
+    ...(typeof values.hostname === "string" ? { hostname: values.hostname } : {}),
+    ...(typeof values.token === "string" ? { token: values.token } : {}),
+    ...(typeof values.prefix === "string" ? { prefix: values.prefix } : {}),
+    ...(maxWaiters === undefined ? {} : { maxWaiters }),
+  };
+}
+
+function announce(server: GatewayServer, client: PassiveMessageClient, asJson: boolean): void {
+  const { url, pageUrl, token = null } = server;
+  const { serverBroadcast = null, serverReceive = null } = client;
+  if (asJson) {
+    return print(JSON.stringify({
+      http: url,
+      page: pageUrl,
+      token,
+      broadcastAddress: serverBroadcast,
+      receiveAddress: serverReceive,
+    }));
+  }
+  print(`The gateway is running. Stop it with Ctrl+C.
+
+  live page       ${pageUrl}
+  messages        ${url}/messages
+  description     ${url}/openapi.json
+  listens at      ${serverBroadcast ?? "nothing: no --broadcast was given"}
+  sends to        ${serverReceive ?? "nothing: no --receive was given"}${
+    token === null ? "" : `
+  token           ${token}`
+  }`);
+}

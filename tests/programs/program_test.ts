@@ -1,0 +1,441 @@
+/** Broker and clients as a person starts them: real processes, under exactly the README's permission. */
+import assert from "node:assert/strict";
+import { MessageServer } from "../../broker.ts";
+import { PassiveMessageClient } from "../../client.ts";
+import { curveKeyPair, formatPublicKey } from "../../zmtp/mod.ts";
+import { soon, until } from "../support/deadline.ts";
+import { Program, run } from "../support/program.ts";
+import config from "../../deno.json" with { type: "json" };
+import { VERSION } from "../../base/version.ts";
+
+interface Addresses {
+  broadcastAddress: string;
+  receiveAddress: string;
+}
+
+async function startBroker(...args: string[]): Promise<Program & Addresses> {
+  const program = new Program(["broker.ts", "--json", ...args]);
+  return Object.assign(program, JSON.parse((await program.line())!) as Addresses);
+}
+
+Deno.test("broker.ts --json prints one line with both addresses first", async () => {
+  await using program = new Program(["broker.ts", "--json"]);
+
+  const line = JSON.parse((await program.line())!);
+
+  assert.match(line.broadcastAddress, /^tcp:\/\/127\.0\.0\.1:\d+$/);
+  assert.match(line.receiveAddress, /^tcp:\/\/127\.0\.0\.1:\d+$/);
+  assert.equal(line.http, null);
+  assert.deepEqual(Object.keys(line), ["broadcastAddress", "receiveAddress", "http"]);
+});
+
+Deno.test("broker.ts tells people both addresses and how to use them", async () => {
+  await using program = new Program(["broker.ts"]);
+
+  let text = "";
+  while (!text.includes("client.ts send")) text += `${await program.line()}\n`;
+
+  assert.match(
+    text,
+    /^ {2}(deno|npx -y deno@[\d.]+) run --allow-net=127\.0\.0\.1 client\.ts listen --broadcast tcp:/m,
+  );
+
+  assert.match(text, /broadcast address .*tcp:\/\/127\.0\.0\.1:\d+/);
+  assert.match(text, /receive address .*tcp:\/\/127\.0\.0\.1:\d+/);
+});
+
+Deno.test("a broker process and two client processes pass a message", async () => {
+  await using broker = await startBroker();
+  await using listener = new Program([
+    "client.ts",
+    "listen",
+    "--json",
+    "--broadcast",
+    broker.broadcastAddress,
+  ]);
+  await using server = new PassiveMessageClient({
+    serverBroadcast: broker.broadcastAddress,
+    serverReceive: broker.receiveAddress,
+  });
+  await soon(server.ready);
+  // The listener says on stderr when it is ready, which is not read line by line; a message each until it hears one.
+  const first = listener.line();
+  let isHeard = false;
+  void first.then(() => isHeard = true);
+  while (!isHeard) {
+    const { code } = await run([
+      "client.ts",
+      "send",
+      "--receive",
+      broker.receiveAddress,
+      '{"type":"subject","subject":119}',
+    ]);
+    assert.equal(code, 0);
+  }
+
+  assert.equal(await first, '{"type":"subject","subject":119}');
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`broker.ts ends with code 0 on ${signal}`, async () => {
+    await using broker = await startBroker();
+
+    broker.kill(signal);
+
+    assert.deepEqual(await broker.ended(), { code: 0, stdout: "", stderr: "" });
+  });
+
+  Deno.test(`client.ts listen ends with code 0 on ${signal}`, async () => {
+    await using server = new MessageServer();
+    await using listener = new Program(["client.ts", "listen", "--broadcast", server.broadcastAddress]);
+    await until(() => server.stats().subscribers!.accepted === 1, "the listener");
+
+    listener.kill(signal);
+
+    assert.equal((await listener.ended()).code, 0);
+  });
+}
+
+Deno.test("broker.ts without permission says in one line which flag to add", async () => {
+  const { code, stderr } = await run(["broker.ts"], { permission: "" });
+
+  assert.equal(code, 1);
+  assert.match(stderr, /^broker\.ts: .*--allow-net=127\.0\.0\.1\n$/);
+});
+
+Deno.test("client.ts without permission says in one line which flag to add", async () => {
+  const { code, stderr } = await run(["client.ts", "listen", "--broadcast", "9"], { permission: "" });
+
+  assert.equal(code, 1);
+  assert.match(stderr, /^client\.ts: .*--allow-net=127\.0\.0\.1\n$/);
+});
+
+Deno.test("broker.ts says in one line that a port is in use", async () => {
+  await using broker = await startBroker();
+  const port = broker.receiveAddress.split(":").at(-1)!;
+
+  const { code, stderr } = await run(["broker.ts", "--receive-port", port]);
+
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`^broker\\.ts: Cannot listen on tcp://127\\.0\\.0\\.1:${port}: .*\\n$`));
+});
+
+const WRONG: readonly (readonly string[])[] = [
+  ["broker.ts", "--no-such-flag"],
+  ["broker.ts", "--receive-port", "99999"],
+  ["broker.ts", "--receive-port", "many"],
+  ["broker.ts", "--receive-port"],
+  ["broker.ts", "argument"],
+  ["broker.ts", "--public"],
+  ["broker.ts", "--transport", "pigeon"],
+  ["client.ts"],
+  ["client.ts", "shout"],
+  ["client.ts", "listen"],
+  ["client.ts", "listen", "--broadcast", "http://127.0.0.1"],
+  ["client.ts", "listen", "--broadcast", "9", "argument"],
+  ["client.ts", "send", '{"type":"a"}'],
+  ["client.ts", "send", "--receive", "9", "no JSON"],
+  ["client.ts", "send", "--receive", "9", '{"typ":"a"}'],
+  ["client.ts", "last", "--broadcast", "9", "--wait", "soon"],
+];
+for (const args of WRONG) {
+  Deno.test(`${args.join(" ")} ends with code 2 and one line that says what is wrong`, async () => {
+    const { code, stdout, stderr } = await run(args);
+
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^(broker|client)\.ts: .+\n$/);
+  });
+}
+
+for (const name of ["broker.ts", "client.ts"]) {
+  Deno.test(`${name} --help explains every flag on stdout`, async () => {
+    const { code, stdout, stderr } = await run([name, "--help"]);
+
+    assert.equal(code, 0);
+    assert.match(stdout, /USAGE/);
+    assert.equal(stderr, "");
+  });
+
+  Deno.test(`${name} --version prints the version of deno.json`, async () => {
+    const { code, stdout } = await run([name, "--version"]);
+
+    assert.equal(code, 0);
+    assert.equal(stdout, `${config.version}\n`);
+    assert.equal(VERSION, config.version);
+  });
+}
+
+Deno.test("client.ts listen prints type and text for people, and ends after --count messages", async () => {
+  await using server = new MessageServer();
+  await using listener = new Program([
+    "client.ts",
+    "listen",
+    "--broadcast",
+    server.broadcastAddress,
+    "--count",
+    "2",
+  ]);
+  await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
+
+  server.sendJsonMessage('{"type":"subject",\n"subject":119}');
+  server.sendMessage({ type: "ready" });
+
+  const { code, stdout } = await listener.ended();
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /^\d\d:\d\d:\d\d {2}subject {2}\{"type":"subject", "subject":119\}\n\d\d:\d\d:\d\d {2}ready {2}\{"type":"ready"\}\n$/,
+  );
+});
+
+Deno.test("client.ts send takes lines of stdin, tells which one is wrong, and sends all others", async () => {
+  await using server = new MessageServer();
+  await using listener = new PassiveMessageClient({ serverBroadcast: server.broadcastAddress });
+  await soon(listener.ready);
+  await using sender = new Program(["client.ts", "send", "--receive", server.receiveAddress]);
+
+  await sender.say('{"type":"a"}\nnot json\n\n{"type":"b"}');
+  const { code, stderr } = await sender.ended();
+
+  assert.equal(code, 1);
+  assert.match(stderr, /^client\.ts: line 2: .*no JSON.*\n$/);
+  assert.deepEqual(listener.messagesAfter(0).entries.map(({ text }) => text), [
+    '{"type":"a"}',
+    '{"type":"b"}',
+  ]);
+});
+
+Deno.test("client.ts send delivers 50,000 lines, more than its queue holds", async () => {
+  await using server = new MessageServer();
+  await using sender = new Program(["client.ts", "send", "--receive", server.receiveAddress]);
+  let text = "";
+  for (let i = 0; i < 50_000; i++) text += `{"type":"n","i":${i}}\n`;
+
+  await sender.say(text);
+  const { code, stderr } = await sender.ended();
+
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  await until(() => server.stats().received === 50_000, "all messages");
+});
+
+Deno.test("client.ts send says in one line that no broker answers", async () => {
+  const { code, stderr } = await run(["client.ts", "send", "--receive", "9", "--wait", "1", '{"type":"a"}']);
+
+  assert.equal(code, 1);
+  assert.match(stderr, /^client\.ts: Cannot send: no broker within 1 s: .*\n$/);
+});
+
+Deno.test("client.ts send at the broadcast address asks whether it is the other one", async () => {
+  await using server = new MessageServer();
+
+  const { code, stderr } = await run([
+    "client.ts",
+    "send",
+    "--receive",
+    server.broadcastAddress,
+    '{"type":"a"}',
+  ]);
+
+  assert.equal(code, 1);
+  assert.match(stderr, /^client\.ts: .*other address\?\n$/);
+});
+
+Deno.test("client.ts last prints only the newest message", async () => {
+  await using server = new MessageServer();
+  await using last = new Program([
+    "client.ts",
+    "last",
+    "--json",
+    "--wait",
+    "1",
+    "--broadcast",
+    server.broadcastAddress,
+  ]);
+  await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
+
+  server.sendMessage({ type: "old" });
+  server.sendMessage({ type: "new" });
+
+  assert.deepEqual(await last.ended(), { code: 0, stdout: '{"type":"new"}\n', stderr: "" });
+});
+
+Deno.test("client.ts last says that none came, with code 1", async () => {
+  await using server = new MessageServer();
+
+  const { code, stderr } = await run([
+    "client.ts",
+    "last",
+    "--wait",
+    "1",
+    "--broadcast",
+    server.broadcastAddress,
+  ]);
+
+  assert.equal(code, 1);
+  assert.match(stderr, /none came/);
+});
+
+Deno.test("clients survive kill -9 of the broker process and its return on the same ports", async () => {
+  const first = await startBroker();
+  await using client = new PassiveMessageClient({
+    serverBroadcast: first.broadcastAddress,
+    serverReceive: first.receiveAddress,
+    reconnect: { minMs: 1, maxMs: 20 },
+  });
+  await soon(client.ready);
+  let sent = 0;
+  const flow = setInterval(() => client.sendMessage({ type: "n", i: sent++ }), 1);
+  try {
+    await soon(client.waitForMessages(20));
+    first.kill("SIGKILL");
+    await first.ended();
+    await until(() => !client.isReceiving && !client.isSending, "the end of both connections");
+    const port = (address: string) => address.split(":").at(-1)!;
+    await using _second = await startBroker(
+      ...["--broadcast-port", port(first.broadcastAddress), "--receive-port", port(first.receiveAddress)],
+    );
+    await until(() => client.isReceiving && client.isSending, "both connections again");
+    const before = client.count;
+    await soon(client.waitForMessages(before + 20));
+  } finally {
+    clearInterval(flow);
+  }
+
+  const numbers = client.messagesAfter(0).entries.map(({ text }) => JSON.parse(text).i as number);
+  assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b), "in order, and none twice");
+});
+
+/** A folder with the keys of a broker and of one client that it allows. */
+async function keyFolder(): Promise<AsyncDisposable & { path: string; publicKey: string }> {
+  const path = await Deno.makeTempDir();
+  const [broker, client] = [await curveKeyPair(), await curveKeyPair()];
+  await Deno.writeTextFile(`${path}/broker.key`, `${broker.secretKey}\n`);
+  await Deno.writeTextFile(`${path}/client.key`, `${client.secretKey}\n`);
+  await Deno.writeTextFile(`${path}/allowed.keys`, `# members\n${client.publicKey} alice\n`);
+  return {
+    path,
+    publicKey: broker.publicKey,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+Deno.test("broker.ts --curve-keygen prints a pair of keys, without any permission", async () => {
+  const { code, stdout } = await run(["broker.ts", "--curve-keygen", "--json"], { permission: "" });
+
+  assert.equal(code, 0);
+  const { publicKey, secretKey } = JSON.parse(stdout);
+  assert.equal(formatPublicKey({ secretKey }), publicKey);
+});
+
+Deno.test("broker.ts with keys lets in whom --allow-keys names, and reads only the two files", async () => {
+  await using keys = await keyFolder();
+  const files = [`${keys.path}/broker.key`, `${keys.path}/allowed.keys`];
+  await using broker = new Program([
+    ...[
+      `--allow-read=${files.join(",")}`,
+      "broker.ts",
+      "--json",
+      "--http",
+      "0",
+      "--curve-secret-file",
+      files[0]!,
+      "--curve-library",
+      "noble",
+      "--allow-keys",
+      files[1]!,
+    ],
+  ]);
+  const { receiveAddress, publicKey, http } = JSON.parse((await broker.line())!);
+  assert.equal(publicKey, keys.publicKey);
+  const send = (...args: string[]) =>
+    run([
+      ...[`--allow-read=${keys.path}`, "client.ts", "send", "--receive", receiveAddress, "--wait", "5"],
+      ...[...args, '{"type":"a"}'],
+    ]);
+
+  const [member, stranger, plain] = await Promise.all([
+    send(
+      `--server-key=${publicKey}`,
+      ...["--curve-secret-file", `${keys.path}/client.key`, "--curve-library", "noble"],
+    ),
+    send(`--server-key=${publicKey}`),
+    send(),
+  ]);
+
+  assert.deepEqual(member, { code: 0, stdout: "", stderr: "" });
+  assert.equal(stranger.code, 1);
+  assert.match(stranger.stderr, /^client\.ts: .*does not allow your key.*\n$/);
+  assert.equal(plain.code, 1);
+  assert.match(plain.stderr, /^client\.ts: .*--server-key.*\n$/);
+  // The gateway in the broker's own process takes part, too.
+  const history = await (await fetch(`${http}/messages/history`)).json();
+  assert.deepEqual(history.messages.map(({ message }: { message: unknown }) => message), [{ type: "a" }]);
+});
+
+const WRONG_KEYS: readonly [what: string, args: readonly string[], code: number, says: RegExp][] = [
+  ["a file that is not there", ["--curve-secret-file", "no-such-file"], 1, /there is no such file/],
+  ["a file that holds no key", ["--curve-secret-file", "LICENSE"], 1, /one key of 40 characters/],
+  ["a list of keys without a secret", ["--allow-keys", "LICENSE"], 2, /--curve-secret-file/],
+  ["a library without a secret", ["--curve-library", "libsodium"], 2, /--curve-secret-file/],
+  [
+    "a library that there is not",
+    ["--curve-secret-file", "LICENSE", "--curve-library", "openssl"],
+    2,
+    /--curve-library: it is "openssl", expected libsodium or noble/,
+  ],
+  ["--public without keys", ["--public"], 2, /--curve-secret-file and --allow-keys, or --allow-anonymous/],
+];
+for (const [what, args, expected, says] of WRONG_KEYS) {
+  Deno.test(`broker.ts with ${what} says in one line what to do`, async () => {
+    const { code, stderr } = await run(["--allow-read=.", "broker.ts", ...args]);
+
+    assert.equal(code, expected);
+    assert.match(stderr, /^broker\.ts: .+\n$/);
+    assert.match(stderr, says);
+  });
+}
+
+Deno.test("broker.ts with a key file that it may not read names the flag to add", async () => {
+  const { code, stderr } = await run(["broker.ts", "--curve-secret-file", "LICENSE"]);
+
+  assert.equal(code, 1);
+  assert.match(stderr, /^broker\.ts: .*--allow-read=LICENSE\n$/);
+});
+
+Deno.test("broker.ts --http serves messages of the bus over HTTP from the same process", async () => {
+  await using broker = await startBroker("--http", "0") as Program & Addresses & { http: string };
+  assert.match(broker.http, /^http:\/\/127\.0\.0\.1:\d+$/);
+
+  const waiting = fetch(`${broker.http}/messages/longpoll?since=earliest`);
+  const { code } = await run([
+    "client.ts",
+    "send",
+    "--receive",
+    broker.receiveAddress,
+    '{"type":"subject","subject":119}',
+  ]);
+
+  assert.equal(code, 0);
+  assert.deepEqual(await (await waiting).json(), { message: '{"type":"subject","subject":119}' });
+});
+
+Deno.test("broker.ts --transport libzmq runs on libzmq, and without --allow-ffi says in one line what to do", async () => {
+  await using broker = new Program([
+    "--allow-ffi",
+    "--allow-read",
+    "broker.ts",
+    "--json",
+    "--transport",
+    "libzmq",
+  ], {
+    permission: "",
+  });
+  const { receiveAddress } = JSON.parse((await broker.line())!);
+  const sent = await run(["client.ts", "send", "--receive", receiveAddress, '{"type":"a"}']);
+  const refused = await run(["broker.ts", "--transport", "libzmq"]);
+
+  assert.deepEqual(sent, { code: 0, stdout: "", stderr: "" });
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^broker\.ts: .*--allow-ffi.*\n$/);
+});
