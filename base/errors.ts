@@ -10,7 +10,7 @@
 
 /** Why a peer was found to break ZMTP. */
 export type ProtocolErrorCode =
-  /** The first octets are no ZMTP 3 greeting: HTTP, TLS, SSH, ZMTP 1 or 2, or noise. */
+  /** The first bytes are no ZMTP 3 greeting: HTTP, TLS, SSH, ZMTP 1 or 2, or noise. */
   | "bad-greeting"
   /** Reserved flag bits, a command with MORE, or a command in the wrong place. */
   | "bad-frame"

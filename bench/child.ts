@@ -159,7 +159,7 @@ export async function startOriginal(): Promise<Broker> {
   return await brokerOf(await nodeChild("original_loop.mjs"));
 }
 
-/** Octets in, octets out. */
+/** Bytes in, bytes out. */
 export async function startPipe(): Promise<Broker> {
   return await brokerOf(denoChild("pipe_child.ts"));
 }

@@ -28,7 +28,7 @@ interface Series {
 const SERIES: readonly Series[] = [
   {
     title: "Message size",
-    xLabel: "octets",
+    xLabel: "bytes",
     values: [20, 50, 100, 250, 1000, 4000, 16_000, 65_536, 262_144, 1_000_000],
     load: (size) => ({ size }),
   },

@@ -123,7 +123,7 @@ export type LoadRequest =
 
 /** Messages under way at most … */
 const WINDOW_MESSAGES = 40_000;
-/** … of so many octets, but never fewer than two chunks. */
+/** … of so many bytes, but never fewer than two chunks. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 /** Silence after which what is missing counts as lost. */
 const LOST_AFTER_MS = 1500;

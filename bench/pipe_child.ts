@@ -1,5 +1,5 @@
 /**
- * The ceiling: takes octets from senders and writes them to all subscribers without looking at them. It speaks as much
+ * The ceiling: takes bytes from senders and writes them to all subscribers without looking at them. It speaks as much
  * ZMTP as the load generator needs. With a subscriber it shows what generator, sockets and Deno can do at most together.
  *
  * @module
@@ -23,8 +23,8 @@ async function relay(wire: Wire): Promise<void> {
   while (true) {
     const size = await wire.conn.read(buffer).catch(() => null);
     if (size === null) return;
-    const octets = buffer.subarray(0, size);
-    for (const subscriber of subscribers) await subscriber.write(octets).catch(() => {});
+    const bytes = buffer.subarray(0, size);
+    for (const subscriber of subscribers) await subscriber.write(bytes).catch(() => {});
   }
 }
 

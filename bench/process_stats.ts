@@ -19,7 +19,7 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
-/** Octets of memory that a process holds at the moment, and the most that it ever held. */
+/** Bytes of memory that a process holds at the moment, and the most that it ever held. */
 export function memoryBytes(pid: number): { readonly now: number; readonly peak: number } {
   const text = Deno.readTextFileSync(`/proc/${pid}/status`);
   const read = (name: string) => 1024 * Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(text)?.[1]);

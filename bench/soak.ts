@@ -115,7 +115,7 @@ export async function soak({ seconds, print }: SoakOptions): Promise<SoakResult>
   }
   const { usedBytes } = after.stats.memory!;
   if (usedBytes < 0 || usedBytes > MEMORY_SLACK_BYTES) {
-    complaints.push(`the broker counts ${usedBytes} octets in use when nobody is there`);
+    complaints.push(`the broker counts ${usedBytes} bytes in use when nobody is there`);
   }
   print("");
   print(
@@ -128,7 +128,7 @@ export async function soak({ seconds, print }: SoakOptions): Promise<SoakResult>
       mib(after.rssBytes)
     } MiB`,
   );
-  print(`counted memory ${usedBytes} octets in use when nobody is there`);
+  print(`counted memory ${usedBytes} bytes in use when nobody is there`);
   print(`sockets        ${sockets} before, ${broker.sockets()} after`);
   print(`refused        ${JSON.stringify(after.stats.refused)}`);
   print(`faults         senders ${JSON.stringify(after.stats.senders!.faults)}`);

@@ -11,9 +11,9 @@ import { MessageServer, type MessageServerStats } from "../broker.ts";
 export interface SoakReport {
   /** Its counters. */
   readonly stats: MessageServerStats;
-  /** Octets of live objects in V8's heap, after a collection of garbage. */
+  /** Bytes of live objects in V8's heap, after a collection of garbage. */
   readonly heapBytes: number;
-  /** Octets of array buffers, after a collection of garbage. */
+  /** Bytes of array buffers, after a collection of garbage. */
   readonly bufferBytes: number;
 }
 

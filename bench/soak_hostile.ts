@@ -27,7 +27,7 @@ const GREETING = encodeGreeting("NULL");
 const hello = (socketType: string) => concat(GREETING, encodeReady(socketTypeMetadata(socketType)));
 const many = (bytes: Uint8Array, times: number) => concat(...Array<Uint8Array>(times).fill(bytes));
 
-/** Writes octets to both addresses and leaves when the other side does. */
+/** Writes bytes to both addresses and leaves when the other side does. */
 function says(bytes: Uint8Array): Attack {
   return async ({ receiveAddress, broadcastAddress }) => {
     for (const address of [receiveAddress, broadcastAddress]) {
@@ -38,7 +38,7 @@ function says(bytes: Uint8Array): Attack {
   };
 }
 
-/** Shakes hands, writes octets, and leaves when a PING behind them is answered or the other side leaves. */
+/** Shakes hands, writes bytes, and leaves when a PING behind them is answered or the other side leaves. */
 function joins(side: keyof Targets, bytes: Uint8Array): Attack {
   return async (targets) => {
     using peer = await RawPeer.join(targets[side], side === "receiveAddress" ? "PUSH" : "SUB").then(
@@ -49,13 +49,13 @@ function joins(side: keyof Targets, bytes: Uint8Array): Attack {
   };
 }
 
-/** Writes octets, reads nothing and leaves: what was not read turns the end into a reset. */
+/** Writes bytes, reads nothing and leaves: what was not read turns the end into a reset. */
 function resets(bytes: Uint8Array): Attack {
   return async ({ receiveAddress, broadcastAddress }) => {
     for (const address of [receiveAddress, broadcastAddress]) {
       using peer = await RawPeer.connect(address).then(disposable);
       await peer.write(bytes);
-      // One octet of the greeting: the rest of it is there too, unread.
+      // One byte of the greeting: the rest of it is there too, unread.
       await peer.conn.read(new Uint8Array(1));
     }
   };

@@ -13,11 +13,11 @@ import { Session } from "../zmtp/session.ts";
 /** Roles that the load generator plays. */
 export type Role = "PUSH" | "SUB" | "PULL" | "PUB";
 
-/** Octets of the greeting. */
+/** Bytes of the greeting. */
 const GREETING_SIZE = 64;
 /** Larger reads gain nothing on Deno 2.9. */
 const READ_BYTES = 64 * 1024;
-/** Octets of one write of the generator, if a message is not larger. */
+/** Bytes of one write of the generator, if a message is not larger. */
 const CHUNK_BYTES = 128 * 1024;
 
 /** Messages encoded beforehand: whole frames in one buffer. */
@@ -38,7 +38,7 @@ export class Wire implements Disposable {
   /** What follows the handshake in the same read: `#buffer[#at, #end)`. */
   #at = 0;
   #end = 0;
-  /** The beginning of a header that was cut, and octets of a body that have still to come. */
+  /** The beginning of a header that was cut, and bytes of a body that have still to come. */
   readonly #header = new Uint8Array(9);
   #headerSize = 0;
   #bodyLeft = 0;
@@ -68,11 +68,11 @@ export class Wire implements Disposable {
     const greeting = new Uint8Array(GREETING_SIZE);
     // As a PUB it says 3.0, whose peers ask for no PONG: nothing is answered here.
     greeting.set([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, role === "PUB" ? 0 : 1]);
-    greeting.set(octets("NULL"), 12);
+    greeting.set(bytes("NULL"), 12);
     await wire.write(greeting);
     await wire.#need(GREETING_SIZE);
     wire.#at += GREETING_SIZE;
-    const ready = octets(`\x05READY\x0bSocket-Type\0\0\0${String.fromCharCode(role.length)}${role}`);
+    const ready = bytes(`\x05READY\x0bSocket-Type\0\0\0${String.fromCharCode(role.length)}${role}`);
     await wire.write(new Uint8Array([0x04, ready.length, ...ready]));
     await wire.#need(2);
     const size = wire.#buffer[wire.#at + 1]!;
@@ -126,7 +126,7 @@ export class Wire implements Disposable {
 
   /** Says SUBSCRIBE. */
   async subscribe(topic: string): Promise<void> {
-    const body = octets(`\x09SUBSCRIBE${topic}`);
+    const body = bytes(`\x09SUBSCRIBE${topic}`);
     await this.write(this.seal(new Uint8Array([0x04, body.length, ...body])));
   }
 
@@ -213,7 +213,7 @@ export class Wire implements Disposable {
 }
 
 /**
- * The text of a bus message of exactly so many octets, at least 20. `variant` makes two kinds that a narrow topic
+ * The text of a bus message of exactly so many bytes, at least 20. `variant` makes two kinds that a narrow topic
  * tells apart.
  */
 export function messageText(size: number, variant: 1 | 2 = 1): string {
@@ -232,7 +232,7 @@ export function narrowTopic(size: number): string {
 
 /** One frame around a text. */
 export function frameOf(text: string): Uint8Array {
-  const body = octets(text);
+  const body = bytes(text);
   if (body.length <= 0xff) return new Uint8Array([0x00, body.length, ...body]);
   const frame = new Uint8Array(9 + body.length);
   frame[0] = 0x02;
@@ -250,7 +250,7 @@ export function chunkOf(size: number, mixed: boolean, most: number = Infinity): 
   return { bytes, messages: 2 * pairs };
 }
 
-function octets(text: string): Uint8Array {
+function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 

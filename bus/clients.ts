@@ -44,7 +44,7 @@ export interface ClientOptions {
   readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number };
   /** Milliseconds that `close` gives to what waits to be sent. @default 2000 */
   readonly lingerMs?: number;
-  /** Octets of one message at most, in both directions. @default 16 MiB */
+  /** Bytes of one message at most, in both directions. @default 16 MiB */
   readonly maxMessageBytes?: number;
   /** Milliseconds that a handshake may take. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
@@ -341,7 +341,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     if (this.#push === undefined) {
       throw new OptionError("bad-option", "Cannot send message: the client was made without serverReceive");
     }
-    // A character takes three octets at most; only large texts have to be measured.
+    // A character takes three bytes at most; only large texts have to be measured.
     if (3 * text.length > this.#maxMessageBytes) {
       const size = encoder.encode(text).length;
       if (size > this.#maxMessageBytes) {

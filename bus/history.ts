@@ -44,7 +44,7 @@ export interface HistorySlice {
 export interface HistoryLimit {
   /** Messages. */
   readonly messages: number;
-  /** Octets of their texts in UTF-8. */
+  /** Bytes of their texts in UTF-8. */
   readonly bytes: number;
   /** Milliseconds since they came. @default however old */
   readonly maxAgeMs?: number | undefined;
@@ -75,12 +75,12 @@ export class History {
     return this.#count - this.#entries.length + 1;
   }
 
-  /** Octets that are held. */
+  /** Bytes that are held. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Adds a message of `size` octets. */
+  /** Adds a message of `size` bytes. */
   add(text: string, size: number, time: number): void {
     this.#entries.push(new HistoryEntry(++this.#count, text, time));
     this.#sizes.push(size);

@@ -1,5 +1,5 @@
 /**
- * Is it a JSON object? Answered over the octets themselves: nothing is decoded, no object is built.
+ * Is it a JSON object? Answered over the bytes themselves: nothing is decoded, no object is built.
  *
  * @module
  */
@@ -7,19 +7,19 @@ import { MessageError } from "../base/errors.ts";
 
 /**
  * Is `bytes[start, end)` UTF-8 that holds one JSON object (RFC 8259), white space around it allowed? True exactly when
- * `JSON.parse` takes the octets, decoded as fatal UTF-8 without dropping a byte order mark, and gives an object that is
- * no array. Iterative: depth costs an octet each, not stack.
+ * `JSON.parse` takes the bytes, decoded as fatal UTF-8 without dropping a byte order mark, and gives an object that is
+ * no array. Iterative: depth costs a byte each, not stack.
  */
 export function isJsonObject(bytes: Uint8Array, start: number, end: number): boolean {
-  // The last octet that counts has to be a brace. It stops every loop below but those in a text, so that nothing else has
-  // to ask whether there is one more octet.
+  // The last byte that counts has to be a brace. It stops every loop below but those in a text, so that nothing else has
+  // to ask whether there is one more byte.
   let last = end - 1;
   while (last > start && IS_SPACE[bytes[last]!] === 1) last--;
   if (last <= start || bytes[last] !== CLOSE_OBJECT) return false;
   let at = start;
   while (IS_SPACE[bytes[at]!] === 1) at++;
   if (bytes[at++] !== OPEN_OBJECT) return false;
-  /** What is open around the innermost object or array: an octet each, 1 for an object, 0 for an array. */
+  /** What is open around the innermost object or array: a byte each, 1 for an object, 0 for an array. */
   let open: Uint8Array = OPEN;
   let depth = 0;
   let inObject = true;
@@ -94,13 +94,13 @@ export function refusalOf(
  * lone surrogate is none, since UTF-8 cannot hold it.
  */
 export function isJsonObjectText(text: string): boolean {
-  // V8 parses long plain texts by words of 16 octets, which is faster than to encode and check them.
+  // V8 parses long plain texts by words of 16 bytes, which is faster than to encode and check them.
   if (text.length > SHORT_MESSAGE) return explainJsonText(text) === undefined;
   return text.isWellFormed() && isJsonObject(SCRATCH, 0, encoder.encodeInto(text, SCRATCH).written);
 }
 
 /**
- * Says why octets are no JSON object, for people. Slower than {@linkcode refusalOf}, by an error that knows its place.
+ * Says why bytes are no JSON object, for people. Slower than {@linkcode refusalOf}, by an error that knows its place.
  *
  * @throws Never; a reason is returned, undefined when there is none.
  */
@@ -136,7 +136,7 @@ export function explainJsonText(text: string): MessageError | undefined {
   return new MessageError("not-an-object", `Cannot take message: it is JSON, but ${what}, not an object`);
 }
 
-/** What is wrong with a message that was too large or had several frames, so that its octets were not kept. */
+/** What is wrong with a message that was too large or had several frames, so that its bytes were not kept. */
 export function explainUnfit(reason: "multipart" | "too-large", size: number, parts: number): MessageError {
   const why = reason === "too-large"
     ? `its ${size} bytes are above the limit`
@@ -146,7 +146,7 @@ export function explainUnfit(reason: "multipart" | "too-large", size: number, pa
 
 /** Characters of a text that is encoded and checked; longer ones are parsed. */
 const SHORT_MESSAGE = 512;
-/** Shared by all calls: a call is over before the next begins. Large enough, since a character takes three octets at most. */
+/** Shared by all calls: a call is over before the next begins. Large enough, since a character takes three bytes at most. */
 const SCRATCH = new Uint8Array(3 * SHORT_MESSAGE);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -168,7 +168,7 @@ function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
-/** Would the octets be JSON in that place of an object? */
+/** Would the bytes be JSON in that place of an object? */
 function isJsonWithin(place: Place, bytes: Uint8Array, start: number, end: number): boolean {
   const { before, after } = place;
   const text = new Uint8Array(before.length + end - start + after.length);
@@ -211,7 +211,7 @@ function endOfLongString(bytes: Uint8Array, from: number, last: number): number 
       continue;
     }
     if (kind === FORBIDDEN) return -1;
-    // UTF-8 as in RFC 3629 §4: the second octet's range depends on the first, the others are 80 to bf.
+    // UTF-8 as in RFC 3629 §4: the second byte's range depends on the first, the others are 80 to bf.
     const second = bytes[at]!;
     if (second < SECOND_MIN[byte]! || second > SECOND_MAX[byte]!) return -1;
     if (kind > UTF8_2 && (bytes[at + 1]! & 0xc0) !== 0x80) return -1;
@@ -222,11 +222,11 @@ function endOfLongString(bytes: Uint8Array, from: number, last: number): number 
 }
 
 /**
- * Skips plain ASCII by words; what is left is looked at octet by octet.
+ * Skips plain ASCII by words; what is left is looked at byte by byte.
  *
- * Two differences find the octets that are not plain. Exchanging 20 with 22 puts the quote next to the control characters, so
- * one subtraction takes all of them below zero; another one does so for the backslash alone. An octet above 7f keeps its high
- * bit in at least one of the two. What an octet borrows from the next one above it does not matter: it is not plain itself.
+ * Two differences find the bytes that are not plain. Exchanging 20 with 22 puts the quote next to the control characters, so
+ * one subtraction takes all of them below zero; another one does so for the backslash alone. A byte above 7f keeps its high
+ * bit in at least one of the two. What a byte borrows from the next one above it does not matter: it is not plain itself.
  */
 function skipPlain(bytes: Uint8Array, from: number, last: number): number {
   // Words of an array have to begin at a multiple of four. A DataView could read them anywhere, but half of the times that V8
@@ -287,7 +287,7 @@ function grown(open: Uint8Array): Uint8Array {
 }
 
 /**
- * The words of the buffer that the octets lie in. A chunk holds many messages, so the last array is kept, unless it would hold a
+ * The words of the buffer that the bytes lie in. A chunk holds many messages, so the last array is kept, unless it would hold a
  * large message in memory.
  */
 function wordsOf(bytes: Uint8Array): Int32Array {
@@ -303,13 +303,13 @@ function wordsOf(bytes: Uint8Array): Int32Array {
 let lastBytes: Uint8Array = new Uint8Array(0);
 let lastWords: Int32Array = new Int32Array(0);
 const KEPT_BYTES: number = 256 * 1024;
-/** Places in a buffer that a shift of 32 bits takes; what lies behind them is looked at octet by octet. */
+/** Places in a buffer that a shift of 32 bits takes; what lies behind them is looked at byte by byte. */
 const COUNTABLE: number = 2 ** 31 - 4;
 
 /** Shared by all calls: a call is over before the next begins. Deeper messages get an array of their own. */
 const OPEN = new Uint8Array(1024);
 
-// Octets by name.
+// Bytes by name.
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
@@ -325,12 +325,12 @@ const LOWER_E = 0x65;
 const LOWER_F = 0x66;
 const LOWER_T = 0x74;
 const LOWER_U = 0x75;
-const TRUE = octets("true");
-const FALSE = octets("false");
-const NULL = octets("null");
+const TRUE = bytes("true");
+const FALSE = bytes("false");
+const NULL = bytes("null");
 
-const AS_MEMBER: Place = { before: octets('{"":'), after: octets("}") };
-const AS_ELEMENT: Place = { before: octets('{"":['), after: octets("]}") };
+const AS_MEMBER: Place = { before: bytes('{"":'), after: bytes("}") };
+const AS_ELEMENT: Place = { before: bytes('{"":['), after: bytes("]}") };
 
 const IS_DIGIT = table([["0123456789", 1]]);
 const IS_NUMBER = table([["-0123456789", 1]]);
@@ -339,16 +339,16 @@ const SHORT_TEXT = 16;
 
 const IS_SPACE = table([[" \t\n\r", 1]]);
 
-// The same in all four octets of a word.
+// The same in all four bytes of a word.
 const SWAP_QUOTE = 0x02020202;
 const ABOVE_QUOTE = 0x21212121;
 const BACKSLASHES = 0x5c5c5c5c;
 const ONES = 0x01010101;
 const HIGH_BITS = 0x80808080 | 0;
 
-// What an octet means within a text.
+// What a byte means within a text.
 const PLAIN = 0;
-// So many octets of UTF-8 follow.
+// So many bytes of UTF-8 follow.
 const UTF8_2 = 1;
 const UTF8_3 = 2;
 const UTF8_4 = 3;
@@ -357,12 +357,12 @@ const FORBIDDEN = 5;
 const STRING_END = 6;
 const IN_STRING = table([['"', STRING_END], ["\\", ESCAPE]]);
 IN_STRING.fill(FORBIDDEN, 0x00, 0x20);
-IN_STRING.fill(FORBIDDEN, 0x80, 0xc2); // continuations without a first octet; c0 and c1 would be overlong
+IN_STRING.fill(FORBIDDEN, 0x80, 0xc2); // continuations without a first byte; c0 and c1 would be overlong
 IN_STRING.fill(UTF8_2, 0xc2, 0xe0);
 IN_STRING.fill(UTF8_3, 0xe0, 0xf0);
 IN_STRING.fill(UTF8_4, 0xf0, 0xf5);
 IN_STRING.fill(FORBIDDEN, 0xf5, 0x100);
-/** Second octets that would make the character overlong, a surrogate, or larger than U+10FFFF are out. */
+/** Second bytes that would make the character overlong, a surrogate, or larger than U+10FFFF are out. */
 const SECOND_MIN = new Uint8Array(256).fill(0x80);
 const SECOND_MAX = new Uint8Array(256).fill(0xbf);
 SECOND_MIN[0xe0] = 0xa0;
@@ -374,10 +374,10 @@ const HEX = table([["0123456789abcdefABCDEF", 1]]);
 
 function table(entries: readonly (readonly [chars: string, kind: number])[]): Uint8Array {
   const kinds = new Uint8Array(256);
-  for (const [chars, kind] of entries) for (const octet of octets(chars)) kinds[octet] = kind;
+  for (const [chars, kind] of entries) for (const byte of bytes(chars)) kinds[byte] = kind;
   return kinds;
 }
 
-function octets(text: string): Uint8Array {
+function bytes(text: string): Uint8Array {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }

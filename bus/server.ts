@@ -41,7 +41,7 @@ export interface MessageServerOptions {
   readonly broadcastPort?: number;
   /** Port of the receive address; 0 for any free one. @default 0 */
   readonly receivePort?: number;
-  /** Octets of one message at most; larger ones are refused. @default 16 MiB */
+  /** Bytes of one message at most; larger ones are refused. @default 16 MiB */
   readonly maxMessageBytes?: number;
   /** Connections to each of the two addresses at once. @default 4096 */
   readonly maxConnections?: number;
@@ -56,10 +56,10 @@ export interface MessageServerOptions {
   readonly maxPendingHandshakesPerAddress?: number;
   /** Topics of one subscriber at most; one more ends its connection. @default 10_000 */
   readonly maxTopics?: number;
-  /** Octets of one topic at most; a longer one ends the connection. @default 4096 */
+  /** Bytes of one topic at most; a longer one ends the connection. @default 4096 */
   readonly maxTopicBytes?: number;
   /**
-   * Octets of memory that all queues and all messages that have not come whole may use together. When it is short, the
+   * Bytes of memory that all queues and all messages that have not come whole may use together. When it is short, the
    * subscriber with the longest queue loses it, and then the connection that wants more is closed. @default 1 GiB
    */
   readonly memoryBudgetBytes?: number;
@@ -88,7 +88,7 @@ export interface MessageServerOptions {
 export interface MessageServerStats {
   /** Messages that came in, whatever became of them. */
   readonly received: number;
-  /** Octets of the bodies of those that were accepted. */
+  /** Bytes of the bodies of those that were accepted. */
   readonly receivedBytes: number;
   /** Messages that went out to whoever was there: accepted ones and the broker's own. */
   readonly broadcast: number;
@@ -96,7 +96,7 @@ export interface MessageServerStats {
   readonly refused: Readonly<Partial<Record<MessageError["code"], number>>>;
   /** Messages that came in while paused. */
   readonly ignored: number;
-  /** Octets of memory that queues and unfinished messages use, of those that they may use; absent with libzmq. */
+  /** Bytes of memory that queues and unfinished messages use, of those that they may use; absent with libzmq. */
   readonly memory?: { readonly usedBytes: number; readonly limitBytes: number };
   /** The receive address; absent with a transport that cannot tell, such as libzmq. */
   readonly senders?: ListenStats;
@@ -117,7 +117,7 @@ export interface MessageServerEvents {
  *
  * - A message is one frame of UTF-8 that is a JSON object. Anything else is refused: not broadcast, counted by reason in
  *   `stats()`, told by a `messageerror` event. The sender's connection lives on, unless it broke ZMTP.
- * - Octets are passed on untouched: white space and the order of keys survive.
+ * - Bytes are passed on untouched: white space and the order of keys survive.
  * - The messages of each sender keep their order. There is no order between senders, but all subscribers see the same one.
  * - Nobody is waited for: a subscriber whose queue is full loses new messages, that subscriber only, and the loss is counted.
  * - A message is passed on at most once. There is no acknowledgement and nothing is stored: who connects later gets what
@@ -307,7 +307,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   }
 
   // The hot path: these two, and `Pub.publish`. A message is checked where it lies; frames that lie together are passed on
-  // together, header and all, since a frame of a PULL and a frame of a PUB are the same octets.
+  // together, header and all, since a frame of a PULL and a frame of a PUB are the same bytes.
 
   #intake(): MessageHandler {
     return {
@@ -402,7 +402,7 @@ function checkAuthorize(authorize: Authorize | undefined): Authorize | undefined
 
 const LOCAL_HOSTNAME = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 const MIB: number = 1024 * 1024;
-/** Octets that a frame's header adds at most. */
+/** Bytes that a frame's header adds at most. */
 const FRAME_OVERHEAD = 9;
 const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

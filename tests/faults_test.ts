@@ -328,7 +328,7 @@ Deno.test("a broker without file descriptors serves those whom it has, and every
   await pair.pass();
 });
 
-Deno.test("a subscriber that reads an octet at a time gets whole messages in order, and loses what is counted", async () => {
+Deno.test("a subscriber that reads a byte at a time gets whole messages in order, and loses what is counted", async () => {
   await using server = new MessageServer({
     maxMessageBytes: MIB,
     subscriberQueue: { bytes: 2 * MIB },
@@ -346,12 +346,12 @@ Deno.test("a subscriber that reads an octet at a time gets whole messages in ord
   const pad = "x".repeat(20_000);
   let number = 0;
   const state = () => server.stats().subscribers!.subscribers[0]!;
-  const octet = new Uint8Array(1);
-  // Each octet that it reads costs it another ten messages: far more than an octet in a second would.
+  const byte = new Uint8Array(1);
+  // Each byte that it reads costs it another ten messages: far more than a byte in a second would.
   for (let i = 0; i < 200 || state().dropped === 0; i++) {
     for (let k = 0; k < 10; k++) server.sendMessage({ type: "n", number: ++number, pad });
-    assert.equal(await slow.conn.read(octet), 1);
-    decoder.push(octet);
+    assert.equal(await slow.conn.read(byte), 1);
+    decoder.push(byte);
     assert.ok(state().queuedBytes <= 2 * MIB);
   }
   const buffer = new Uint8Array(64 * 1024);

@@ -1,5 +1,5 @@
 /**
- * Streams of valid octets with flips, cuts, repeats and inserts, against a session and against a broker process. Runs for a few
+ * Streams of valid bytes with flips, cuts, repeats and inserts, against a session and against a broker process. Runs for a few
  * seconds; `FUZZ_SECONDS=600 deno test -A tests/fuzz_test.ts` runs for longer, each time with another seed, which a failure
  * names: put it into `fuzz_seeds.ts`.
  */
@@ -78,7 +78,7 @@ function feed(socketType: SocketType, stream: FuzzStream): void {
     const words = session.takeOutput();
     said += words?.length ?? 0;
     // A PONG per chunk at most, so nobody can make us say much more than they say.
-    assert.ok(said <= 64 + 64 + 40 * now / 50 + heard, `${said} octets said for ${heard}`);
+    assert.ok(said <= 64 + 64 + 40 * now / 50 + heard, `${said} bytes said for ${heard}`);
     if (fault === undefined) continue;
     assert.ok(FAULTS.some((type) => fault instanceof type), String(fault));
     assert.ok(fault.message.length < 100_000 && !fault.message.includes("\n"), "one line");

@@ -11,7 +11,7 @@ import { soon } from "./support/deadline.ts";
 import { concat, hex, type RawPeer } from "./support/raw_peer.ts";
 import { RawServer } from "./support/raw_server.ts";
 
-const octets = (text: string): Uint8Array => new TextEncoder().encode(text);
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const FAST = { reconnect: { minMs: 1, maxMs: 20 }, handshakeTimeoutMs: 300, lingerMs: 0 };
 const GREETING = encodeGreeting("NULL");
 const HONEST = { SUB: "PUB", PUSH: "PULL" } as const;
@@ -65,14 +65,14 @@ async function writeUntilClosed(peer: RawPeer, bytes: Uint8Array): Promise<void>
 
 /** What the broker says before the handshake is over, and the code that the client gives it. */
 const BEFORE: readonly (readonly [what: string, words: (role: Role) => Uint8Array, code: string])[] = [
-  ["an HTTP answer", () => octets("HTTP/1.1 400 Bad Request\r\n\r\n"), "bad-greeting"],
-  ["one octet 00", () => hex("00"), "bad-greeting"],
+  ["an HTTP answer", () => bytes("HTTP/1.1 400 Bad Request\r\n\r\n"), "bad-greeting"],
+  ["one byte 00", () => hex("00"), "bad-greeting"],
   ["ZMTP 1.0", () => hex("0100"), "bad-greeting"],
   ["ZMTP 2.0", () => hex("ff00000000000000017f0101"), "bad-greeting"],
   ["nothing", () => new Uint8Array(0), "handshake-timeout"],
   ["half a greeting", () => GREETING.subarray(0, 30), "handshake-timeout"],
   ["a greeting alone", () => GREETING, "handshake-timeout"],
-  ["a message before READY", () => concat(GREETING, encodeFrame(octets("{}"), 0)), "unexpected-before-ready"],
+  ["a message before READY", () => concat(GREETING, encodeFrame(bytes("{}"), 0)), "unexpected-before-ready"],
   ["PING before READY", () => concat(GREETING, encodePing(0)), "unexpected-before-ready"],
   ["READY without type", () => concat(GREETING, encodeReady([])), "bad-metadata"],
   ["a READY of 1 MB", () => concat(GREETING, hex("06 0000000000100000 05 5245414459")), "frame-too-large"],
@@ -80,8 +80,8 @@ const BEFORE: readonly (readonly [what: string, words: (role: Role) => Uint8Arra
 /** The same after it. */
 const AFTER: readonly (readonly [what: string, words: Uint8Array, code: string])[] = [
   ["reserved flags", hex("f8 02 7b7d"), "bad-frame"],
-  ["a message of 2^63 octets", hex("02 8000000000000000"), "frame-too-large"],
-  ["a command of 2^40 octets", hex("06 0000010000000000"), "frame-too-large"],
+  ["a message of 2^63 bytes", hex("02 8000000000000000"), "frame-too-large"],
+  ["a command of 2^40 bytes", hex("06 0000010000000000"), "frame-too-large"],
   ["an empty command", hex("0400 0407"), "bad-frame"],
   ["PING without ttl", encodeCommand("PING"), "bad-command"],
   [
@@ -151,7 +151,7 @@ for (const role of ROLES) {
     await using _closing = client;
     await using hostile = await server.welcome(HONEST[role]);
     const writing = hostile.write(
-      concat(...Array<Uint8Array>(20_000).fill(encodePing(0, octets("old"))), encodePing(0, octets("last"))),
+      concat(...Array<Uint8Array>(20_000).fill(encodePing(0, bytes("old"))), encodePing(0, bytes("last"))),
     );
     let count = 0;
     while (await hostile.readText() !== "\x04PONGlast") count++;
@@ -167,7 +167,7 @@ Deno.test("a client's PUSH drops the messages of a broker that sends to it", asy
   await using _closing = client;
   await using peer = await server.welcome("PULL");
   await peer.write(
-    concat(encodeFrame(octets('{"type":"a"}'), 0), encodeFrame(new Uint8Array(1024 * 1024), 0)),
+    concat(encodeFrame(bytes('{"type":"a"}'), 0), encodeFrame(new Uint8Array(1024 * 1024), 0)),
   );
   client.sendMessage({ type: "b" });
   assert.equal(await peer.readText(), '{"type":"b"}');

@@ -1,5 +1,5 @@
 /**
- * Hostile peers: each test sends octets that no honest peer sends, says what becomes of their sender and where it is counted,
+ * Hostile peers: each test sends bytes that no honest peer sends, says what becomes of their sender and where it is counted,
  * and then a healthy libzmq pair, which was there all the time, passes a message.
  *
  * The broker's options are small where waiting for the real limit would only cost time.
@@ -37,7 +37,7 @@ const BOTH: readonly Side[] = ["senders", "subscribers"];
 const HONEST = { senders: "PUSH", subscribers: "SUB" } as const;
 const MIB = 1024 * 1024;
 
-const octets = (text: string): Uint8Array => new TextEncoder().encode(text);
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const everything = encodeSubscription({ subscribe: true, topic: new Uint8Array(0) });
 const ping = encodePing(0);
 const GREETING = encodeGreeting("NULL");
@@ -85,7 +85,7 @@ function closedBefore(
     await using peer = await RawPeer.connect(address);
     await peer.write(typeof bytes === "function" ? bytes(side) : bytes);
     // Our whole greeting comes in any case, so that an honest peer can see what does not fit.
-    assert.deepEqual(await peer.readOctets(64), GREETING);
+    assert.deepEqual(await peer.readBytes(64), GREETING);
     if (options.says !== undefined) {
       assert.deepEqual((await peer.readFrame())!.body, encodeError(options.says).subarray(2));
     }
@@ -117,7 +117,7 @@ function ignored(what: string, bytes: Uint8Array, sides: readonly Side[] = BOTH,
   });
 }
 
-/** Writes for as long as the other side takes it. Returns how many octets it took. */
+/** Writes for as long as the other side takes it. Returns how many bytes it took. */
 async function writeUntilClosed(peer: RawPeer, bytes: Uint8Array): Promise<number> {
   let at = 0;
   try {
@@ -168,16 +168,16 @@ async function growth(action: () => Promise<void>): Promise<number> {
 
 // ---- Before the greeting is over: browsers, scanners, old versions.
 
-closedBefore("an HTTP GET", octets("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "bad-greeting");
+closedBefore("an HTTP GET", bytes("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "bad-greeting");
 closedBefore(
   "an HTTP POST with a message in it",
-  octets('POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n{"type":"a"}'),
+  bytes('POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n{"type":"a"}'),
   "bad-greeting",
 );
 closedBefore("a TLS ClientHello", hex("1603010200010001fc0303" + "5a".repeat(100)), "bad-greeting");
-closedBefore("SSH", octets("SSH-2.0-OpenSSH_9.2\r\n"), "bad-greeting");
-closedBefore("one octet 00", hex("00"), "bad-greeting");
-closedBefore("octets without sense", hex("7fe19c0044d2a1b35e6f70"), "bad-greeting");
+closedBefore("SSH", bytes("SSH-2.0-OpenSSH_9.2\r\n"), "bad-greeting");
+closedBefore("one byte 00", hex("00"), "bad-greeting");
+closedBefore("bytes without sense", hex("7fe19c0044d2a1b35e6f70"), "bad-greeting");
 closedBefore("ZMTP 1.0 without identity", hex("0100"), "bad-greeting");
 closedBefore("ZMTP 1.0 with a long identity", hex("ff00000000000000ff00"), "bad-greeting");
 closedBefore("ZMTP revision 0", hex("ff00000000000000017f00"), "bad-greeting");
@@ -198,7 +198,7 @@ hostile(
     await using peer = await RawPeer.connect(address);
     await peer.write(hex("0100"));
     server.sendMessage({ type: "secret" });
-    assert.deepEqual(await peer.readOctets(65), GREETING);
+    assert.deepEqual(await peer.readBytes(65), GREETING);
   },
 );
 
@@ -210,7 +210,7 @@ hostile("a peer that says nothing is closed at the deadline", BOTH, async ({ add
 
 for (const [what, start] of [["greeting", 0], ["READY", 64]] as const) {
   hostile(
-    `a ${what} that comes octet by octet is closed at the deadline, which no octet puts off`,
+    `a ${what} that comes byte by byte is closed at the deadline, which no byte puts off`,
     BOTH,
     async ({ side, address, faults }) => {
       const words = concat(GREETING, ready(side));
@@ -219,7 +219,7 @@ for (const [what, start] of [["greeting", 0], ["READY", 64]] as const) {
       let hasEnded = false;
       const ended = peer.ended().then(() => hasEnded = true);
       ended.catch(() => {}); // It is waited for below, unless the test fails before.
-      // 25 octets need a second, more than the handshake may take.
+      // 25 bytes need a second, more than the handshake may take.
       for (let at = start; at < start + 25 && !hasEnded; at++) {
         await writeUntilClosed(peer, words.subarray(at, at + 1));
         await pause(40);
@@ -259,7 +259,7 @@ hostile(
 
 // ---- Between greeting and READY.
 
-const MESSAGE = encodeFrame(octets('{"type":"early"}'), 0);
+const MESSAGE = encodeFrame(bytes('{"type":"early"}'), 0);
 const UNEXPECTED: readonly (readonly [what: string, bytes: Uint8Array])[] = [
   ["a message", MESSAGE],
   ["PING", ping],
@@ -289,7 +289,7 @@ hostile("a READY of 60 kB is taken", BOTH, async ({ side, address }) => {
   const metadata: Metadata = [...socketTypeMetadata(HONEST[side]), ["X-A", new Uint8Array(60_000)]];
   await using peer = await RawPeer.connect(address);
   await peer.write(concat(GREETING, encodeReady(metadata)));
-  await peer.readOctets(64);
+  await peer.readBytes(64);
   assert.match((await peer.readText())!, /READY/);
 });
 
@@ -319,10 +319,10 @@ closedBefore(
 const METADATA: readonly (readonly [what: string, metadata: (right: Uint8Array) => Uint8Array])[] = [
   ["no Socket-Type", () => new Uint8Array(0)],
   ["Socket-Type twice", (right) => concat(right, right)],
-  ["an octet behind its properties", (right) => concat(right, hex("00"))],
+  ["a byte behind its properties", (right) => concat(right, hex("00"))],
   ["half a property", (right) => right.subarray(0, right.length - 2)],
   ["a property without name", (right) => concat(right, hex("00 00000001 61"))],
-  ["a property of 2^32-1 octets", (right) => concat(right, hex("0158 ffffffff"))],
+  ["a property of 2^32-1 bytes", (right) => concat(right, hex("0158 ffffffff"))],
 ];
 for (const [what, metadata] of METADATA) {
   closedBefore(
@@ -346,10 +346,10 @@ hostile(
 
 // ---- Frames that nobody may send.
 
-// More octets have to follow: libzmq 4.3.4's broken SUBSCRIBE begins like this.
+// More bytes have to follow: libzmq 4.3.4's broken SUBSCRIBE begins like this.
 closedAfter("an empty command", concat(hex("0400"), ping), "bad-frame");
 closedAfter("a command whose name is longer than it", hex("0404 09464f4f"), "bad-command");
-closedAfter("a command with a name of no octets", hex("0402 0050"), "bad-command");
+closedAfter("a command with a name of no bytes", hex("0402 0050"), "bad-command");
 closedAfter("a command with MORE", hex("0504 03464f4f"), "bad-frame");
 for (const flags of ["08", "10", "20", "40", "80", "f8"]) {
   closedAfter(`a frame with the reserved flags ${flags}`, hex(`${flags}027b7d`), "bad-frame");
@@ -363,8 +363,8 @@ for (
     ["2^64 - 1", "ffffffffffffffff"],
   ] as const
 ) {
-  closedAfter(`a message of ${what} octets`, hex(`02${size}`), "frame-too-large");
-  closedAfter(`a command of ${what} octets`, hex(`06${size}`), "frame-too-large");
+  closedAfter(`a message of ${what} bytes`, hex(`02${size}`), "frame-too-large");
+  closedAfter(`a command of ${what} bytes`, hex(`06${size}`), "frame-too-large");
 }
 closedAfter("a command of 64 kB", encodeCommand("FOO", new Uint8Array(MAX_COMMAND_BYTES)), "frame-too-large");
 closedAfter("PING without ttl", encodeCommand("PING"), "bad-command");
@@ -373,19 +373,19 @@ closedAfter("PING without ttl", encodeCommand("PING"), "bad-command");
 
 ignored("READY after the handshake", ready("senders"));
 ignored("ERROR after the handshake", encodeError("400"));
-ignored("an unknown command", encodeCommand("FOO", octets("bar")));
-ignored("JOIN", encodeCommand("JOIN", octets("group")));
+ignored("an unknown command", encodeCommand("FOO", bytes("bar")));
+ignored("JOIN", encodeCommand("JOIN", bytes("group")));
 ignored("a command in lower case", encodeCommand("subscribe"));
-ignored("a PONG that nobody asked for", encodeCommand("PONG", octets("x".repeat(1000))), BOTH, 0);
+ignored("a PONG that nobody asked for", encodeCommand("PONG", bytes("x".repeat(1000))), BOTH, 0);
 ignored("SUBSCRIBE", everything, ["senders"]);
-ignored("CANCEL", encodeSubscription({ subscribe: false, topic: octets("a") }), ["senders"]);
+ignored("CANCEL", encodeSubscription({ subscribe: false, topic: bytes("a") }), ["senders"]);
 ignored(
   "CANCEL of an unknown topic",
-  encodeSubscription({ subscribe: false, topic: octets("a") }),
+  encodeSubscription({ subscribe: false, topic: bytes("a") }),
   ["subscribers"],
   0,
 );
-ignored("a message", encodeFrame(octets('{"type":"a"}'), 0), ["subscribers"]);
+ignored("a message", encodeFrame(bytes('{"type":"a"}'), 0), ["subscribers"]);
 ignored("an empty message", hex("0000"), ["subscribers"]);
 ignored("a message of several frames", hex("0101 61 0001 62"), ["subscribers"]);
 
@@ -394,7 +394,7 @@ const NOISE: readonly (readonly [what: string, frame: Uint8Array, sides: readonl
   ["READY", ready("senders"), BOTH],
   ["ERROR", encodeError("500"), BOTH],
   ["SUBSCRIBE", everything, ["senders"]],
-  ["messages", encodeFrame(octets('{"type":"a"}'), 0), ["subscribers"]],
+  ["messages", encodeFrame(bytes('{"type":"a"}'), 0), ["subscribers"]],
 ];
 for (const [what, frame, sides] of NOISE) {
   closedAfter(`a flood of ${what}`, repeat(frame, 10 * MAX_NOISE_PER_SECOND), "too-much-noise", sides);
@@ -479,7 +479,7 @@ hostile("half a frame is dropped with its connection", BOTH, async ({ server, si
   assert.equal(server.stats().received, before);
 });
 
-hostile("an announced size costs no memory until its octets come", BOTH, async ({ side, address }) => {
+hostile("an announced size costs no memory until its bytes come", BOTH, async ({ side, address }) => {
   const grown = await growth(async () => {
     await using stack = new AsyncDisposableStack();
     for (let i = 0; i < 50; i++) {
@@ -577,8 +577,8 @@ hostile(
   BOTH,
   async ({ side, address }) => {
     await using peer = await RawPeer.join(address, HONEST[side]);
-    const flood = repeat(encodePing(0, octets("old")), 50_000);
-    const writing = peer.write(concat(flood, encodePing(0, octets("last"))));
+    const flood = repeat(encodePing(0, bytes("old")), 50_000);
+    const writing = peer.write(concat(flood, encodePing(0, bytes("last"))));
     let count = 1;
     while (await peer.readText() !== "\x04PONGlast") count++;
     await writing;
@@ -590,7 +590,7 @@ hostile(
   "a flood of PINGs of a peer that never reads costs no memory",
   BOTH,
   async ({ server, side, address }) => {
-    const flood = repeat(encodePing(0, octets("0123456789abcdef")), 100_000);
+    const flood = repeat(encodePing(0, bytes("0123456789abcdef")), 100_000);
     await using peer = await RawPeer.join(address, HONEST[side]);
     const grown = await growth(async () => {
       // 2.5 MB each. Our PONGs fill what the operating system holds for the peer; then they have nowhere to go.
@@ -654,7 +654,7 @@ for (const form of ["command", "message"] as const) {
   );
   closedAfter(
     `SUBSCRIBE, as a ${form}, to ${MAX_TOPICS + 1} topics`,
-    concat(...Array.from({ length: MAX_TOPICS + 1 }, (_, i) => subscribe(octets(`topic ${i}`)))),
+    concat(...Array.from({ length: MAX_TOPICS + 1 }, (_, i) => subscribe(bytes(`topic ${i}`)))),
     "too-many-topics",
     ["subscribers"],
   );
@@ -662,7 +662,7 @@ for (const form of ["command", "message"] as const) {
     `SUBSCRIBE, as a ${form}, to topics of 5 MB together`,
     concat(...Array.from({ length: 1280 }, (_, i) => {
       const topic = new Uint8Array(MAX_TOPIC_BYTES);
-      topic.set(octets(`topic ${i}`));
+      topic.set(bytes(`topic ${i}`));
       return subscribe(topic);
     })),
     "too-many-topics",
@@ -678,7 +678,7 @@ hostile(
     await peer.write(concat(
       ...Array.from(
         { length: MAX_TOPICS },
-        (_, i) => encodeSubscription({ subscribe: true, topic: octets(`{"type":"${i}"`) }),
+        (_, i) => encodeSubscription({ subscribe: true, topic: bytes(`{"type":"${i}"`) }),
       ),
       ping,
     ));

@@ -109,7 +109,7 @@ Deno.test("MessageServer takes libzmq's topics as a set: subscribed twice, unsub
 });
 
 for (const size of [245, 246, 255, 256]) {
-  Deno.test(`MessageServer takes a libzmq topic of ${size} octets`, async () => {
+  Deno.test(`MessageServer takes a libzmq topic of ${size} bytes`, async () => {
     await using server = new MessageServer();
     const type = "t".repeat(size - 9);
     using sub = await libzmqSub(server, [`{"type":"${type}`]);

@@ -1,5 +1,5 @@
 /**
- * Where octets live that wait to be written.
+ * Where bytes live that wait to be written.
  *
  * @module
  */
@@ -7,12 +7,12 @@ import { frameHeaderSize, writeFrameHeader } from "./frame.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { LARGE_READ_BYTES, LONG_HEADER_SIZE, SHORT_HEADER_SIZE } from "./wire.ts";
 
-/** Octets of one block; a larger piece gets a block of its own. */
+/** Bytes of one block; a larger piece gets a block of its own. */
 const BLOCK_BYTES = 64 * 1024;
 
-/** Octets of an arena, with the number of those who refer to them: what nobody refers to is given back to the budget. */
+/** Bytes of an arena, with the number of those who refer to them: what nobody refers to is given back to the budget. */
 export class Block {
-  /** The octets. */
+  /** The bytes. */
   readonly bytes: Uint8Array;
   readonly #memory: MemoryBudget | undefined;
   #users = 1;
@@ -36,14 +36,14 @@ export class Block {
 }
 
 /**
- * Puts pieces one behind the other into blocks, so that what is written in the same turn is one range of octets and goes out
+ * Puts pieces one behind the other into blocks, so that what is written in the same turn is one range of bytes and goes out
  * in one write: Deno has no writev, and a write each costs fifty times as much. Nothing is ever overwritten; a block is
  * garbage when no queue refers to it any more.
  */
 export class Arena {
   readonly #memory: MemoryBudget | undefined;
   #holder: Block | undefined;
-  /** Invariant: the octets of `#holder`. */
+  /** Invariant: the bytes of `#holder`. */
   #block: Uint8Array = new Uint8Array(0);
   #at = 0;
 
@@ -66,7 +66,7 @@ export class Arena {
     return this.#at;
   }
 
-  /** Makes room for a piece of up to `size` octets at {@linkcode Arena.at}. */
+  /** Makes room for a piece of up to `size` bytes at {@linkcode Arena.at}. */
   reserve(size: number): void {
     if (this.#block.length - this.#at >= size) return;
     // The first block of a quiet owner is small: a thousand idle connections must not cost a thousand blocks.
@@ -95,12 +95,12 @@ export class Arena {
     this.#at += end - start;
   }
 
-  /** The next `size` octets of the room made are in use now. */
+  /** The next `size` bytes of the room made are in use now. */
   advance(size: number): void {
     this.#at += size;
   }
 
-  /** Forgets the last `size` octets, which nobody refers to. */
+  /** Forgets the last `size` bytes, which nobody refers to. */
   takeBack(size: number): void {
     this.#at -= size;
   }
@@ -140,7 +140,7 @@ export class Arena {
 }
 
 const encoder = new TextEncoder();
-/** A text up to so many characters is encoded in place, where three octets each have to be kept free. */
+/** A text up to so many characters is encoded in place, where three bytes each have to be kept free. */
 const ENCODED_IN_PLACE = 4096;
 
 const FIRST_BLOCK_BYTES = 4 * 1024;

@@ -12,7 +12,7 @@ import { ProtocolError } from "../base/errors.ts";
 import { encodeFrame } from "./frame.ts";
 import { FLAG_COMMAND, PING_CONTEXT_MAX, TTL_MAX, TTL_UNIT_MS } from "./wire.ts";
 
-/** A command as it came: a view on the octets of its frame. */
+/** A command as it came: a view on the bytes of its frame. */
 export interface Command {
   /** Case matters, as it does for libzmq. */
   readonly name: string;
@@ -20,7 +20,7 @@ export interface Command {
   readonly data: Uint8Array;
 }
 
-/** Properties of READY and INITIATE; names as they came, values as octets. */
+/** Properties of READY and INITIATE; names as they came, values as bytes. */
 export type Metadata = readonly (readonly [name: string, value: Uint8Array])[];
 
 /** Topic of a subscription, and whether it begins or ends. */
@@ -165,9 +165,9 @@ export function encodePing(ttlMs: number, context: Uint8Array = EMPTY): Uint8Arr
 }
 
 /**
- * Reads a PING; the context is cut to 16 octets, as libzmq does.
+ * Reads a PING; the context is cut to 16 bytes, as libzmq does.
  *
- * @throws {ProtocolError} `bad-command`: without ttl. libzmq answers that with sixteen octets of stale memory.
+ * @throws {ProtocolError} `bad-command`: without ttl. libzmq answers that with sixteen bytes of stale memory.
  */
 export function parsePing(data: Uint8Array): { readonly ttlMs: number; readonly context: Uint8Array } {
   if (data.length < 2) throw new ProtocolError("bad-command", "Cannot parse PING: it has no ttl");

@@ -1,8 +1,8 @@
 /**
- * Frames (RFC 37 §2.3): found in any cut of the stream, as spans of the octets in which they came.
+ * Frames (RFC 37 §2.3): found in any cut of the stream, as spans of the bytes in which they came.
  *
  * ```text
- *   flags │ size: 1 octet, or 8 when LONG │ body
+ *   flags │ size: 1 byte, or 8 when LONG │ body
  *   MORE 01, LONG 02, COMMAND 04; all other bits are reserved
  * ```
  *
@@ -25,7 +25,7 @@ import {
 /** Takes what a {@linkcode FrameDecoder} finds, at once and in the order of the stream. */
 export interface FrameHandler {
   /**
-   * One whole frame: `bytes[start, end)`, its body from `bodyStart` on, its flags at `start`. The octets stay as they are
+   * One whole frame: `bytes[start, end)`, its body from `bodyStart` on, its flags at `start`. The bytes stay as they are
    * until `push` returns, so that what one chunk brought can be passed on together; whoever keeps them longer copies them.
    */
   handleFrame(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
@@ -35,11 +35,11 @@ export interface FrameHandler {
 
 /** Limits of a {@linkcode FrameDecoder}. */
 export interface FrameLimits {
-  /** Octets of a message frame's body; a larger one is skipped. */
+  /** Bytes of a message frame's body; a larger one is skipped. */
   readonly maxMessageBytes: number;
-  /** Octets of a message frame's body that are still skipped; a larger one is an error. */
+  /** Bytes of a message frame's body that are still skipped; a larger one is an error. */
   readonly maxSkippedBytes?: number;
-  /** Octets of a command's body; a larger one is an error. */
+  /** Bytes of a command's body; a larger one is an error. */
   readonly maxCommandBytes?: number;
   /** Message frames with MORE are skipped like those above the limit, unless they come whole. @default false */
   readonly skipsParts?: boolean;
@@ -47,10 +47,10 @@ export interface FrameLimits {
   readonly memory?: MemoryBudget | undefined;
 }
 
-/** Cuts a stream of octets into frames. Pure: no I/O, no clock. */
+/** Cuts a stream of bytes into frames. Pure: no I/O, no clock. */
 export class FrameDecoder {
   /**
-   * While true, as it is until READY, a message frame is an error when its first octet is read, so that a stranger
+   * While true, as it is until READY, a message frame is an error when its first byte is read, so that a stranger
    * cannot make us store anything.
    */
   commandsOnly = false;
@@ -61,13 +61,13 @@ export class FrameDecoder {
   readonly #maxCommandBytes: number;
   readonly #skipsParts: boolean;
   readonly #memory: MemoryBudget | undefined;
-  /** The beginning of a frame whose rest has not come yet. Invariant: `#partSize` octets of it are in use. */
+  /** The beginning of a frame whose rest has not come yet. Invariant: `#partSize` bytes of it are in use. */
   #part: Uint8Array = EMPTY;
   #partSize = 0;
-  /** Octets of the frame in `#part`, header included; 0 while its header is not complete. */
+  /** Bytes of the frame in `#part`, header included; 0 while its header is not complete. */
   #frameSize = 0;
   #partHeaderSize = 0;
-  /** Octets of the body of a frame above the limit that have still to pass. */
+  /** Bytes of the body of a frame above the limit that have still to pass. */
   #skipLeft = 0;
   #skipFlags = 0;
   #skipSize = 0;
@@ -87,7 +87,7 @@ export class FrameDecoder {
   }
 
   /**
-   * Takes the next octets of the stream. Every frame that they complete is handed over before it returns.
+   * Takes the next bytes of the stream. Every frame that they complete is handed over before it returns.
    *
    * @throws {ProtocolError} `bad-frame`, `frame-too-large` or, while `commandsOnly`, `unexpected-before-ready`. The decoder
    * must not be used afterwards: where the next frame begins is not known any more.
@@ -131,8 +131,8 @@ export class FrameDecoder {
   }
 
   /**
-   * Where the next octets of the stream belong while the rest of a large frame is awaited: read to that place they need not be
-   * copied there. Undefined at all other times, and where memory is short, for nobody else is to lose any before the octets
+   * Where the next bytes of the stream belong while the rest of a large frame is awaited: read to that place they need not be
+   * copied there. Undefined at all other times, and where memory is short, for nobody else is to lose any before the bytes
    * have come. Whoever filled it from its start on says so with {@linkcode FrameDecoder.filled} before the next `push`.
    */
   get room(): Uint8Array | undefined {
@@ -145,13 +145,13 @@ export class FrameDecoder {
     return this.#part.subarray(this.#partSize, this.#frameSize);
   }
 
-  /** So many octets of {@linkcode FrameDecoder.room} have come. The frame is handed over if it is whole. */
+  /** So many bytes of {@linkcode FrameDecoder.room} have come. The frame is handed over if it is whole. */
   filled(size: number): void {
     this.#partSize += size;
     if (this.#partSize === this.#frameSize) this.#handOverPart();
   }
 
-  /** Adds octets to the frame that came in pieces; returns how far it got in the chunk. */
+  /** Adds bytes to the frame that came in pieces; returns how far it got in the chunk. */
   #fillPart(chunk: Uint8Array, from: number, end: number): number {
     let at = from;
     while (this.#frameSize === 0) {
@@ -176,7 +176,7 @@ export class FrameDecoder {
       return false;
     }
     if (flags === FLAG_COMMAND && part[1] === 0) {
-      // libzmq 4.3.3 and 4.3.4 forget LONG when a topic has 246 to 255 octets (#4367): eight octets of size follow 04.
+      // libzmq 4.3.3 and 4.3.4 forget LONG when a topic has 246 to 255 bytes (#4367): eight bytes of size follow 04.
       if (!isBrokenSubscription(part, this.#partSize)) {
         throw new ProtocolError("bad-frame", "Cannot decode frame: a command is empty");
       }
@@ -213,7 +213,7 @@ export class FrameDecoder {
     this.#partSize = 0;
     this.#frameSize = 0;
     this.#memory?.give(this.#part.length);
-    // Not for the next frame: the handler may still look at these octets when that one begins, in the same chunk.
+    // Not for the next frame: the handler may still look at these bytes when that one begins, in the same chunk.
     this.#part = EMPTY;
   }
 
@@ -224,7 +224,7 @@ export class FrameDecoder {
       if (this.#memory?.take(size - this.#part.length) === false) throw overBudget(this.#memory.limit);
       this.#growPart(size);
     }
-    // A single octet, as most of a header comes, is cheaper without a view.
+    // A single byte, as most of a header comes, is cheaper without a view.
     if (to - from === 1) this.#part[this.#partSize] = chunk[from]!;
     else this.#part.set(chunk.subarray(from, to), this.#partSize);
     this.#partSize = needed;
@@ -296,12 +296,12 @@ export function encodeTextFrame(text: string): Uint8Array {
   return encodeFrame(encoder.encode(text), 0);
 }
 
-/** Octets of the header in front of a body. */
+/** Bytes of the header in front of a body. */
 export function frameHeaderSize(bodySize: number): number {
   return bodySize > SHORT_BODY_MAX ? LONG_HEADER_SIZE : SHORT_HEADER_SIZE;
 }
 
-/** Writes a header; there must be {@linkcode frameHeaderSize} octets of room. */
+/** Writes a header; there must be {@linkcode frameHeaderSize} bytes of room. */
 export function writeFrameHeader(bytes: Uint8Array, at: number, flags: number, bodySize: number): void {
   if (bodySize <= SHORT_BODY_MAX) {
     bytes[at] = flags;
@@ -316,7 +316,7 @@ export function writeFrameHeader(bytes: Uint8Array, at: number, flags: number, b
   }
 }
 
-/** Where the frame at `start` ends; only for octets that are known to be whole, valid frames. */
+/** Where the frame at `start` ends; only for bytes that are known to be whole, valid frames. */
 export function frameEnd(bytes: Uint8Array, start: number): number {
   return (bytes[start]! & FLAG_LONG) === 0
     ? start + SHORT_HEADER_SIZE + bytes[start + 1]!
@@ -337,7 +337,7 @@ const SMALL_PART_BYTES = 512;
 /** So many times what has come may be allocated for what is to come. */
 const PART_GROWTH = 4;
 
-/** 04, eight octets of size from 0x0100 to 0x010f, and the first seven octets of SUBSCRIBE's or CANCEL's name. */
+/** 04, eight bytes of size from 0x0100 to 0x010f, and the first seven bytes of SUBSCRIBE's or CANCEL's name. */
 const BROKEN_SUBSCRIPTION_SIZE = 16;
 const BROKEN_SIZE_START = [0, 0, 0, 0, 0, 0, 1];
 const BROKEN_NAMES = ["\x09SUBSCR", "\x06CANCEL"];
@@ -353,7 +353,7 @@ function isBrokenSubscription(part: Uint8Array, size: number): boolean {
   });
 }
 
-/** An eight-octet size. Above 2^53 the value is not exact, yet far above every limit, which is all that matters. */
+/** An eight-byte size. Above 2^53 the value is not exact, yet far above every limit, which is all that matters. */
 function readSize(bytes: Uint8Array, at: number): number {
   const high = (bytes[at]! * 0x100_0000) + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
   const low = (bytes[at + 4]! * 0x100_0000) +
@@ -368,6 +368,6 @@ function overBudget(limit: number): ProtocolError {
   );
 }
 
-function hex(octet: number): string {
-  return octet.toString(16).padStart(2, "0");
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
 }

@@ -1,5 +1,5 @@
 /**
- * The 64 octets that each side sends first, without waiting for the other (RFC 37 §2.2; octets seen from libzmq 4.3.5).
+ * The 64 bytes that each side sends first, without waiting for the other (RFC 37 §2.2; bytes seen from libzmq 4.3.5).
  *
  * ```text
  *   0        1 … 8      9    10    11     12 … 31      32         33 … 63
@@ -23,7 +23,7 @@ export interface Greeting {
   readonly major: number;
   /** Minor version; 0 means that the peer takes subscriptions as messages, not as commands. */
   readonly minor: number;
-  /** Name of the security mechanism: all 20 octets but the trailing NULs. */
+  /** Name of the security mechanism: all 20 bytes but the trailing NULs. */
   readonly mechanism: string;
   /** Written for the RFC's sake; libzmq neither sets nor reads it, so nothing may depend on it. */
   readonly asServer: boolean;
@@ -43,8 +43,8 @@ export function encodeGreeting(mechanism: string, asServer = false): Uint8Array 
 }
 
 /**
- * Looks at the first octets of a connection as soon as they are there, so that a browser or a port scanner is turned away
- * with its first octet, not at the deadline.
+ * Looks at the first bytes of a connection as soon as they are there, so that a browser or a port scanner is turned away
+ * with its first byte, not at the deadline.
  *
  * @throws {ProtocolError} `bad-greeting`: what it is instead, as far as can be told.
  */
@@ -98,7 +98,7 @@ function guessProtocol(bytes: Uint8Array): string {
   return printable(start);
 }
 
-/** Octets as text for one line of a log: what does not print is escaped. */
+/** Bytes as text for one line of a log: what does not print is escaped. */
 export function printable(text: string): string {
   return JSON.stringify(text).replaceAll(
     /[\u007f-\u00ff]/g,

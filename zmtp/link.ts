@@ -18,7 +18,7 @@ export const SMALL_READ_BYTES: number = 4 * 1024;
 const READ_GROWTH = 8;
 /** So many reads that a small buffer would have held bring the small one back. */
 const SMALL_READS_TO_SHRINK = 16;
-/** After the last octet is written we wait so long for the peer's end: closing at once may destroy what is under way. */
+/** After the last byte is written we wait so long for the peer's end: closing at once may destroy what is under way. */
 export const LEAVE_TIMEOUT_MS = 1000;
 
 /** What a link needs of a TCP connection; Deno's is one. */
@@ -27,8 +27,8 @@ export interface Connection extends Disposable {
   readonly remoteAddr: { readonly hostname: string; readonly port: number };
   /** Reads into the buffer; null at the end. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes a part of the octets, or all, and says how many. */
-  write(octets: Uint8Array): Promise<number>;
+  /** Writes a part of the bytes, or all, and says how many. */
+  write(bytes: Uint8Array): Promise<number>;
   /** Tells the peer that nothing more will come. */
   closeWrite(): Promise<void>;
   /** Small writes leave at once. */
@@ -59,7 +59,7 @@ export interface LinkHandler extends SessionHandler {
 
 /** Options of a link. */
 export interface LinkOptions extends Omit<SessionOptions, "decides"> {
-  /** Octets of one read at most, but for the rest of a large message, which is read to where it belongs. @default 256 KiB */
+  /** Bytes of one read at most, but for the rest of a large message, which is read to where it belongs. @default 256 KiB */
   readonly maxReadBytes?: number;
   /** Decides about the peer at the end of the handshake; must not reject. Meanwhile the connection is not read. */
   readonly decide?:
@@ -90,9 +90,9 @@ export class Link {
   /** Apart from `#writing`, since a loop that finds nothing to write is over before its promise is known. */
   #isWriting = false;
   #idleWaiters: (() => void)[] = [];
-  /** Octets of what the outbox gave that are written; in their boxes where there is `#sealed`. */
-  #writtenOctets = 0;
-  /** What is being written under CURVE: frames as the outbox gave them, and how many octets their boxes have. */
+  /** Bytes of what the outbox gave that are written; in their boxes where there is `#sealed`. */
+  #writtenBytes = 0;
+  /** What is being written under CURVE: frames as the outbox gave them, and how many bytes their boxes have. */
   #sealed: { readonly frames: Uint8Array; readonly size: number } | undefined;
   #hasEnded = false;
   #isClosed = false;
@@ -143,11 +143,11 @@ export class Link {
     return this.#settled.promise;
   }
 
-  /** Octets that the outbox gave and that were written before the link was gone. */
-  get writtenOctets(): number {
+  /** Bytes that the outbox gave and that were written before the link was gone. */
+  get writtenBytes(): number {
     const { box } = this.session;
-    if (box === undefined || this.#sealed === undefined) return this.#writtenOctets;
-    return box.plainOffset(this.#sealed.frames, this.#writtenOctets);
+    if (box === undefined || this.#sealed === undefined) return this.#writtenBytes;
+    return box.plainOffset(this.#sealed.frames, this.#writtenBytes);
   }
 
   /** See {@linkcode Session.deadline}. */
@@ -283,15 +283,15 @@ export class Link {
         }
         const frames = this.#hasEnded || this.session.state !== "ready" ? undefined : this.outbox.take();
         if (frames === undefined) break;
-        this.#writtenOctets = 0;
+        this.#writtenBytes = 0;
         const { box } = this.session;
-        const octets = box === undefined ? frames : this.#seal(box, frames);
+        const bytes = box === undefined ? frames : this.#seal(box, frames);
         // A write may take a part only.
-        while (this.#writtenOctets < octets.length) {
-          const rest = this.#writtenOctets === 0 ? octets : octets.subarray(this.#writtenOctets);
-          this.#writtenOctets += await this.#conn.write(rest);
+        while (this.#writtenBytes < bytes.length) {
+          const rest = this.#writtenBytes === 0 ? bytes : bytes.subarray(this.#writtenBytes);
+          this.#writtenBytes += await this.#conn.write(rest);
         }
-        this.#writtenOctets = 0;
+        this.#writtenBytes = 0;
         if (this.#sealed !== undefined) this.#forgetSealed();
         this.#handler.handleWritten(this.outbox.written());
       }
@@ -307,10 +307,10 @@ export class Link {
 
   /** Only now, since the nonces must rise in the order in which everything is written. */
   #seal(box: MessageBox, frames: Uint8Array): Uint8Array {
-    const octets = box.seal(frames);
-    this.#memory?.force(octets.length);
-    this.#sealed = { frames, size: octets.length };
-    return octets;
+    const bytes = box.seal(frames);
+    this.#memory?.force(bytes.length);
+    this.#sealed = { frames, size: bytes.length };
+    return bytes;
   }
 
   #forgetSealed(): void {
@@ -347,7 +347,7 @@ export class Link {
     void Promise.allSettled([this.#reading, this.#writing]).then(() => {
       this.session.forget();
       this.#gone.resolve();
-      // The owner asks for `writtenOctets` when it hears that the link is gone.
+      // The owner asks for `writtenBytes` when it hears that the link is gone.
       if (this.#sealed !== undefined) this.#memory?.give(this.#sealed.size);
     });
   }

@@ -9,9 +9,9 @@ import type { Command, Metadata } from "./command.ts";
 export interface Mechanism {
   /** As in the greeting: both sides must name the same. */
   readonly name: string;
-  /** For the greeting's octet that nobody reads. */
+  /** For the greeting's byte that nobody reads. */
   readonly asServer: boolean;
-  /** Octets by which the body of a frame grows after READY; left out for none. */
+  /** Bytes by which the body of a frame grows after READY; left out for none. */
   readonly overhead?: number;
   /** What frames go through after READY; undefined where they travel as they are. */
   readonly box?: MessageBox | undefined;
@@ -22,7 +22,7 @@ export interface Mechanism {
   /** The frames that we send as soon as the peer's greeting fits ours; undefined when the first word is the peer's. */
   start(): Uint8Array | undefined;
   /**
-   * Takes a command that came before READY; `isLong` tells that its frame had a size of eight octets.
+   * Takes a command that came before READY; `isLong` tells that its frame had a size of eight bytes.
    *
    * @throws {ProtocolError} `unexpected-before-ready` and others. The session then closes the connection.
    */
@@ -41,7 +41,7 @@ export interface MessageBox {
    * @throws {ProtocolError} `bad-crypto`: no nonce is left.
    */
   seal(frames: Uint8Array): Uint8Array;
-  /** Which octet of the frames `sealedOffset` is; for one inside a frame, any octet inside that frame. */
+  /** Which byte of the frames `sealedOffset` is; for one inside a frame, any byte inside that frame. */
   plainOffset(frames: Uint8Array, sealedOffset: number): number;
   /**
    * Opens the box in the frame `bytes[start, end)` and returns where the frame that was in it begins in

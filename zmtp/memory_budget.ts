@@ -4,19 +4,19 @@
  * @module
  */
 
-/** Counts octets against a limit. Pure: it allocates nothing itself. */
+/** Counts bytes against a limit. Pure: it allocates nothing itself. */
 export class MemoryBudget {
-  /** Octets that may be in use at once. */
+  /** Bytes that may be in use at once. */
   readonly limit: number;
   #used = 0;
   #relieve: () => boolean = () => false;
 
-  /** For so many octets. */
+  /** For so many bytes. */
   constructor(limit: number) {
     this.limit = limit;
   }
 
-  /** Octets in use. */
+  /** Bytes in use. */
   get used(): number {
     return this.#used;
   }
@@ -26,26 +26,26 @@ export class MemoryBudget {
     this.#relieve = relieve;
   }
 
-  /** Takes octets, if need be after others gave some back. Returns false, and takes nothing, when there is not enough. */
+  /** Takes bytes, if need be after others gave some back. Returns false, and takes nothing, when there is not enough. */
   take(bytes: number): boolean {
     while (this.#used + bytes > this.limit) if (!this.#relieve()) return false;
     this.#used += bytes;
     return true;
   }
 
-  /** Takes octets if they are free; nobody has to give anything back for them. */
+  /** Takes bytes if they are free; nobody has to give anything back for them. */
   takeSpare(bytes: number): boolean {
     if (this.#used + bytes > this.limit) return false;
     this.#used += bytes;
     return true;
   }
 
-  /** Takes octets that are in use already, whatever the limit is; first others give back what they can. */
+  /** Takes bytes that are in use already, whatever the limit is; first others give back what they can. */
   force(bytes: number): void {
     if (!this.take(bytes)) this.#used += bytes;
   }
 
-  /** Gives octets back. */
+  /** Gives bytes back. */
   give(bytes: number): void {
     this.#used -= bytes;
   }

@@ -11,14 +11,14 @@ import { frameEnd } from "./frame.ts";
 export interface QueueLimit {
   /** Messages. */
   readonly messages: number;
-  /** Octets, frame headers included. */
+  /** Bytes, frame headers included. */
   readonly bytes: number;
 }
 
-/** Octets that go out in one write, if they lie together: the loopback gains nothing above. */
+/** Bytes that go out in one write, if they lie together: the loopback gains nothing above. */
 const WRITE_BYTES = 64 * 1024;
 
-/** Whole frames, `bytes[start, end)`. The octets must not change as long as they wait. */
+/** Whole frames, `bytes[start, end)`. The bytes must not change as long as they wait. */
 interface Range {
   readonly bytes: Uint8Array;
   readonly start: number;
@@ -33,7 +33,7 @@ interface Range {
  * When the queue is full, new messages are dropped until it is half empty, as a libzmq PUB does. That way a slow reader
  * gets runs of messages with gaps between them, not one message out of each batch, and what waits lies together in memory.
  *
- * Invariant: never more messages or octets than the limit; what is being written counts until it is written.
+ * Invariant: never more messages or bytes than the limit; what is being written counts until it is written.
  */
 export class Outbox {
   readonly #limit: QueueLimit;
@@ -53,7 +53,7 @@ export class Outbox {
     return this.#messages;
   }
 
-  /** Octets that wait or are being written. */
+  /** Bytes that wait or are being written. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -75,7 +75,7 @@ export class Outbox {
 
   /**
    * Queues `messages` whole frames, or as many of the first ones as fit. Returns how many were dropped. The block that the
-   * octets lie in, if they lie in one, is held as long as they wait.
+   * bytes lie in, if they lie in one, is held as long as they wait.
    */
   push(bytes: Uint8Array, start: number, end: number, messages: number, block?: Block): number {
     const limit = this.#limit;
@@ -106,7 +106,7 @@ export class Outbox {
   }
 
   /**
-   * Takes the next octets to write: whole frames. The same octets are not given twice; call
+   * Takes the next bytes to write: whole frames. The same bytes are not given twice; call
    * {@linkcode Outbox.written} or {@linkcode Outbox.putBack} before the next take.
    */
   take(): Uint8Array | undefined {
@@ -128,7 +128,7 @@ export class Outbox {
   }
 
   /**
-   * The connection broke after `offset` octets of what was taken. Frames that were not begun come first in the queue again; a
+   * The connection broke after `offset` bytes of what was taken. Frames that were not begun come first in the queue again; a
    * frame that was cut is lost, as for libzmq: sending it again could deliver it twice.
    */
   putBack(offset: number): { readonly written: number; readonly lost: number } {

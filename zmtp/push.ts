@@ -90,7 +90,7 @@ export class Push implements PushSocket {
       },
       handleFailure: (error, isFinal) => this.#handler.handleFailure(error, isFinal),
       handleGone: (link) => {
-        const { written, lost } = this.#outbox.putBack(link.writtenOctets);
+        const { written, lost } = this.#outbox.putBack(link.writtenBytes);
         if (written > 0) this.#handler.handleWritten(written);
         if (lost > 0) this.#handler.handleLost(lost);
       },

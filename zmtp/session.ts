@@ -1,9 +1,9 @@
 /**
- * One connection's state machine: octets in, events and octets out. It does no I/O and reads no clock: whoever owns the
+ * One connection's state machine: bytes in, events and bytes out. It does no I/O and reads no clock: whoever owns the
  * socket passes the time.
  *
  * ```text
- *   greeting ──64 octets──▶ handshake ──READY both ways──▶ ready
+ *   greeting ──64 bytes──▶ handshake ──READY both ways──▶ ready
  *       └──────────────────────┴──── fault, deadline ────────┴──▶ dead
  * ```
  *
@@ -66,13 +66,13 @@ export interface SessionHandler {
   /** The handshake is over. */
   handleReady(peer: Peer): void;
   /**
-   * A message of one frame: `bytes[start, end)` with its body from `bodyStart` on. The octets stay as they are until
+   * A message of one frame: `bytes[start, end)` with its body from `bodyStart` on. The bytes stay as they are until
    * `receive` returns: the broker passes on together what one read brought.
    */
   handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
-  /** A message that is not handed over: it has several frames, or one above the limit. Its octets were not kept. */
+  /** A message that is not handed over: it has several frames, or one above the limit. Its bytes were not kept. */
   handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void;
-  /** SUBSCRIBE or CANCEL in either form. The topic is a view on octets that may be overwritten. */
+  /** SUBSCRIBE or CANCEL in either form. The topic is a view on bytes that may be overwritten. */
   handleSubscription(change: SubscriptionChange): void;
   /** The answer to a PING of ours. */
   handlePong(): void;
@@ -86,7 +86,7 @@ export interface SessionOptions {
   readonly socketType: SocketType;
   /** The mechanism's part of the handshake. */
   readonly mechanism: Mechanism;
-  /** Octets of a message's body at most; larger ones are skipped. @default 16 MiB */
+  /** Bytes of a message's body at most; larger ones are skipped. @default 16 MiB */
   readonly maxMessageBytes?: number;
   /** Milliseconds for the whole handshake. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
@@ -113,7 +113,7 @@ export class Session {
   #state: SessionState = "greeting";
   #fault: SessionFault | undefined;
   #peer: Peer | undefined;
-  /** Invariant: while `greeting`, the first `#greetingSize` octets of the peer. */
+  /** Invariant: while `greeting`, the first `#greetingSize` bytes of the peer. */
   readonly #greeting: Uint8Array = new Uint8Array(GREETING_SIZE);
   #greetingSize = 0;
   #theirMinor = 0;
@@ -156,7 +156,7 @@ export class Session {
       handleSkippedFrame: (flags, size) => this.#handleSkippedFrame(flags, size),
     });
     this.#decoder.commandsOnly = true;
-    // Never wait for the peer's greeting: libzmq sends ten octets and waits for ours.
+    // Never wait for the peer's greeting: libzmq sends ten bytes and waits for ours.
     this.#output = [encodeGreeting(options.mechanism.name, options.mechanism.asServer)];
     this.#now = now;
     this.#handshakeBy = now + (options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
@@ -212,7 +212,7 @@ export class Session {
     return Math.min(this.#handshakeBy, this.#pingAt, this.#heardBy, this.#ttlBy);
   }
 
-  /** Takes octets of the peer. Returns the fault that they caused, if any; after that the session stays dead. */
+  /** Takes bytes of the peer. Returns the fault that they caused, if any; after that the session stays dead. */
   receive(chunk: Uint8Array, now: number): SessionFault | undefined {
     return this.#hear(now, () => {
       const rest = this.#state === "greeting" ? this.#receiveGreeting(chunk) : chunk;
@@ -221,14 +221,14 @@ export class Session {
   }
 
   /**
-   * Where the next octets of the peer can be read to instead of a buffer for {@linkcode Session.receive}: into the large message
+   * Where the next bytes of the peer can be read to instead of a buffer for {@linkcode Session.receive}: into the large message
    * of which they are a part. Undefined at most times.
    */
   get room(): Uint8Array | undefined {
     return this.#state === "ready" ? this.#decoder.room : undefined;
   }
 
-  /** Takes so many octets of the peer that were read into {@linkcode Session.room}. In all else it is `receive`. */
+  /** Takes so many bytes of the peer that were read into {@linkcode Session.room}. In all else it is `receive`. */
   filled(size: number, now: number): SessionFault | undefined {
     return this.#hear(now, () => this.#decoder.filled(size));
   }
@@ -272,7 +272,7 @@ export class Session {
     return undefined;
   }
 
-  /** Empties the octets that the session itself has to say: greeting, handshake, PONG, subscriptions. */
+  /** Empties the bytes that the session itself has to say: greeting, handshake, PONG, subscriptions. */
   takeOutput(): Uint8Array | undefined {
     if (this.#pong !== undefined) {
       this.#sayFrame(this.#pong);
@@ -314,7 +314,7 @@ export class Session {
   #hear(now: number, take: () => void): SessionFault | undefined {
     if (this.#state === "dead") return this.#fault;
     this.#now = now;
-    // Octets are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
+    // Bytes are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
     this.#heardBy = Infinity;
     this.#ttlBy = Infinity;
     const fault = this.#attempt(take);

@@ -12,7 +12,7 @@ import { Link, type LinkHandler } from "./link.ts";
 import { Dialer, type DialerHandler } from "./tcp.ts";
 import type { ConnectionHandler, MessageHandler, SubOptions, SubSocket } from "./transport.ts";
 
-/** Gives each octet a character of its own, which is all that a key needs. */
+/** Gives each byte a character of its own, which is all that a key needs. */
 const latin1 = new TextDecoder("latin1");
 
 /** Answers to wait for after SUBSCRIBE. With one, a libzmq publisher on a busy machine lost the first messages (2 of 1200). */
@@ -32,7 +32,7 @@ export class Sub implements SubSocket {
   readonly #handler: MessageHandler & ConnectionHandler;
   readonly #security: Security;
   readonly #dialer: Dialer;
-  /** How often each topic was subscribed to, by its octets as a text. */
+  /** How often each topic was subscribed to, by its bytes as a text. */
   readonly #topics: Map<string, { readonly topic: Uint8Array; uses: number }> = new Map();
   readonly #filter = new Subscriptions({ maxTopics: Infinity, maxTopicBytes: Infinity });
   /** READY was exchanged, so SUBSCRIBE may be said. */

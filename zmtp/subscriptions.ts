@@ -13,9 +13,9 @@ import { MAX_TOPIC_BYTES, MAX_TOPICS } from "./wire.ts";
 export interface TopicLimits {
   /** Number of topics. @default 10_000 */
   readonly maxTopics?: number | undefined;
-  /** Octets of one topic. @default 4096 */
+  /** Bytes of one topic. @default 4096 */
   readonly maxTopicBytes?: number | undefined;
-  /** Octets of all topics together. @default 1024 times the longest one: 4 MiB */
+  /** Bytes of all topics together. @default 1024 times the longest one: 4 MiB */
   readonly maxBytes?: number;
 }
 
@@ -27,7 +27,7 @@ interface Group {
 
 /**
  * A set of prefixes. Iterative throughout: a long topic overflows libzmq's stack (#4671). A message is looked at up to the
- * longest topic, octet by octet, however many topics there are and whoever chose them.
+ * longest topic, byte by byte, however many topics there are and whoever chose them.
  */
 export class Subscriptions {
   readonly #maxTopics: number;
@@ -145,7 +145,7 @@ export class Subscriptions {
   }
 }
 
-/** Up to so many topics are compared octet by octet, which is cheaper than to hash. */
+/** Up to so many topics are compared byte by byte, which is cheaper than to hash. */
 const COMPARED_TOPICS = 8;
 /** Sets up to this size are compared with others. */
 const SIGNED_TOPICS = 16;
@@ -157,7 +157,7 @@ const RANDOM = crypto.getRandomValues(new Int32Array(2));
 const SEED = RANDOM[0]!;
 const FACTOR = RANDOM[1]! | 1;
 
-/** The hash of some octets and those that a hash stands for already. */
+/** The hash of some bytes and those that a hash stands for already. */
 function hashOn(hash: number, bytes: Uint8Array, start: number, end: number): number {
   for (let i = start; i < end; i++) {
     hash = Math.imul(hash ^ bytes[i]!, FACTOR);

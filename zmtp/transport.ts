@@ -12,7 +12,7 @@ export interface MessageHandler {
   /**
    * One message: its body is `bytes[bodyStart, end)`, and `bytes[start, end)` is what {@linkcode PubSocket.publish} of the
    * same transport takes: the frame as it travelled, or the body alone where the transport makes the frames itself. The
-   * octets stay as they are until `handleTurnEnd` has returned; whoever keeps them longer copies them.
+   * bytes stay as they are until `handleTurnEnd` has returned; whoever keeps them longer copies them.
    */
   handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
   /** A message that has several frames or is too large. It was not kept. */
@@ -39,7 +39,7 @@ export interface PushHandler extends ConnectionHandler {
   handleLost(messages: number): void;
 }
 
-/** A key of CURVE: 40 characters of Z85, or the 32 octets. */
+/** A key of CURVE: 40 characters of Z85, or the 32 bytes. */
 export type CurveKey = string | Uint8Array;
 
 /** What a socket that listens needs for CURVE; `curveKeyPair()` makes one. */
@@ -90,7 +90,7 @@ export type Authorize = (request: AuthorizeRequest) => AuthorizeVerdict | Promis
 
 /** Options of both ends of a connection. */
 export interface ConnectionOptions {
-  /** Octets of a message's body at most. @default 16 MiB */
+  /** Bytes of a message's body at most. @default 16 MiB */
   readonly maxMessageBytes?: number;
   /** Milliseconds for a handshake. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
@@ -122,7 +122,7 @@ export interface PubOptions extends PullOptions {
   readonly queue: QueueLimit;
   /** Topics of one subscriber at most; one more ends its connection. @default 10_000 */
   readonly maxTopics?: number | undefined;
-  /** Octets of one topic at most; a longer one ends the connection. @default 4096 */
+  /** Bytes of one topic at most; a longer one ends the connection. @default 4096 */
   readonly maxTopicBytes?: number | undefined;
 }
 
@@ -170,7 +170,7 @@ export interface SubscriberStats {
   readonly topics: number;
   /** Messages that wait for it. */
   readonly queuedMessages: number;
-  /** Octets that wait for it. */
+  /** Bytes that wait for it. */
   readonly queuedBytes: number;
   /** Messages that it lost because its queue was full. */
   readonly dropped: number;
@@ -209,7 +209,7 @@ export interface PullSocket extends ListenSocket {
 export interface PubSocket extends ListenSocket {
   /**
    * Takes `messages` messages that lie together as {@linkcode MessageHandler.handleMessage} of the same transport gave them,
-   * for every subscriber whom they concern. They leave with the next {@linkcode PubSocket.flush}. The octets may be
+   * for every subscriber whom they concern. They leave with the next {@linkcode PubSocket.flush}. The bytes may be
    * overwritten when the call returns.
    */
   publish(bytes: Uint8Array, start: number, end: number, messages: number): void;

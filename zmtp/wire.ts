@@ -4,26 +4,26 @@
  * @module
  */
 
-/** Octets of a greeting (RFC 37 §2.2). */
+/** Bytes of a greeting (RFC 37 §2.2). */
 export const GREETING_SIZE = 64;
 /** The version that we announce; libzmq >= 4.3.3 announces the same. */
 export const MAJOR = 3;
 /** See {@linkcode MAJOR}. */
 export const MINOR = 1;
-/** Octets of the mechanism's name in the greeting, padded with NUL. */
+/** Bytes of the mechanism's name in the greeting, padded with NUL. */
 export const MECHANISM_SIZE = 20;
 
 /** Frame flag: another frame of the same message follows. */
 export const FLAG_MORE = 0x01;
-/** Frame flag: the size has eight octets, not one. */
+/** Frame flag: the size has eight bytes, not one. */
 export const FLAG_LONG = 0x02;
 /** Frame flag: a command, not a message. */
 export const FLAG_COMMAND = 0x04;
-/** Octets in front of a body of at most {@linkcode SHORT_BODY_MAX} octets. */
+/** Bytes in front of a body of at most {@linkcode SHORT_BODY_MAX} bytes. */
 export const SHORT_HEADER_SIZE = 2;
-/** Octets in front of a longer body. */
+/** Bytes in front of a longer body. */
 export const LONG_HEADER_SIZE = 9;
-/** The longest body whose size fits into one octet. */
+/** The longest body whose size fits into one byte. */
 export const SHORT_BODY_MAX = 0xff;
 
 /** Ticks of a PING's ttl: tenths of a second. */
@@ -35,23 +35,23 @@ export const TTL_UNIT_MS = 100;
 export const TTL_MAX = 655;
 /** We grant a silent peer at least this long, even if its ttl asks for less. */
 export const TTL_FLOOR_MS = 100;
-/** Octets of a PING's context at most (RFC 37 §2.5). */
+/** Bytes of a PING's context at most (RFC 37 §2.5). */
 export const PING_CONTEXT_MAX = 16;
 
-/** Octets of the body of a message, in every role, unless told otherwise: 16 MiB. */
+/** Bytes of the body of a message, in every role, unless told otherwise: 16 MiB. */
 export const MAX_MESSAGE_BYTES: number = 16 * 1024 * 1024;
 /**
  * A message above the limit is skipped while it streams in; above this size nobody means it, and the connection is
  * closed when the header is read.
  */
 export const MAX_SKIPPED_BYTES: number = 1024 * 1024 * 1024;
-/** Octets of a command's body, handshake included. libzmq has no such limit and accepts a READY of a megabyte. */
+/** Bytes of a command's body, handshake included. libzmq has no such limit and accepts a READY of a megabyte. */
 export const MAX_COMMAND_BYTES: number = 64 * 1024;
 /** Frames of one message; libzmq has no such limit. */
 export const MAX_PARTS = 1024;
 /** Topics of one connection; libzmq has no such limit. */
 export const MAX_TOPICS = 10_000;
-/** Octets of one topic; libzmq has no such limit, and its XPUB overflows the stack above 15 kB (#4671). */
+/** Bytes of one topic; libzmq has no such limit, and its XPUB overflows the stack above 15 kB (#4671). */
 export const MAX_TOPIC_BYTES = 4096;
 /** Connections of one listening socket at once, unless told otherwise. */
 export const MAX_CONNECTIONS = 4096;
@@ -65,11 +65,11 @@ export const MAX_NOISE_PER_SECOND = 100;
 /** Time that a handshake may take, from the TCP connection up to both READYs: 10 s. libzmq: 30 s. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 
-/** A buffer for the octets of one frame grows from here, never at once to the size that a peer announces. */
+/** A buffer for the bytes of one frame grows from here, never at once to the size that a peer announces. */
 export const FIRST_ALLOCATION_BYTES: number = 64 * 1024;
 
 /**
- * Octets of a read at most. One large read makes one large write to each subscriber, which wakes it once: reads of 64 KiB cost
+ * Bytes of a read at most. One large read makes one large write to each subscriber, which wakes it once: reads of 64 KiB cost
  * a third more CPU a message. A larger array than this is never a read buffer.
  */
 export const LARGE_READ_BYTES: number = 256 * 1024;

@@ -142,7 +142,7 @@ const BAD_MESSAGES: readonly {
   { what: "an empty message", reason: "not-json", message: "" },
   { what: "JSON that is no object", reason: "not-an-object", message: "[1]" },
   {
-    what: "octets that are no UTF-8",
+    what: "bytes that are no UTF-8",
     reason: "not-utf8",
     message: Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d),
   },

@@ -38,7 +38,7 @@ function libzmqKeys({ publicKey, secretKey } = zeromq.curveKeyPair()): Record<st
 async function knock(address: string, socketType: string, ...more: Uint8Array[]): Promise<RawPeer> {
   const peer = await RawPeer.connect(address);
   await peer.write(concat(encodeGreeting("NULL"), encodeReady(socketTypeMetadata(socketType)), ...more));
-  await peer.readOctets(64);
+  await peer.readBytes(64);
   return peer;
 }
 
@@ -97,7 +97,7 @@ Deno.test("authorize is asked over NULL as well, where there are no keys", async
   ]);
 });
 
-Deno.test("allowKeys() lets in who has proven to own one of the keys, as text or octets, and denies others for good", async () => {
+Deno.test("allowKeys() lets in who has proven to own one of the keys, as text or bytes, and denies others for good", async () => {
   const [sender, listener, stranger] = [zeromq.curveKeyPair(), zeromq.curveKeyPair(), zeromq.curveKeyPair()];
   await using server = await openServer({
     curve: KEYS,
@@ -223,7 +223,7 @@ async function undecidedCurvePeer(address: string): Promise<RawCurveClient> {
   return client;
 }
 
-Deno.test("authorize false says ERROR 400 octet by octet as libzmq does", async () => {
+Deno.test("authorize false says ERROR 400 byte by byte as libzmq does", async () => {
   await using server = await openServer({ curve: KEYS, authorize: () => false });
   await using client = await undecidedCurvePeer(server.receiveAddress);
   const frame = await client.peer.readFrame();

@@ -17,7 +17,7 @@ import { nextEvent, soon, until } from "../support/deadline.ts";
 import { isError } from "../support/errors.ts";
 import { RawServer } from "../support/raw_server.ts";
 
-const octets = new TextEncoder();
+const bytes = new TextEncoder();
 const FAST = { reconnect: { minMs: 1, maxMs: 5 } } as const;
 
 function addresses(server: MessageServer): { serverBroadcast: string; serverReceive: string } {
@@ -302,7 +302,7 @@ Deno.test("MessageClient does not send a message twice that the end of a connect
   // More than the loopback's buffers hold, so that the end comes in the middle of a message.
   const pad = "x".repeat(6_000_000);
   for (let i = 0; i < 5; i++) client.sendMessage({ type: "n", i, pad });
-  await first.readOctets(100_000);
+  await first.readBytes(100_000);
   first.close();
 
   await using second = await broker.welcome("PULL");
@@ -328,8 +328,8 @@ Deno.test("MessageClient tells by messageerror of a foreign publisher's message 
   const [error, message] = [nextEvent(client, "messageerror"), nextEvent(client, "message")];
 
   await publisher.send("hello");
-  await publisher.write(encodeFrame(octets.encode('{"type":"a"}'), 1));
-  await publisher.write(encodeFrame(octets.encode("second frame"), 0));
+  await publisher.write(encodeFrame(bytes.encode('{"type":"a"}'), 1));
+  await publisher.write(encodeFrame(bytes.encode("second frame"), 0));
   await publisher.send('{"type":"b"}');
 
   assert.equal((await error).reason, "not-json");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { History, HistoryEntry } from "../../bus/history.ts";
 
-/** A history with messages "1", "2" … of one octet each. */
+/** A history with messages "1", "2" … of one byte each. */
 function withMessages(count: number, limit = { messages: 1000, bytes: 1000 }): History {
   const history = new History(limit);
   for (let i = 1; i <= count; i++) history.add(String(i), 1, 1000 + i);
@@ -43,7 +43,7 @@ Deno.test("History.after() says how many messages are no longer held", () => {
   assert.deepEqual(after(history, 7), [["8", "9", "10"], 0]);
 });
 
-Deno.test("History holds no more octets than its limit, and lets the oldest go first", () => {
+Deno.test("History holds no more bytes than its limit, and lets the oldest go first", () => {
   const history = new History({ messages: 100, bytes: 10 });
   history.add("a", 6, 0);
   history.add("b", 4, 0);
@@ -97,11 +97,11 @@ Deno.test("History equals a naive list, within any limit", () => {
         for (const [i, size] of sizes.entries()) {
           history.add(`${i + 1}`, size, i);
           held.push({ count: i + 1, size });
-          const octets = () => held.reduce((sum, { size }) => sum + size, 0);
-          while (held.length > limit.messages || octets() > limit.bytes) held = held.slice(1);
+          const bytes = () => held.reduce((sum, { size }) => sum + size, 0);
+          while (held.length > limit.messages || bytes() > limit.bytes) held = held.slice(1);
           assert.equal(history.count, i + 1);
           assert.equal(history.oldest, held[0]?.count ?? i + 2);
-          assert.equal(history.bytes, octets());
+          assert.equal(history.bytes, bytes());
         }
         const wanted = held.filter(({ count }) => count > asked);
         const { entries, missed } = history.after(asked, most);

@@ -22,14 +22,14 @@ function isObjectForJsonParse(bytes: Uint8Array): boolean {
   }
 }
 
-/** Octets of a text or of numbers, one behind the other. */
-function octets(...parts: readonly (string | number)[]): Uint8Array {
+/** Bytes of a text or of numbers, one behind the other. */
+function bytesOf(...parts: readonly (string | number)[]): Uint8Array {
   return Uint8Array.from(
     parts.flatMap((part) => typeof part === "string" ? [...encoder.encode(part)] : [part]),
   );
 }
 
-/** Why octets are no JSON object, by the slow way. */
+/** Why bytes are no JSON object, by the slow way. */
 function refusalForJsonParse(bytes: Uint8Array): string {
   let text: string;
   try {
@@ -45,13 +45,13 @@ function refusalForJsonParse(bytes: Uint8Array): string {
   return "not-an-object";
 }
 
-/** Asks, with other octets before and behind which must not matter. */
+/** Asks, with other bytes before and behind which must not matter. */
 function check(bytes: Uint8Array): boolean {
   for (const around of [0x00, 0x22, 0x7b, 0x7d, 0x80]) {
     const padded = new Uint8Array(bytes.length + 6).fill(around);
     padded.set(bytes, 3);
     const answer = isJsonObject(padded, 3, 3 + bytes.length);
-    assert.equal(answer, isJsonObject(bytes, 0, bytes.length), "octets outside of the range matter");
+    assert.equal(answer, isJsonObject(bytes, 0, bytes.length), "bytes outside of the range matter");
   }
   return isJsonObject(bytes, 0, bytes.length);
 }
@@ -102,7 +102,7 @@ test("other white space", false, [
   "/**/{}",
   "{}//",
 ]);
-test("a byte order mark", false, ["\ufeff{}", "{}\ufeff", "{\ufeff}", octets(0xef, 0xbb, 0xbf, "{}")]);
+test("a byte order mark", false, ["\ufeff{}", "{}\ufeff", "{\ufeff}", bytesOf(0xef, 0xbb, 0xbf, "{}")]);
 test("a byte order mark in a text", true, ['{"a":"\ufeff"}']);
 test("the same key twice", true, ['{"a":1,"a":2}', '{"__proto__":1,"__proto__":{}}']);
 test("something behind the object", false, ["{}{}", "{},", "{}]", "{}}", "{} 1", '{"a":1}x']);
@@ -276,15 +276,15 @@ test("keys like any text", true, ['{"\\u0061":1}', '{"é":1}', '{"\\"":1}', '{"a
 test("keys unlike any text", false, ['{"\\x":1}', '{"a\nb":1}', '{"a":1,"b\t":2}', '{"\\u12":1}']);
 
 Deno.test("isJsonObject() refuses each control character in a text, as it is", () => {
-  for (let octet = 0; octet < 0x20; octet++) expects(false, octets('{"a":"', octet, '"}'), `${octet}`);
+  for (let byte = 0; byte < 0x20; byte++) expects(false, bytesOf('{"a":"', byte, '"}'), `${byte}`);
 });
 
-Deno.test("isJsonObject() refuses each octet where it does not belong, outside of texts", () => {
+Deno.test("isJsonObject() refuses each byte where it does not belong, outside of texts", () => {
   const parts = ["", "{", '"a"', ":", "1", ",", '"b"', ":", "[", "2", "]", "}", ""];
-  for (let octet = 0; octet < 256; octet++) {
+  for (let byte = 0; byte < 256; byte++) {
     for (let at = 1; at < parts.length; at++) {
-      const bytes = octets(parts.slice(0, at).join(""), octet, parts.slice(at).join(""));
-      assert.equal(check(bytes), isObjectForJsonParse(bytes), `${octet} at ${at}`);
+      const bytes = bytesOf(parts.slice(0, at).join(""), byte, parts.slice(at).join(""));
+      assert.equal(check(bytes), isObjectForJsonParse(bytes), `${byte} at ${at}`);
     }
   }
 });
@@ -296,34 +296,34 @@ Deno.test("isJsonObject() takes each character of UTF-8 in a text, and no surrog
     if (!isJsonObject(bytes, 0, bytes.length)) assert.fail(`U+${code.toString(16)}`);
   }
   for (let code = 0xd800; code < 0xe000; code++) {
-    const bytes = octets('{"a":"', 0xe0 | code >> 12, 0x80 | code >> 6 & 0x3f, 0x80 | code & 0x3f, '"}');
+    const bytes = bytesOf('{"a":"', 0xe0 | code >> 12, 0x80 | code >> 6 & 0x3f, 0x80 | code & 0x3f, '"}');
     if (isJsonObject(bytes, 0, bytes.length)) assert.fail(`U+${code.toString(16)}`);
   }
 });
 
-Deno.test("isJsonObject() agrees with the platform about any two octets in a text, and what may follow them", () => {
-  // Each first octet with each second one; 80 as third and fourth, as far as they may be needed.
+Deno.test("isJsonObject() agrees with the platform about any two bytes in a text, and what may follow them", () => {
+  // Each first byte with each second one; 80 as third and fourth, as far as they may be needed.
   for (let first = 0x80; first < 256; first++) {
     for (let second = 0; second < 256; second++) {
       for (const rest of [[], [0x80], [0x80, 0x80], [0xbf, 0xc0], [0x41]]) {
-        const bytes = octets('{"a":"', first, second, ...rest, '"}');
+        const bytes = bytesOf('{"a":"', first, second, ...rest, '"}');
         if (isJsonObject(bytes, 0, bytes.length) !== isObjectForJsonParse(bytes)) {
-          assert.fail([first, second, ...rest].map((octet) => octet.toString(16)).join(" "));
+          assert.fail([first, second, ...rest].map((byte) => byte.toString(16)).join(" "));
         }
       }
     }
   }
 });
 
-Deno.test("isJsonObject() agrees with the platform about any two octets far inside of a text, at each place of a word", () => {
-  const bytes = octets('{"a":"', "x".repeat(48), '"}');
+Deno.test("isJsonObject() agrees with the platform about any two bytes far inside of a text, at each place of a word", () => {
+  const bytes = bytesOf('{"a":"', "x".repeat(48), '"}');
   for (let at = 35; at < 39; at++) {
     for (let first = 0; first < 256; first++) {
       for (let second = 0; second < 256; second++) {
         bytes[at] = first;
         bytes[at + 1] = second;
         if (isJsonObject(bytes, 0, bytes.length) !== isObjectForJsonParse(bytes)) {
-          assert.fail([first, second].map((octet) => octet.toString(16)).join(" "));
+          assert.fail([first, second].map((byte) => byte.toString(16)).join(" "));
         }
       }
     }
@@ -335,7 +335,7 @@ Deno.test("isJsonObject() finds the end of a long text wherever in its buffer it
   for (let offset = 0; offset < 8; offset++) {
     for (let start = 0; start < 4; start++) {
       for (let size = 30; size < 40; size++) {
-        const message = octets('{"a":"', "x".repeat(size), '"}');
+        const message = bytesOf('{"a":"', "x".repeat(size), '"}');
         // What lies around it would end the text, or break it.
         const buffer = new Uint8Array(offset + start + message.length + 5).fill(0x22);
         const bytes = buffer.subarray(offset);
@@ -354,44 +354,44 @@ Deno.test("isJsonObject() finds the end of a long text wherever in its buffer it
 });
 
 test("overlong and impossible UTF-8", false, [
-  octets('{"a":"', 0xc0, 0x80, '"}'),
-  octets('{"a":"', 0xc1, 0xbf, '"}'),
-  octets('{"a":"', 0xe0, 0x9f, 0xbf, '"}'),
-  octets('{"a":"', 0xf0, 0x8f, 0xbf, 0xbf, '"}'),
-  octets('{"a":"', 0xf4, 0x90, 0x80, 0x80, '"}'),
-  octets('{"a":"', 0xf5, 0x80, 0x80, 0x80, '"}'),
-  octets('{"a":"', 0xf8, 0x88, 0x80, 0x80, 0x80, '"}'),
-  octets('{"a":"', 0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80, '"}'), // CESU-8
-  octets('{"a":"', 0x80, '"}'),
-  octets('{"a":"', 0xc3, '"}'),
-  octets('{"a":"', 0xe2, 0x82, '"}'),
-  octets('{"a":"', 0xf0, 0x9f, 0x98, '"}'),
-  octets('{"', 0xff, '":1}'),
-  octets('{"a":"\\', 0xc3, 0xa9, '"}'),
-  octets('{"a":"', 0xe9, '"}'), // Latin-1
-  octets(0xff, 0xfe, "{", 0, "}", 0), // UTF-16
+  bytesOf('{"a":"', 0xc0, 0x80, '"}'),
+  bytesOf('{"a":"', 0xc1, 0xbf, '"}'),
+  bytesOf('{"a":"', 0xe0, 0x9f, 0xbf, '"}'),
+  bytesOf('{"a":"', 0xf0, 0x8f, 0xbf, 0xbf, '"}'),
+  bytesOf('{"a":"', 0xf4, 0x90, 0x80, 0x80, '"}'),
+  bytesOf('{"a":"', 0xf5, 0x80, 0x80, 0x80, '"}'),
+  bytesOf('{"a":"', 0xf8, 0x88, 0x80, 0x80, 0x80, '"}'),
+  bytesOf('{"a":"', 0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80, '"}'), // CESU-8
+  bytesOf('{"a":"', 0x80, '"}'),
+  bytesOf('{"a":"', 0xc3, '"}'),
+  bytesOf('{"a":"', 0xe2, 0x82, '"}'),
+  bytesOf('{"a":"', 0xf0, 0x9f, 0x98, '"}'),
+  bytesOf('{"', 0xff, '":1}'),
+  bytesOf('{"a":"\\', 0xc3, 0xa9, '"}'),
+  bytesOf('{"a":"', 0xe9, '"}'), // Latin-1
+  bytesOf(0xff, 0xfe, "{", 0, "}", 0), // UTF-16
 ]);
 
-Deno.test("isJsonObject() refuses an object that is cut at any octet, and takes it whole", () => {
-  const whole = octets(' {"é\\u00e9\\n":[1.5e+3,-0,true,false,null,"😀",{"a":{}},[]],"b":{"c":"\\\\"}}');
-  for (let size = 0; size < whole.length; size++) expects(false, whole.subarray(0, size), `${size} octets`);
+Deno.test("isJsonObject() refuses an object that is cut at any byte, and takes it whole", () => {
+  const whole = bytesOf(' {"é\\u00e9\\n":[1.5e+3,-0,true,false,null,"😀",{"a":{}},[]],"b":{"c":"\\\\"}}');
+  for (let size = 0; size < whole.length; size++) expects(false, whole.subarray(0, size), `${size} bytes`);
   expects(true, whole, "whole");
 });
 
 for (const depth of [1023, 1024, 1025, 5000, 200_000]) {
   Deno.test(`isJsonObject() takes ${depth} objects and lists one in the other`, () => {
     const [open, close] = ['{"a":['.repeat(depth / 2), "]}".repeat(depth / 2)];
-    expects(true, octets(`{"a":${open}1${close}}`), "whole");
-    expects(false, octets(`{"a":${open}1${close}`), "one too few");
-    expects(false, octets(`{"a":${open}1${close}]}`), "one too many");
-    expects(false, octets(`{"a":${open}1${close.slice(0, -2)}}]}`), "crossed");
+    expects(true, bytesOf(`{"a":${open}1${close}}`), "whole");
+    expects(false, bytesOf(`{"a":${open}1${close}`), "one too few");
+    expects(false, bytesOf(`{"a":${open}1${close}]}`), "one too many");
+    expects(false, bytesOf(`{"a":${open}1${close.slice(0, -2)}}]}`), "crossed");
   });
 }
 
 Deno.test("isJsonObject() is not confused by a deep message when the next one comes", () => {
-  isJsonObject(octets('{"a":['.repeat(3000)), 0, 18_000);
-  expects(true, octets('{"a":[1,{"b":2}]}'), "shallow");
-  expects(false, octets('{"a":[1,{"b":2]}]'), "crossed");
+  isJsonObject(bytesOf('{"a":['.repeat(3000)), 0, 18_000);
+  expects(true, bytesOf('{"a":[1,{"b":2}]}'), "shallow");
+  expects(false, bytesOf('{"a":[1,{"b":2]}]'), "crossed");
 });
 
 Deno.test("isJsonObject() takes any object that JSON.stringify() gives, with any indentation", () => {
@@ -417,9 +417,9 @@ Deno.test("isJsonObject() takes of all JSON the objects alone", () => {
   );
 });
 
-Deno.test("isJsonObject() agrees with JSON.parse() about objects with a few octets changed, left out or put in", () => {
-  const octet = fc.oneof(fc.nat(255), fc.constantFrom(...encoder.encode('{}[]",:\\u0123e.-+ \ntfn')));
-  const change = fc.record({ at: fc.nat(), octet, kind: fc.constantFrom("change", "leave out", "put in") });
+Deno.test("isJsonObject() agrees with JSON.parse() about objects with a few bytes changed, left out or put in", () => {
+  const byte = fc.oneof(fc.nat(255), fc.constantFrom(...encoder.encode('{}[]",:\\u0123e.-+ \ntfn')));
+  const change = fc.record({ at: fc.nat(), byte, kind: fc.constantFrom("change", "leave out", "put in") });
   let agreed = 0;
   fc.assert(
     fc.property(
@@ -429,9 +429,9 @@ Deno.test("isJsonObject() agrees with JSON.parse() about objects with a few octe
       fc.array(change, { minLength: 1, maxLength: 3 }),
       (value, changes) => {
         const bytes = [...encoder.encode(JSON.stringify(value))];
-        for (const { at, octet, kind } of changes) {
+        for (const { at, byte, kind } of changes) {
           const index = at % (bytes.length + 1);
-          bytes.splice(index, kind === "put in" ? 0 : 1, ...(kind === "leave out" ? [] : [octet]));
+          bytes.splice(index, kind === "put in" ? 0 : 1, ...(kind === "leave out" ? [] : [byte]));
         }
         const changed = Uint8Array.from(bytes);
         const expected = isObjectForJsonParse(changed);
@@ -474,10 +474,10 @@ Deno.test("isJsonObject() agrees with JSON.parse() about any row of JSON's token
   );
 });
 
-Deno.test("isJsonObject() agrees with JSON.parse() about any octets", () => {
+Deno.test("isJsonObject() agrees with JSON.parse() about any bytes", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 30 }), (bytes) => {
-      const inText = octets('{"', ...bytes, '":0}');
+      const inText = bytesOf('{"', ...bytes, '":0}');
       for (const text of [bytes, inText]) {
         assert.equal(check(text), isObjectForJsonParse(text));
         if (!check(text)) assert.equal(refusalOf(text, 0, text.length), refusalForJsonParse(text));
@@ -491,15 +491,25 @@ Deno.test("isJsonObject() agrees with JSON.parse() about any octets", () => {
 
 for (
   const [what, bytes, code, text] of [
-    ["no UTF-8", octets('{"a":"', 0xff, '"}'), "not-utf8", "Cannot take message: its 9 bytes are no UTF-8"],
-    ["no JSON", octets("{]"), "not-json", "Cannot take message: it is no JSON: "],
-    ["nothing", octets(""), "not-json", "Cannot take message: it is no JSON: "],
-    ["a byte order mark", octets(0xef, 0xbb, 0xbf, "{}"), "not-json", "Cannot take message: it is no JSON: "],
-    ["a list", octets("[]"), "not-an-object", "Cannot take message: it is JSON, but an array, not an object"],
-    ["null", octets("null"), "not-an-object", "Cannot take message: it is JSON, but null, not an object"],
+    ["no UTF-8", bytesOf('{"a":"', 0xff, '"}'), "not-utf8", "Cannot take message: its 9 bytes are no UTF-8"],
+    ["no JSON", bytesOf("{]"), "not-json", "Cannot take message: it is no JSON: "],
+    ["nothing", bytesOf(""), "not-json", "Cannot take message: it is no JSON: "],
+    [
+      "a byte order mark",
+      bytesOf(0xef, 0xbb, 0xbf, "{}"),
+      "not-json",
+      "Cannot take message: it is no JSON: ",
+    ],
+    [
+      "a list",
+      bytesOf("[]"),
+      "not-an-object",
+      "Cannot take message: it is JSON, but an array, not an object",
+    ],
+    ["null", bytesOf("null"), "not-an-object", "Cannot take message: it is JSON, but null, not an object"],
     [
       "a number",
-      octets("5"),
+      bytesOf("5"),
       "not-an-object",
       "Cannot take message: it is JSON, but a number, not an object",
     ],
@@ -517,7 +527,7 @@ Deno.test("refusalOf() takes for a value only what is one value", () => {
   for (
     const text of ["1,2", '1,"a":2', "1]", "1}", '1],"a":[2', '1},{"":2', "[1", '"a', ",", "[1,]", "[1],[2]"]
   ) {
-    const bytes = octets(text);
+    const bytes = bytesOf(text);
     assert.equal(refusalForJsonParse(bytes), "not-json");
     assert.equal(refusalOf(bytes, 0, bytes.length), "not-json", text);
   }
@@ -537,7 +547,7 @@ Deno.test("explainJson() builds nothing of a large list, in time or memory", () 
 });
 
 Deno.test("explainJson() has nothing against an object", () =>
-  assert.equal(explainJson(octets('{"a":1}')), undefined));
+  assert.equal(explainJson(bytesOf('{"a":1}')), undefined));
 
 Deno.test("explainJsonText() says of a lone surrogate that UTF-8 cannot hold it", () => {
   assert.equal(explainJsonText('{"a":"\ud800"}')?.code, "not-utf8");
@@ -559,7 +569,7 @@ Deno.test("explainUnfit() says how large a message was, or of how many frames", 
   ]);
 });
 
-Deno.test("isJsonObjectText() takes a text exactly when its octets are a JSON object and it has no lone surrogate", () => {
+Deno.test("isJsonObjectText() takes a text exactly when its bytes are a JSON object and it has no lone surrogate", () => {
   const texts = [
     ...["{}", " {}\n", "[]", "", "{", '{"a":1}', '{"é":"\u{1f600}"}', '{"a":"\ud800"}', "\ufeff{}", "null"],
     `{"a":"${"é".repeat(2000)}"}`,

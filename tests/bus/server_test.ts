@@ -8,14 +8,14 @@ import { nextEvent, soon, until } from "../support/deadline.ts";
 import { isError } from "../support/errors.ts";
 import { concat, RawPeer } from "../support/raw_peer.ts";
 
-const octets = new TextEncoder();
+const bytes = new TextEncoder();
 const everything = encodeSubscription({ subscribe: true, topic: new Uint8Array(0) });
 
 /** A subscriber that the broker knows. */
 async function subscriber(server: MessageServer, topic = ""): Promise<RawPeer> {
   const peer = await RawPeer.join(server.broadcastAddress, "SUB");
   const before = subscribers(server);
-  await peer.write(encodeSubscription({ subscribe: true, topic: octets.encode(topic) }));
+  await peer.write(encodeSubscription({ subscribe: true, topic: bytes.encode(topic) }));
   await until(() => subscribers(server) > before, "the subscription");
   return peer;
 }
@@ -32,7 +32,7 @@ async function seen<T>(look: () => T | undefined): Promise<T> {
 }
 
 function message(text: string): Uint8Array {
-  return encodeFrame(octets.encode(text), 0);
+  return encodeFrame(bytes.encode(text), 0);
 }
 
 Deno.test("MessageServer is bound to two ephemeral ports of 127.0.0.1 when the constructor returns", async () => {
@@ -105,27 +105,27 @@ Deno.test("MessageServer with localOnly: false and allowAnonymous: true listens 
   assert.match(server.broadcastAddress, /^tcp:\/\/0\.0\.0\.0:\d+$/);
 });
 
-Deno.test("MessageServer passes octets on untouched: white space, order of keys, long form of a short body", async () => {
+Deno.test("MessageServer passes bytes on untouched: white space, order of keys, long form of a short body", async () => {
   await using server = new MessageServer();
   await using sub = await subscriber(server);
   await using push = await RawPeer.join(server.receiveAddress, "PUSH");
   const text = '\n { "z" : 1.0e0, "a":\t[ 12345678901234567890 ], "type" : "x", "a" : "\\u00e9é" } ';
-  const body = octets.encode(text);
+  const body = bytes.encode(text);
   const long = concat(new Uint8Array([2, 0, 0, 0, 0, 0, 0, 0, body.length]), body);
 
   await push.write(long);
 
-  assert.deepEqual(await sub.readOctets(long.length), long);
+  assert.deepEqual(await sub.readBytes(long.length), long);
 });
 
 const REFUSALS: readonly [what: string, body: Uint8Array, reason: string][] = [
-  ["text that is no JSON", octets.encode("hello"), "not-json"],
+  ["text that is no JSON", bytes.encode("hello"), "not-json"],
   ["an empty message", new Uint8Array(0), "not-json"],
-  ["a JSON number", octets.encode("42"), "not-an-object"],
-  ["a JSON list", octets.encode('[{"type":"a"}]'), "not-an-object"],
-  ["null", octets.encode("null"), "not-an-object"],
-  ["octets that are no UTF-8", new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), "not-utf8"],
-  ["a byte order mark", octets.encode('\ufeff{"type":"a"}'), "not-json"],
+  ["a JSON number", bytes.encode("42"), "not-an-object"],
+  ["a JSON list", bytes.encode('[{"type":"a"}]'), "not-an-object"],
+  ["null", bytes.encode("null"), "not-an-object"],
+  ["bytes that are no UTF-8", new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), "not-utf8"],
+  ["a byte order mark", bytes.encode('\ufeff{"type":"a"}'), "not-json"],
 ];
 for (const [what, body, reason] of REFUSALS) {
   Deno.test(`MessageServer refuses ${what}, counts it, tells it, and keeps the sender's connection`, async () => {
@@ -151,8 +151,8 @@ Deno.test("MessageServer refuses a message of several frames, and nothing else i
 
   await push.write(concat(
     message('{"type":"before"}'),
-    encodeFrame(octets.encode('{"type":"a"}'), 1),
-    encodeFrame(octets.encode('{"type":"b"}'), 0),
+    encodeFrame(bytes.encode('{"type":"a"}'), 1),
+    encodeFrame(bytes.encode('{"type":"b"}'), 0),
     message('{"type":"after"}'),
   ));
 
@@ -164,7 +164,7 @@ Deno.test("MessageServer skips a message of 17 MB while it streams in, and nothi
   await using server = new MessageServer();
   await using sub = await subscriber(server);
   await using push = await RawPeer.join(server.receiveAddress, "PUSH");
-  const large = octets.encode(`{"type":"large","data":"${"x".repeat(17_000_000)}"}`);
+  const large = bytes.encode(`{"type":"large","data":"${"x".repeat(17_000_000)}"}`);
 
   await push.write(concat(message('{"type":"before"}'), encodeFrame(large, 0), message('{"type":"after"}')));
 
@@ -272,9 +272,9 @@ Deno.test("MessageServer keeps each sender's order, in any cut of the stream", a
 Deno.test("MessageServer gives a subscriber with narrow topics only what matches, once each", async () => {
   await using server = new MessageServer();
   await using narrow = await subscriber(server, '{"type":"a"');
-  await narrow.write(encodeSubscription({ subscribe: true, topic: octets.encode('{"type":"') }));
-  await narrow.write(encodeSubscription({ subscribe: false, topic: octets.encode('{"type":"') }));
-  await narrow.write(encodeLegacySubscription({ subscribe: true, topic: octets.encode('{"type":"c"') }));
+  await narrow.write(encodeSubscription({ subscribe: true, topic: bytes.encode('{"type":"') }));
+  await narrow.write(encodeSubscription({ subscribe: false, topic: bytes.encode('{"type":"') }));
+  await narrow.write(encodeLegacySubscription({ subscribe: true, topic: bytes.encode('{"type":"c"') }));
   await until(() => server.stats().subscribers!.subscribers[0]?.topics === 2, "two topics");
   await using push = await RawPeer.join(server.receiveAddress, "PUSH");
 
@@ -345,12 +345,12 @@ Deno.test("MessageServer tells a SUB at the receive address by ERROR that it is 
   await using peer = await RawPeer.connect(server.receiveAddress);
   await peer.write(concat(
     new Uint8Array([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1]),
-    octets.encode("NULL"),
+    bytes.encode("NULL"),
     new Uint8Array(48),
-    octets.encode("\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"),
+    bytes.encode("\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"),
   ));
 
-  await peer.readOctets(64);
+  await peer.readBytes(64);
 
   assert.equal(await peer.readText(), "\x05ERROR\x13Invalid socket type");
   await peer.ended();
@@ -360,7 +360,7 @@ Deno.test("MessageServer turns a browser away at once", async () => {
   await using server = new MessageServer();
   await using browser = await RawPeer.connect(server.receiveAddress);
 
-  await browser.write(octets.encode("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+  await browser.write(bytes.encode("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
 
   await browser.ended();
   await until(() => server.stats().senders!.faults["bad-greeting"] === 1, "the fault");
@@ -368,7 +368,7 @@ Deno.test("MessageServer turns a browser away at once", async () => {
 
 Deno.test("MessageServer closes a subscriber with too many topics, or one too long, and counts the fault", async () => {
   await using server = new MessageServer({ maxTopics: 2, maxTopicBytes: 10 });
-  const topic = (text: string) => encodeSubscription({ subscribe: true, topic: octets.encode(text) });
+  const topic = (text: string) => encodeSubscription({ subscribe: true, topic: bytes.encode(text) });
   await using many = await RawPeer.join(server.broadcastAddress, "SUB");
   await using long = await RawPeer.join(server.broadcastAddress, "SUB");
 
@@ -388,7 +388,7 @@ Deno.test("MessageServer short of memory closes the connection with the message 
   await using second = await RawPeer.join(server.receiveAddress, "PUSH");
   const large = message(`{"type":"large","data":"${"x".repeat(4 * MIB - 100)}"}`);
 
-  // Both hold back their last octet; the broker may keep one of the two.
+  // Both hold back their last byte; the broker may keep one of the two.
   await first.write(large.subarray(0, large.length - 1));
   await until(() => server.stats().memory!.usedBytes >= 4 * MIB - 100, "the first message but for its end");
   await second.write(large.subarray(0, large.length - 1)).catch(() => {});

@@ -1,5 +1,5 @@
 /**
- * Both sides of CURVE octet by octet, for peers that break it: written from the tables of RFC 26 and what libzmq 4.3.5 sends,
+ * Both sides of CURVE byte by byte, for peers that break it: written from the tables of RFC 26 and what libzmq 4.3.5 sends,
  * not from the code that is tested. Every field can be replaced.
  */
 import assert from "node:assert/strict";
@@ -28,14 +28,14 @@ export const LOW_ORDER_KEYS: readonly Uint8Array[] = [
   "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ].map((digits) => Uint8Array.fromHex(digits));
 
-/** Eight octets of a nonce. */
+/** Eight bytes of a nonce. */
 export function counter(value: bigint): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, value);
   return bytes;
 }
 
-/** Octets of a text, or those of Z85. */
+/** Bytes of a text, or those of Z85. */
 export function ascii(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
@@ -82,7 +82,7 @@ export class RawCurveClient implements AsyncDisposable {
     const greeting = encodeGreeting("CURVE");
     greeting[11] = minor;
     await peer.write(greeting);
-    await peer.readOctets(64);
+    await peer.readBytes(64);
     return new RawCurveClient(peer, serverKey);
   }
 
@@ -225,7 +225,7 @@ export class RawCurveServer implements AsyncDisposable {
     const greeting = encodeGreeting("CURVE", true);
     greeting[11] = minor;
     await raw.peer.write(greeting);
-    await raw.peer.readOctets(64);
+    await raw.peer.readBytes(64);
     const hello = await raw.peer.readFrame();
     assert.equal(hello?.body.length, 200);
     raw.clientTransientKey = hello.body.slice(80, 112);

@@ -1,4 +1,4 @@
-/** Streams of octets that begin as an honest peer's and do not stay so. */
+/** Streams of bytes that begin as an honest peer's and do not stay so. */
 import fc from "fast-check";
 import {
   encodeCommand,
@@ -57,9 +57,9 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     if (index >= 0) flipped[index]! ^= 1 << bit;
     return flipped;
   }),
-  fc.tuple(place, fc.nat(255)).map(([at, octet]): Change => (stream) => {
+  fc.tuple(place, fc.nat(255)).map(([at, byte]): Change => (stream) => {
     const changed = stream.slice();
-    if (stream.length > 0) changed[Math.min(stream.length - 1, Math.floor(at * stream.length))] = octet;
+    if (stream.length > 0) changed[Math.min(stream.length - 1, Math.floor(at * stream.length))] = byte;
     return changed;
   }),
   fc.tuple(place, fc.nat(40)).map(([at, size]): Change => (stream) => {
@@ -73,20 +73,20 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       return concat(stream.subarray(0, from), ...Array(times).fill(repeated), stream.subarray(from));
     },
   ),
-  fc.tuple(place, fc.uint8Array({ maxLength: 30 })).map(([at, octets]): Change => (stream) => {
+  fc.tuple(place, fc.uint8Array({ maxLength: 30 })).map(([at, bytes]): Change => (stream) => {
     const from = Math.floor(at * stream.length);
-    return concat(stream.subarray(0, from), octets, stream.subarray(from));
+    return concat(stream.subarray(0, from), bytes, stream.subarray(from));
   }),
   place.map((at): Change => (stream) => stream.subarray(0, Math.floor(at * stream.length))),
 );
 
 /** One peer's stream, and the sizes of the chunks in which it is sent. */
 export interface FuzzStream {
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly cuts: readonly number[];
 }
 
-/** Streams of peers of the given types: greeting, READY and some pieces, with a few changes behind the first so many octets. */
+/** Streams of peers of the given types: greeting, READY and some pieces, with a few changes behind the first so many bytes. */
 export function fuzzStreams(socketTypes: readonly string[]): fc.Arbitrary<FuzzStream> {
   return fc.record({
     socketType: fc.constantFrom(...socketTypes),
@@ -103,15 +103,15 @@ export function fuzzStreams(socketTypes: readonly string[]): fc.Arbitrary<FuzzSt
     let rest = concat(...pieces);
     if (!spared) rest = concat(start, rest);
     for (const apply of changes) rest = apply(rest);
-    return { octets: spared ? concat(start, rest) : rest, cuts };
+    return { bytes: spared ? concat(start, rest) : rest, cuts };
   });
 }
 
 /** The stream in chunks, the sizes of which come again and again. */
-export function* chunksOf({ octets, cuts }: FuzzStream): Generator<Uint8Array> {
-  for (let at = 0, i = 0; at < octets.length; i++) {
+export function* chunksOf({ bytes, cuts }: FuzzStream): Generator<Uint8Array> {
+  for (let at = 0, i = 0; at < bytes.length; i++) {
     const size = cuts[i % cuts.length]!;
-    yield octets.slice(at, at + size);
+    yield bytes.slice(at, at + size);
     at += size;
   }
 }

@@ -1,4 +1,4 @@
-/** A peer that writes whatever octets a test wants to a listening socket of ours, and sees all that comes back. */
+/** A peer that writes whatever bytes a test wants to a listening socket of ours, and sees all that comes back. */
 import { encodeReady, socketTypeMetadata } from "../../zmtp/command.ts";
 import { encodeFrame, FrameDecoder } from "../../zmtp/frame.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";
@@ -11,7 +11,7 @@ export interface RawFrame {
 }
 
 const text = new TextDecoder();
-const octets = new TextEncoder();
+const bytes = new TextEncoder();
 
 export class RawPeer implements AsyncDisposable {
   readonly conn: Deno.TcpConn;
@@ -40,7 +40,7 @@ export class RawPeer implements AsyncDisposable {
   static async join(address: string, socketType: string): Promise<RawPeer> {
     const peer = await RawPeer.connect(address);
     await peer.write(encodeGreeting("NULL"));
-    await peer.readOctets(64);
+    await peer.readBytes(64);
     await peer.write(encodeReady(socketTypeMetadata(socketType)));
     await peer.readFrame(); // READY
     return peer;
@@ -52,11 +52,11 @@ export class RawPeer implements AsyncDisposable {
 
   /** Sends a text as one message. */
   async send(message: string): Promise<void> {
-    await this.write(encodeFrame(octets.encode(message), 0));
+    await this.write(encodeFrame(bytes.encode(message), 0));
   }
 
-  /** Exactly so many octets; fewer when the other side ends before. */
-  async readOctets(size: number): Promise<Uint8Array> {
+  /** Exactly so many bytes; fewer when the other side ends before. */
+  async readBytes(size: number): Promise<Uint8Array> {
     while (this.#pending.length < size) {
       const chunk = await this.#read();
       if (chunk === undefined) break;
@@ -104,7 +104,7 @@ export class RawPeer implements AsyncDisposable {
   async #read(): Promise<Uint8Array | undefined> {
     const buffer = new Uint8Array(64 * 1024);
     try {
-      const size = await soon(this.conn.read(buffer), "octets of the peer");
+      const size = await soon(this.conn.read(buffer), "bytes of the peer");
       return size === null ? undefined : buffer.subarray(0, size);
     } catch (error) {
       if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {

@@ -1,4 +1,4 @@
-/** A listening peer of which a test decides every octet, for our clients to dial. */
+/** A listening peer of which a test decides every byte, for our clients to dial. */
 import { encodeReady, socketTypeMetadata } from "../../zmtp/command.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";
 import { soon } from "./deadline.ts";
@@ -26,7 +26,7 @@ export class RawServer implements Disposable {
     const greeting = encodeGreeting("NULL");
     greeting[11] = minor;
     await peer.write(greeting);
-    await peer.readOctets(64);
+    await peer.readBytes(64);
     await peer.readFrame(); // READY
     await peer.write(encodeReady(socketTypeMetadata(socketType)));
     return peer;

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Arena } from "../../zmtp/arena.ts";
 import { encodeTextFrame } from "../../zmtp/frame.ts";
-import { allocatedBy, coreTest, hex, octets, repeated } from "./core_test_support.ts";
+import { allocatedBy, bytes, coreTest, hex, repeated } from "./core_test_support.ts";
 
 coreTest("Arena.append() puts pieces one behind the other in one block", () => {
   const arena = new Arena();
-  arena.append(octets("'xaby'"), 1, 3);
+  arena.append(bytes("'xaby'"), 1, 3);
   const { block } = arena;
-  arena.append(octets("'cd'"), 0, 2);
+  arena.append(bytes("'cd'"), 0, 2);
   assert.equal(arena.block, block);
-  assert.equal(hex(block.subarray(0, arena.at)), hex(octets("'abcd'")));
+  assert.equal(hex(block.subarray(0, arena.at)), hex(bytes("'abcd'")));
 });
 
 coreTest("Arena.append() begins a new block rather than split a piece", () => {
@@ -26,7 +26,7 @@ coreTest("Arena.append() begins a new block rather than split a piece", () => {
 coreTest("Arena allocates nothing before the first piece and little for the first", () => {
   let arena: Arena | undefined;
   assert.equal(allocatedBy(() => arena = new Arena()), 0);
-  const piece = octets("01");
+  const piece = bytes("01");
   assert(allocatedBy(() => arena!.append(piece, 0, 1)) <= 4096);
 });
 
@@ -36,14 +36,14 @@ coreTest("Arena.takeBack() forgets the last piece, so that the next takes its pl
   const size = arena.appendMessage("taken back");
   arena.takeBack(size);
   arena.appendMessage("next");
-  assert.equal(hex(arena.block.subarray(0, arena.at)), hex(octets("00 04 'kept' 00 04 'next'")));
+  assert.equal(hex(arena.block.subarray(0, arena.at)), hex(bytes("00 04 'kept' 00 04 'next'")));
 });
 
 for (const length of [0, 1, 85, 86, 127, 128, 254, 255, 256, 1365, 4095, 4096, 4097, 70_000]) {
   for (const [script, char] of [["Latin", "a"], ["Greek", "λ"], ["Chinese", "中"]] as const) {
     coreTest(`Arena.appendMessage() encodes ${length} ${script} characters as encodeTextFrame() does`, () => {
       const arena = new Arena();
-      arena.append(octets("ff ff ff"), 0, 3);
+      arena.append(bytes("ff ff ff"), 0, 3);
       const text = char.repeat(length);
       const size = arena.appendMessage(text);
       assert.equal(hex(arena.block.subarray(arena.at - size, arena.at)), hex(encodeTextFrame(text)));
@@ -77,5 +77,5 @@ coreTest("Arena never overwrites what was appended, whatever follows", () => {
 });
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -20,14 +20,14 @@ import {
   socketTypeOf,
 } from "../../zmtp/command.ts";
 import { frameBodyStart } from "../../zmtp/frame.ts";
-import { concat, coreTest, hex, latin1, octets, repeated, thrownBy } from "./core_test_support.ts";
+import { bytes, concat, coreTest, hex, latin1, repeated, thrownBy } from "./core_test_support.ts";
 
 /** The body of a frame. */
 function bodyOf(frame: Uint8Array): Uint8Array {
   return frame.subarray(frameBodyStart(frame, 0));
 }
 
-// The octets that were captured from libzmq 4.3.4 and 4.3.5.
+// The bytes that were captured from libzmq 4.3.4 and 4.3.5.
 const CAPTURED: readonly (readonly [what: string, ours: Uint8Array, theirs: string])[] = [
   [
     "READY of a PULL",
@@ -49,30 +49,30 @@ const CAPTURED: readonly (readonly [what: string, ours: Uint8Array, theirs: stri
     encodeReady(socketTypeMetadata("SUB")),
     "0419 05 5245414459 0b 536f636b65742d54797065 00000003 535542",
   ],
-  ['SUBSCRIBE ""', encodeSubscription({ subscribe: true, topic: octets("") }), "040a 09535542534352494245"],
+  ['SUBSCRIBE ""', encodeSubscription({ subscribe: true, topic: bytes("") }), "040a 09535542534352494245"],
   [
     'SUBSCRIBE "ab"',
-    encodeSubscription({ subscribe: true, topic: octets("'ab'") }),
+    encodeSubscription({ subscribe: true, topic: bytes("'ab'") }),
     "040c 09535542534352494245 6162",
   ],
   [
     'CANCEL "ab"',
-    encodeSubscription({ subscribe: false, topic: octets("'ab'") }),
+    encodeSubscription({ subscribe: false, topic: bytes("'ab'") }),
     "0409 0643414e43454c 6162",
   ],
-  ['subscribe "" of 3.0', encodeLegacySubscription({ subscribe: true, topic: octets("") }), "0001 01"],
+  ['subscribe "" of 3.0', encodeLegacySubscription({ subscribe: true, topic: bytes("") }), "0001 01"],
   [
     'subscribe "ab" of 3.0',
-    encodeLegacySubscription({ subscribe: true, topic: octets("'ab'") }),
+    encodeLegacySubscription({ subscribe: true, topic: bytes("'ab'") }),
     "0003 016162",
   ],
   [
     'cancel "ab" of 3.0',
-    encodeLegacySubscription({ subscribe: false, topic: octets("'ab'") }),
+    encodeLegacySubscription({ subscribe: false, topic: bytes("'ab'") }),
     "0003 006162",
   ],
   ["PING with a ttl of 1000 ms", encodePing(1000), "0407 0450494e47 000a"],
-  ['PONG to "ctx!"', encodePong(octets("'ctx!'")), "0409 04504f4e47 63747821"],
+  ['PONG to "ctx!"', encodePong(bytes("'ctx!'")), "0409 04504f4e47 63747821"],
   ["ERROR 400", encodeError("400"), "040a 054552524f52 03 343030"],
 ];
 for (const [what, ours, theirs] of CAPTURED) {
@@ -83,7 +83,7 @@ for (const [what, ours, theirs] of CAPTURED) {
 }
 
 coreTest(
-  "encodeSubscription() writes LONG for a topic of 246 octets and more, which libzmq 4.3.4 forgets",
+  "encodeSubscription() writes LONG for a topic of 246 bytes and more, which libzmq 4.3.4 forgets",
   () => {
     assert.equal(
       hex(encodeSubscription({ subscribe: true, topic: repeated(1, 245) }).subarray(0, 2)),
@@ -97,7 +97,7 @@ coreTest(
 );
 
 coreTest(
-  "encodeLegacySubscription() writes LONG for a topic of 255 octets, which every libzmq forgets",
+  "encodeLegacySubscription() writes LONG for a topic of 255 bytes, which every libzmq forgets",
   () => {
     assert.equal(
       hex(encodeLegacySubscription({ subscribe: true, topic: repeated(1, 255) }).subarray(0, 10)),
@@ -126,14 +126,14 @@ for (
   ] as const
 ) {
   coreTest(`parseCommand() refuses ${what}`, () => {
-    const error = thrownBy(() => parseCommand(octets(body)));
+    const error = thrownBy(() => parseCommand(bytes(body)));
     assert(error instanceof ProtocolError);
     assert.equal(error.code, "bad-command");
   });
 }
 
 coreTest("parseCommand() keeps case, since it matters", () => {
-  assert.equal(parseCommand(octets("09 'subscribe' 'a'")).name, "subscribe");
+  assert.equal(parseCommand(bytes("09 'subscribe' 'a'")).name, "subscribe");
 });
 
 coreTest("parseCommand() with garbage gives a command or one ProtocolError", () => {
@@ -165,25 +165,25 @@ coreTest("parseMetadata() reads what encodeMetadata() wrote", () => {
 });
 
 coreTest("parseMetadata() refuses each property that is cut", () => {
-  const whole = encodeMetadata([["Socket-Type", octets("'PUSH'")]]);
-  assert.deepEqual(parseMetadata(octets("")), []);
+  const whole = encodeMetadata([["Socket-Type", bytes("'PUSH'")]]);
+  assert.deepEqual(parseMetadata(bytes("")), []);
   for (let size = 1; size < whole.length; size++) {
     assert.equal(
       thrownBy(() => parseMetadata(whole.subarray(0, size))).code,
       "bad-metadata",
-      `${size} octets`,
+      `${size} bytes`,
     );
   }
 });
 
-coreTest("parseMetadata() reads within its octets, wherever they lie", () => {
-  const whole = concat(octets("ff ff ff"), encodeMetadata([["A", octets("'b'")]]), octets("ff ff ff"));
+coreTest("parseMetadata() reads within its bytes, wherever they lie", () => {
+  const whole = concat(bytes("ff ff ff"), encodeMetadata([["A", bytes("'b'")]]), bytes("ff ff ff"));
   const parsed = parseMetadata(whole.subarray(3, whole.length - 3));
   assert.deepEqual(parsed.map(([name, value]) => [name, latin1(value)]), [["A", "b"]]);
 });
 
-coreTest("parseMetadata() keeps its values when the octets are overwritten", () => {
-  const whole = encodeMetadata([["A", octets("'b'")]]);
+coreTest("parseMetadata() keeps its values when the bytes are overwritten", () => {
+  const whole = encodeMetadata([["A", bytes("'b'")]]);
   const [[, value]] = parseMetadata(whole) as [[string, Uint8Array]];
   whole.fill(0);
   assert.equal(latin1(value), "b");
@@ -204,7 +204,7 @@ coreTest("parseMetadata() with garbage gives properties or one ProtocolError", (
 });
 
 coreTest("socketTypeOf() compares names without regard to case and leaves values as they are", () => {
-  assert.equal(socketTypeOf([["sOCKET-tYPE", octets("'push' 00")]]), "push\0");
+  assert.equal(socketTypeOf([["sOCKET-tYPE", bytes("'push' 00")]]), "push\0");
 });
 
 coreTest("encodeError() cuts a reason to what its length can say", () => {
@@ -217,16 +217,16 @@ coreTest("parseError() reads what encodeError() wrote", () => {
 });
 
 coreTest("parseError() makes do with what is there when the length is wrong", () => {
-  assert.equal(parseError(octets("")), "");
-  assert.equal(parseError(octets("09 'abc'")), "abc");
-  assert.equal(parseError(octets("01 'abc'")), "a");
+  assert.equal(parseError(bytes("")), "");
+  assert.equal(parseError(bytes("09 'abc'")), "abc");
+  assert.equal(parseError(bytes("01 'abc'")), "a");
 });
 
 coreTest("parseLegacySubscription() tells subscriptions from other messages", () => {
-  assert.deepEqual(parseLegacySubscription(octets("01")), { subscribe: true, topic: octets("") });
-  assert.deepEqual(parseLegacySubscription(octets("00 'a'")), { subscribe: false, topic: octets("'a'") });
+  assert.deepEqual(parseLegacySubscription(bytes("01")), { subscribe: true, topic: bytes("") });
+  assert.deepEqual(parseLegacySubscription(bytes("00 'a'")), { subscribe: false, topic: bytes("'a'") });
   for (const other of ["", "02", "'a'", "ff 00"]) {
-    assert.equal(parseLegacySubscription(octets(other)), undefined);
+    assert.equal(parseLegacySubscription(bytes(other)), undefined);
   }
 });
 
@@ -243,12 +243,12 @@ coreTest("encodePing() rounds up, so that a short ttl does not become none", () 
   assert.equal(hex(encodePing(0).subarray(-2)), "0000");
 });
 
-coreTest("parsePing() reads ttl and context, and cuts the context to 16 octets", () => {
-  assert.deepEqual(parsePing(octets("00 0a 'ctx!'")), { ttlMs: 1000, context: octets("'ctx!'") });
-  assert.equal(parsePing(octets("ff ff")).ttlMs, 6_553_500);
-  assert.equal(latin1(parsePing(octets("00 00 '0123456789abcdefXYZ'")).context), "0123456789abcdef");
+coreTest("parsePing() reads ttl and context, and cuts the context to 16 bytes", () => {
+  assert.deepEqual(parsePing(bytes("00 0a 'ctx!'")), { ttlMs: 1000, context: bytes("'ctx!'") });
+  assert.equal(parsePing(bytes("ff ff")).ttlMs, 6_553_500);
+  assert.equal(latin1(parsePing(bytes("00 00 '0123456789abcdefXYZ'")).context), "0123456789abcdef");
 });
 
 coreTest("parsePing() refuses a PING without ttl", () => {
-  for (const data of ["", "00"]) assert.equal(thrownBy(() => parsePing(octets(data))).code, "bad-command");
+  for (const data of ["", "00"]) assert.equal(thrownBy(() => parsePing(bytes(data))).code, "bad-command");
 });

@@ -1,4 +1,4 @@
-/** What the tests of the pure core share: octets as text, cuts of a stream, a session's handler that writes everything down. */
+/** What the tests of the pure core share: bytes as text, cuts of a stream, a session's handler that writes everything down. */
 import assert from "node:assert/strict";
 import {
   encodeReady,
@@ -17,26 +17,26 @@ export function coreTest(name: string, fn: () => void | Promise<void>): void {
 }
 
 /**
- * Octets from hex with text in quotes; white space is for the reader: `octets("04 0a 09 'SUBSCRIBE'")`.
+ * Bytes from hex with text in quotes; white space is for the reader: `bytes("04 0a 09 'SUBSCRIBE'")`.
  */
-export function octets(text: string): Uint8Array<ArrayBuffer> {
+export function bytes(text: string): Uint8Array<ArrayBuffer> {
   const bytes: number[] = [];
   for (const [piece, quoted] of text.matchAll(/'([^']*)'|\s+|[^\s']{1,2}|'/g)) {
     if (quoted !== undefined) { for (const char of quoted) bytes.push(char.charCodeAt(0)); }
     else if (piece.trim() !== "") {
-      assert.match(piece, /^[0-9a-f]{2}$/, `no octets: ${text}`);
+      assert.match(piece, /^[0-9a-f]{2}$/, `no bytes: ${text}`);
       bytes.push(parseInt(piece, 16));
     }
   }
   return Uint8Array.from(bytes);
 }
 
-/** One octet, many times. */
-export function repeated(octet: number, size: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(size).fill(octet);
+/** One byte, many times. */
+export function repeated(byte: number, size: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(size).fill(byte);
 }
 
-/** Octets of several pieces, one behind the other. */
+/** Bytes of several pieces, one behind the other. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
@@ -47,12 +47,12 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return whole;
 }
 
-/** Octets as hex. */
+/** Bytes as hex. */
 export function hex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Octets as text, one character each. */
+/** Bytes as text, one character each. */
 export function latin1(bytes: Uint8Array): string {
   return [...bytes].map((byte) => String.fromCharCode(byte)).join("");
 }
@@ -64,10 +64,10 @@ export function cutAt(stream: Uint8Array, places: Iterable<number>): Uint8Array[
   return sorted.slice(1).map((end, i) => stream.slice(sorted[i], end));
 }
 
-/** The ways in which each case of the codec is tried: whole, octet by octet, in two at each place, at random. */
+/** The ways in which each case of the codec is tried: whole, byte by byte, in two at each place, at random. */
 export function* cuts(stream: Uint8Array): Generator<readonly [name: string, chunks: Uint8Array[]]> {
   yield ["whole", [stream.slice()]];
-  yield ["octet by octet", cutAt(stream, stream.keys())];
+  yield ["byte by byte", cutAt(stream, stream.keys())];
   for (let at = 1; at < Math.min(stream.length, 80); at++) yield [`cut at ${at}`, cutAt(stream, [at])];
   let seed = 1;
   for (let run = 0; run < 20; run++) {
@@ -92,7 +92,7 @@ export function thrownBy(call: () => unknown): Error & { readonly code?: string 
   assert.fail("nothing was thrown");
 }
 
-/** Runs a call and says how many octets it allocated in typed arrays. */
+/** Runs a call and says how many bytes it allocated in typed arrays. */
 export function allocatedBy(call: () => void): number {
   const original = Uint8Array;
   let sum = 0;
@@ -137,7 +137,7 @@ export class Recorder implements SessionHandler {
     this.#write(`message ${latin1(bytes.subarray(bodyStart, end))}`);
   }
   handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {
-    this.#write(`unfit ${reason}, ${size} octets, ${parts} parts`);
+    this.#write(`unfit ${reason}, ${size} bytes, ${parts} parts`);
   }
   handleSubscription({ subscribe, topic }: SubscriptionChange): void {
     this.#write(`${subscribe ? "subscribe" : "cancel"} ${latin1(topic)}`);
@@ -152,7 +152,7 @@ export function isListening(socketType: SocketType): boolean {
   return socketType === "PULL" || socketType === "PUB";
 }
 
-/** A role's session before the first octet, and its record. */
+/** A role's session before the first byte, and its record. */
 export function openSession(
   socketType: SocketType,
   options: Partial<SessionOptions> = {},
@@ -200,7 +200,7 @@ export function readySession(
 
 /** Two sessions and the wire between them. Time is a number. */
 export class Wire {
-  /** All octets that went from the first to the second session, and back. */
+  /** All bytes that went from the first to the second session, and back. */
   readonly carried: readonly [number[], number[]] = [[], []];
   readonly #sessions: readonly [Session, Session];
   readonly #cut: (chunk: Uint8Array) => Uint8Array[];
@@ -210,16 +210,16 @@ export class Wire {
     this.#cut = cut;
   }
 
-  /** Carries octets both ways until both are silent. */
+  /** Carries bytes both ways until both are silent. */
   settle(now: number): void {
     for (let isQuiet = false; !isQuiet;) {
       isQuiet = true;
       for (const from of [0, 1] as const) {
-        const octets = this.#sessions[from].takeOutput();
-        if (octets === undefined) continue;
+        const bytes = this.#sessions[from].takeOutput();
+        if (bytes === undefined) continue;
         isQuiet = false;
-        this.carried[from].push(...octets);
-        for (const chunk of this.#cut(octets)) this.#sessions[1 - from]!.receive(chunk, now);
+        this.carried[from].push(...bytes);
+        for (const chunk of this.#cut(bytes)) this.#sessions[1 - from]!.receive(chunk, now);
       }
     }
   }

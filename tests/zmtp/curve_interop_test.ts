@@ -341,11 +341,11 @@ const BREACHES: readonly Breach[] = [
     return client.initiate();
   }),
   opening("an ERROR", "refused-by-peer", () => encodeError("400")),
-  opening("a HELLO without its last octet", "bad-command", (client) => {
+  opening("a HELLO without its last byte", "bad-command", (client) => {
     return encodeFrame(client.hello().subarray(2, -1), 4);
   }),
   opening(
-    "a HELLO with one more octet",
+    "a HELLO with one more byte",
     "bad-command",
     (client) => client.hello({ extra: Uint8Array.of(0) }),
   ),
@@ -382,7 +382,7 @@ const BREACHES: readonly Breach[] = [
   ),
   initiating("HELLO twice", "unexpected-before-ready", (client) => client.hello()),
   initiating(
-    "an INITIATE of 256 octets",
+    "an INITIATE of 256 bytes",
     "bad-command",
     (client) => encodeFrame(client.initiate().subarray(9, 9 + 256), 4),
   ),
@@ -406,7 +406,7 @@ const BREACHES: readonly Breach[] = [
     client.serverTransientKey = stranger.publicKey;
     return client.initiate();
   }),
-  initiating("an INITIATE with one octet changed", "bad-crypto", (client) => {
+  initiating("an INITIATE with one byte changed", "bad-crypto", (client) => {
     const frame = client.initiate();
     frame[frame.length - 1]! ^= 1;
     return frame;
@@ -514,7 +514,7 @@ Deno.test("MessageServer under CURVE refuses a peer of the NULL mechanism, which
   using pair = await HealthyPair.join(server);
   await using peer = await RawPeer.connect(server.receiveAddress);
   await peer.write(encodeGreeting("NULL"));
-  const greeting = await peer.readOctets(64);
+  const greeting = await peer.readBytes(64);
   assert.equal(decoder.decode(greeting.subarray(12, 17)), "CURVE");
   assert.equal(greeting[32], 1);
   assert.equal(await peer.readFrame(), undefined);
@@ -588,11 +588,11 @@ const BETRAYALS: readonly Betrayal[] = [
   ),
   welcoming("a message in place of WELCOME", "unexpected-before-ready", () => encodeFrame(hello, 0)),
   welcoming(
-    "a WELCOME with one more octet",
+    "a WELCOME with one more byte",
     "bad-command",
     (server) => server.welcome({ extra: Uint8Array.of(0) }),
   ),
-  welcoming("a WELCOME without its last octet", "bad-command", (server) => {
+  welcoming("a WELCOME without its last byte", "bad-command", (server) => {
     return encodeFrame(server.welcome().subarray(2, -1), 4);
   }),
   welcoming("a WELCOME by another server", "wrong-server-key", (server) => {
@@ -707,7 +707,7 @@ Deno.test("MessageClient without curve at a broker with it rejects ready with me
 
 const BOTH_WITH = (library: string) => `
   import { curveKeyPair, MessageClient, MessageServer } from ${
-  JSON.stringify(import.meta.resolve("../mod.ts"))
+  JSON.stringify(import.meta.resolve("../../mod.ts"))
 };
   const library = "${library}";
   const keys = await curveKeyPair();

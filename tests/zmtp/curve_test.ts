@@ -23,6 +23,7 @@ import { publicKeyOf, sharedSecret } from "../../zmtp/curve/x25519.ts";
 import { decodeZ85 } from "../../zmtp/curve/z85.ts";
 import { ascii, counter, LIBRARIES, library, LOW_ORDER_KEYS } from "../support/curve_peer.ts";
 import {
+  bytes,
   concat,
   coreTest,
   cuts,
@@ -30,7 +31,6 @@ import {
   hex,
   isListening,
   latin1,
-  octets,
   openSession,
   PEER,
   ready,
@@ -58,7 +58,7 @@ function keyPair(publicKey: string, secretKey: string): KeyPair {
   return { publicKey: decodeZ85(publicKey)!, secretKey: decodeZ85(secretKey)! };
 }
 
-/** A library with nothing left to chance: the same keys for each connection, all random octets 07. */
+/** A library with nothing left to chance: the same keys for each connection, all random bytes 07. */
 function predictableOf(library: Cryptography): Cryptography {
   return {
     name: `predictable ${library.name}`,
@@ -111,7 +111,7 @@ const [NOBLE, LIBSODIUM] = LIBRARIES as [Cryptography, Cryptography];
 for (const library of LIBRARIES) {
   const { name } = library;
 
-  coreTest(`${name} gives NaCl's boxes octet by octet (tests/box.c)`, () => {
+  coreTest(`${name} gives NaCl's boxes byte by byte (tests/box.c)`, () => {
     const alice = Uint8Array.fromHex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
     const nonce = Uint8Array.fromHex("69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37");
     const content = Uint8Array.fromHex(
@@ -138,9 +138,9 @@ for (const library of LIBRARIES) {
     assert.equal(hex(into), hex(content));
   });
 
-  coreTest(`${name} opens no box with any octet changed, or without a whole tag`, () => {
+  coreTest(`${name} opens no box with any byte changed, or without a whole tag`, () => {
     const [key, nonce] = [repeated(1, 32), repeated(2, 24)];
-    const box = library.seal(key, nonce, octets("'subject'"));
+    const box = library.seal(key, nonce, bytes("'subject'"));
     for (const at of box.keys()) {
       const changed = box.slice();
       changed[at]! ^= 1;
@@ -172,17 +172,17 @@ for (const library of LIBRARIES) {
           const room = concat(repeated(8, 32), content, repeated(9, 3));
           cipher.seal(room, 32, 32 + size, 0, size);
           const expected = library.seal(key, concat(prefix, counter(BigInt(size))), content);
-          assert.deepEqual(room, concat(repeated(8, 16), expected, repeated(9, 3)), `${size} octets`);
+          assert.deepEqual(room, concat(repeated(8, 16), expected, repeated(9, 3)), `${size} bytes`);
           const into = repeated(8, size + 2);
           assert(cipher.open(room, 16, 32 + size, 0, size, into, 1));
-          assert.deepEqual(into, concat(repeated(8, 1), content, repeated(8, 1)), `${size} octets`);
+          assert.deepEqual(into, concat(repeated(8, 1), content, repeated(8, 1)), `${size} bytes`);
         }
       }
     },
   );
 
   coreTest(
-    `${name}'s MessageCipher opens no box with any octet changed, or without a whole tag, and writes nothing`,
+    `${name}'s MessageCipher opens no box with any byte changed, or without a whole tag, and writes nothing`,
     () => {
       const cipher = library.messageCipher(repeated(3, 32), ascii("CurveZMQMESSAGEC"));
       const room = repeated(1, 32 + 50);
@@ -196,7 +196,7 @@ for (const library of LIBRARIES) {
       assert(!cipher.open(room, 16, room.length, 0, 6, into, 0));
       assert(!cipher.open(room, 16, room.length, 1, 5, into, 0));
       for (let size = 0; size < 16; size++) assert(!cipher.open(room, 16, 16 + size, 0, 5, into, 0));
-      assert(into.every((octet) => octet === 8));
+      assert(into.every((byte) => byte === 8));
       assert(cipher.open(room, 16, room.length, 0, 5, into, 0));
     },
   );
@@ -208,7 +208,7 @@ for (const library of LIBRARIES) {
       cipher.seal(room, 32, room.length, 0, 5);
       return hex(room);
     };
-    const [a, b] = [5, 6].map((octet) => library.messageCipher(repeated(octet, 32), prefix)) as [
+    const [a, b] = [5, 6].map((byte) => library.messageCipher(repeated(byte, 32), prefix)) as [
       MessageCipher,
       MessageCipher,
     ];
@@ -244,16 +244,16 @@ coreTest("libsodium's MessageCipher seals and opens boxes for which its memory h
     sealer.seal(room, 32, room.length, 0, 5);
     const into = new Uint8Array(size);
     assert(opener.open(room, 16, room.length, 0, 5, into, 0));
-    assert(into.every((octet) => octet === 7));
+    assert(into.every((byte) => byte === 7));
   }
 });
 
 coreTest("The libraries agree on every key, box and message, whatever size, place and nonce", () => {
-  const octets = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
+  const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
   fc.assert(
     fc.property(
-      octets(32),
-      octets(32),
+      bytes(32),
+      bytes(32),
       fc.uint8Array({ maxLength: 300 }),
       fc.nat({ max: 40 }),
       fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }),
@@ -342,7 +342,7 @@ coreTest("parseServerKeys() finds the public keys of libzmq's manual", () => {
   );
 });
 
-coreTest("parseKey() takes 40 characters of Z85 and 32 octets, which it copies", () => {
+coreTest("parseKey() takes 40 characters of Z85 and 32 bytes, which it copies", () => {
   assert.equal(hex(parseKey("key", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")), hex(SERVER.publicKey));
   const key = SERVER.publicKey.slice();
   const parsed = parseKey("key", key);
@@ -355,7 +355,7 @@ const NO_KEYS: readonly (readonly [what: string, key: unknown, message: RegExp])
   ["45 characters of Z85", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf700000", /45 characters/],
   ["a character beyond Z85", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf~", /not 40 of Z85/],
   ["hex", "bb88471d65e2659b30c55a5321cebb5aab2b70a398645c26dca2b2fcb43fc518", /64 characters/],
-  ["31 octets", new Uint8Array(31), /31 bytes/],
+  ["31 bytes", new Uint8Array(31), /31 bytes/],
   ["a number", 5, /neither a text nor a Uint8Array/],
 ];
 
@@ -468,7 +468,7 @@ for (const [socketType, stream, lines] of LIBZMQ) {
   for (const library of LIBRARIES) {
     const mechanism = isListening(socketType) ? "CurveServer" : "CurveClient";
     coreTest(
-      `${mechanism} of a ${socketType} with ${library.name} takes what libzmq 4.3.5 wrote, in one piece and octet by octet`,
+      `${mechanism} of a ${socketType} with ${library.name} takes what libzmq 4.3.5 wrote, in one piece and byte by byte`,
       () => {
         for (const [cut, chunks] of [...cuts(Uint8Array.fromHex(stream.replaceAll(/\s/g, "")))].slice(0, 2)) {
           const { session, heard } = curveSession(socketType, {}, predictableOf(library));
@@ -481,12 +481,12 @@ for (const [socketType, stream, lines] of LIBZMQ) {
 }
 
 coreTest(
-  "Session under CURVE gives events or a fault, nothing else, for what libzmq wrote with octets changed",
+  "Session under CURVE gives events or a fault, nothing else, for what libzmq wrote with bytes changed",
   () => {
     const streams = LIBZMQ.map(([socketType, stream]) =>
       [socketType, Uint8Array.fromHex(stream.replaceAll(/\s/g, ""))] as const
     );
-    const change = fc.record({ at: fc.nat({ max: 1000 }), octet: fc.nat({ max: 255 }) });
+    const change = fc.record({ at: fc.nat({ max: 1000 }), byte: fc.nat({ max: 255 }) });
     fc.assert(
       fc.property(
         fc.constantFrom(...streams),
@@ -494,7 +494,7 @@ coreTest(
         fc.nat({ max: 1000 }),
         ([socketType, stream], changes, repeatAt) => {
           const bytes = stream.slice();
-          for (const { at, octet } of changes) bytes[at % bytes.length] = octet;
+          for (const { at, byte } of changes) bytes[at % bytes.length] = byte;
           const { session } = curveSession(socketType, {}, predictable);
           for (const chunk of [bytes, bytes.subarray(repeatAt % bytes.length)]) session.receive(chunk, 0);
           session.takeOutput();
@@ -528,7 +528,7 @@ coreTest("CURVE's handshake never says long-term keys, metadata or messages in t
   const { ours, theirs, wire, theyHeard } = joined("PUSH");
   ours.ping();
   wire.settle(0);
-  theirs.receive(ours.box!.seal(encodeFrame(octets("'a secret subject'"), 0)), 0);
+  theirs.receive(ours.box!.seal(encodeFrame(bytes("'a secret subject'"), 0)), 0);
   assert.deepEqual(theyHeard.take(), ["message a secret subject"]);
   const carried = wire.carried.map((bytes) => latin1(Uint8Array.from(bytes))).join("");
   for (const secret of [latin1(CLIENT.publicKey), latin1(SERVER.publicKey), "Socket-Type", "PING", "PONG"]) {
@@ -562,7 +562,7 @@ for (const [socketType, peerType] of [["PULL", "PUSH"], ["PUB", "SUB"]] as const
     () => {
       const { session: a } = curveSession(socketType);
       const { session: b } = curveSession(peerType);
-      const oneByOne = (chunk: Uint8Array) => Array.from(chunk, (octet) => Uint8Array.of(octet));
+      const oneByOne = (chunk: Uint8Array) => Array.from(chunk, (byte) => Uint8Array.of(byte));
       const wire = new Wire(a, b, oneByOne);
       wire.settle(0);
       a.ping();
@@ -649,11 +649,11 @@ coreTest("CURVE seals SUBSCRIBE to a peer of 3.1 as inner command 02, to a peer 
     };
     new Wire(client, server, old).settle(0);
     heard.take();
-    client.changeSubscription({ subscribe: true, topic: octets("'to'") });
+    client.changeSubscription({ subscribe: true, topic: bytes("'to'") });
     const [frame] = frames(client.takeOutput()!);
     assert.equal(frame!.flags, 0);
     assert.equal(server.receive(encodeFrame(frame!.body, 0), 0), undefined);
-    assert.equal(frame!.body.length, 32 + octets(inner).length);
+    assert.equal(frame!.body.length, 32 + bytes(inner).length);
   }
 });
 
@@ -662,9 +662,9 @@ coreTest(
   () => {
     const { box, theirs } = boxes();
     const plain = concat(
-      encodeFrame(octets("'one'"), FLAG_MORE),
-      encodeFrame(octets("'two'"), 0),
-      encodeSubscription({ subscribe: true, topic: octets("'to'") }),
+      encodeFrame(bytes("'one'"), FLAG_MORE),
+      encodeFrame(bytes("'two'"), 0),
+      encodeSubscription({ subscribe: true, topic: bytes("'to'") }),
     );
     const sealed = frames(box.seal(plain));
     assert.deepEqual(sealed.map(({ flags }) => flags), [0, 0, 0]);
@@ -672,14 +672,14 @@ coreTest(
       library.open(KEY, concat(OUR_PREFIX, body.subarray(8, 16)), body.subarray(16))!
     );
     assert.deepEqual(opened.map(hex), [
-      hex(octets("01 'one'")),
-      hex(octets("00 'two'")),
-      hex(octets("02 09 'SUBSCRIBE' 'to'")),
+      hex(bytes("01 'one'")),
+      hex(bytes("00 'two'")),
+      hex(bytes("02 09 'SUBSCRIBE' 'to'")),
     ]);
     assert.deepEqual(sealed.map(({ body }) => hex(body.subarray(0, 16))), [
-      hex(octets("07 'MESSAGE' 00 00 00 00 00 00 00 03")),
-      hex(octets("07 'MESSAGE' 00 00 00 00 00 00 00 04")),
-      hex(octets("07 'MESSAGE' 00 00 00 00 00 00 00 05")),
+      hex(bytes("07 'MESSAGE' 00 00 00 00 00 00 00 03")),
+      hex(bytes("07 'MESSAGE' 00 00 00 00 00 00 00 04")),
+      hex(bytes("07 'MESSAGE' 00 00 00 00 00 00 00 05")),
     ]);
     let back = new Uint8Array(0);
     for (const { body } of sealed) back = concat(back, open(theirs, encodeFrame(body, 0)));
@@ -691,7 +691,7 @@ coreTest("CurveBox.open(seal(x)) equals x for bodies around each border of the h
   const { box, theirs } = boxes();
   for (const size of [0, 1, 221, 222, 223, 254, 255, 256, 257, 65_535, 65_536, 70_000]) {
     const plain = encodeFrame(repeated(size & 0xff, size), 0);
-    assert.equal(hex(open(theirs, box.seal(plain))), hex(plain), `${size} octets`);
+    assert.equal(hex(open(theirs, box.seal(plain))), hex(plain), `${size} bytes`);
   }
 });
 
@@ -699,14 +699,14 @@ coreTest(
   "CurveBox.open() lays frames one behind the other, so that a broker can pass them on together",
   () => {
     const { box, theirs } = boxes();
-    const first = box.seal(encodeFrame(octets("'one'"), 0));
-    const second = box.seal(encodeFrame(octets("'two'"), 0));
+    const first = box.seal(encodeFrame(bytes("'one'"), 0));
+    const second = box.seal(encodeFrame(bytes("'two'"), 0));
     const a = theirs.open(first, 0, 2, first.length);
     const { block } = theirs;
     const b = theirs.open(second, 0, 2, second.length);
     assert.equal(theirs.block, block);
     assert.equal(b, a + 5);
-    assert.equal(hex(block.subarray(a, b + 5)), hex(octets("00 03 'one' 00 03 'two'")));
+    assert.equal(hex(block.subarray(a, b + 5)), hex(bytes("00 03 'one' 00 03 'two'")));
   },
 );
 
@@ -719,7 +719,7 @@ coreTest("CurveBox.plainOffset() is exact where frames meet, and within the fram
     assert.equal(box.plainOffset(plain, sealedStarts[i]!), starts[i]);
     for (const offset of [sealedStarts[i]! + 1, sealedStarts[i + 1]! - 1]) {
       const at = box.plainOffset(plain, offset);
-      assert(starts[i]! < at && at < starts[i + 1]!, `frame ${i}, octet ${offset}`);
+      assert(starts[i]! < at && at < starts[i + 1]!, `frame ${i}, byte ${offset}`);
     }
   }
   assert.equal(box.plainOffset(plain, sealedStarts.at(-1)!), plain.length);
@@ -734,15 +734,15 @@ const BAD_MESSAGES: readonly (readonly [what: string, code: string, frame: () =>
     frame[2 + 15] = 3;
     return frame;
   }],
-  ["a box of ours sent back", "bad-crypto", () => boxes().box.seal(encodeFrame(octets("'x'"), 0))],
+  ["a box of ours sent back", "bad-crypto", () => boxes().box.seal(encodeFrame(bytes("'x'"), 0))],
   ["inner flags 03, a command with MORE", "bad-frame", () => theirMessage(3n, "03 'x'")],
   ["inner flags 04, which is COMMAND outside only", "bad-frame", () => theirMessage(3n, "04 'x'")],
   ["an empty box", "bad-frame", () => theirMessage(3n, "")],
-  ["a MESSAGE shorter than its nonce", "bad-frame", () => encodeFrame(octets("07 'MESSAGE'"), 0)],
+  ["a MESSAGE shorter than its nonce", "bad-frame", () => encodeFrame(bytes("07 'MESSAGE'"), 0)],
   ["a MESSAGE in a command's frame", "bad-frame", () => flagged(theirMessage(3n, "00 'x'"), FLAG_COMMAND)],
   ["a MESSAGE with MORE outside", "bad-frame", () => flagged(theirMessage(3n, "00 'x'"), FLAG_MORE)],
   ["a message in the clear", "bad-frame", () => encodeFrame(repeated(0x41, 100), 0)],
-  ["a PING in the clear", "bad-frame", () => octets("04 07 04 'PING' 00 0a")],
+  ["a PING in the clear", "bad-frame", () => bytes("04 07 04 'PING' 00 0a")],
 ];
 
 for (const [what, code, frame] of BAD_MESSAGES) {
@@ -760,16 +760,16 @@ coreTest(
   () => {
     const { box: ours } = boxes();
     for (const nonce of [5n, 0xffff_ffffn, 0x1_0000_0000n, 2n ** 53n + 1n, 2n ** 53n + 2n, 2n ** 64n - 1n]) {
-      const bytes = theirMessage(nonce, "00 'x'");
-      assert.equal(hex(open(ours, bytes)), hex(octets("00 01 'x'")));
+      const message = theirMessage(nonce, "00 'x'");
+      assert.equal(hex(open(ours, message)), hex(bytes("00 01 'x'")));
     }
-    const bytes = theirMessage(2n ** 64n - 1n, "00 'x'");
-    assert.throws(() => open(ours, bytes), ProtocolError);
+    const last = theirMessage(2n ** 64n - 1n, "00 'x'");
+    assert.throws(() => open(ours, last), ProtocolError);
   },
 );
 
 coreTest("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 2^64 - 1", () => {
-  const frame = encodeFrame(octets("'x'"), 0);
+  const frame = encodeFrame(bytes("'x'"), 0);
   const nonceOf = (sealed: Uint8Array) => hex(sealed.subarray(10, 18));
   const carrying = boxes({ high: 0, low: 0xffff_fffe }).box;
   assert.equal(nonceOf(carrying.seal(frame)), "00000000ffffffff");
@@ -780,7 +780,7 @@ coreTest("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 2
 });
 
 coreTest(
-  "Session under CURVE takes a message of maxMessageBytes, and dies of one more octet at its header",
+  "Session under CURVE takes a message of maxMessageBytes, and dies of one more byte at its header",
   () => {
     const { ours, theirs, heard } = joined("PULL", { maxMessageBytes: 1000 });
     assert.equal(ours.receive(theirs.box!.seal(encodeFrame(repeated(0x61, 1000), 0)), 0), undefined);
@@ -811,8 +811,7 @@ coreTest("CurveClient goes on from READY's nonce, whatever it was", () => {
 
 coreTest("Session under CURVE dies of a command above 64 KiB, the limit of commands in the clear", () => {
   const { ours, theirs } = joined("PUB");
-  const command = (size: number) =>
-    encodeFrame(concat(octets("01 'X'"), repeated(0, size - 2)), FLAG_COMMAND);
+  const command = (size: number) => encodeFrame(concat(bytes("01 'X'"), repeated(0, size - 2)), FLAG_COMMAND);
   assert.equal(ours.receive(theirs.box!.seal(command(65_536)), 0), undefined);
   assert.equal(ours.receive(theirs.box!.seal(command(65_537)), 0)?.code, "frame-too-large");
 });
@@ -836,12 +835,12 @@ coreTest("Session that is undecided dies of a message above its limit", () => {
 coreTest("Session under CURVE counts a message of several frames as one, and takes the next", () => {
   const { ours, theirs, heard } = joined("PULL");
   const frames = [
-    encodeFrame(octets("'one'"), FLAG_MORE),
-    encodeFrame(octets("'two'"), 0),
-    encodeFrame(octets("'next'"), 0),
+    encodeFrame(bytes("'one'"), FLAG_MORE),
+    encodeFrame(bytes("'two'"), 0),
+    encodeFrame(bytes("'next'"), 0),
   ];
   assert.equal(ours.receive(theirs.box!.seal(concat(...frames)), 0), undefined);
-  assert.deepEqual(heard.take(), ["unfit multipart, 6 octets, 2 parts", "message next"]);
+  assert.deepEqual(heard.take(), ["unfit multipart, 6 bytes, 2 parts", "message next"]);
 });
 
 coreTest("Session under CURVE answers a PING in a box with a PONG in a box", () => {
@@ -862,7 +861,7 @@ coreTest(
     assert.equal(ours.receive(sealed, 0), undefined);
     assert.equal(heard.take().length, 1);
     assert.equal(memory.used, before);
-    ours.receive(theirs.box!.seal(encodeFrame(octets("'small'"), 0)), 0);
+    ours.receive(theirs.box!.seal(encodeFrame(bytes("'small'"), 0)), 0);
     assert.deepEqual(heard.take(), ["message small"]);
     assert(memory.used > 0, "a small block is kept for the next message");
     ours.forget();
@@ -924,8 +923,8 @@ function boxes(ourNonce: Nonce = { high: 0, low: 2 }): { box: CurveBox; theirs: 
 
 /** A short MESSAGE of the server's. */
 function theirMessage(nonce: bigint, content: string, key: Uint8Array = KEY): Uint8Array {
-  const sealed = library.seal(key, concat(THEIR_PREFIX, counter(nonce)), octets(content));
-  return encodeFrame(concat(octets("07 'MESSAGE'"), counter(nonce), sealed), 0);
+  const sealed = library.seal(key, concat(THEIR_PREFIX, counter(nonce)), bytes(content));
+  return encodeFrame(concat(bytes("07 'MESSAGE'"), counter(nonce), sealed), 0);
 }
 
 function flagged(frame: Uint8Array, flags: number): Uint8Array {

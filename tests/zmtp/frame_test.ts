@@ -14,12 +14,12 @@ import {
 import { FIRST_ALLOCATION_BYTES } from "../../zmtp/wire.ts";
 import {
   allocatedBy,
+  bytes,
   concat,
   coreTest,
   cutAt,
   cuts,
   hex,
-  octets,
   repeated,
   thrownBy,
 } from "./core_test_support.ts";
@@ -48,7 +48,7 @@ function decode(
   return found;
 }
 
-/** One case, in each cut of the stream, alone and with octets behind it. */
+/** One case, in each cut of the stream, alone and with bytes behind it. */
 function decodes(
   title: string,
   stream: Uint8Array,
@@ -62,7 +62,7 @@ function decodes(
     }
     if (commandsOnly) return;
     const isDead = /^[a-z-]+$/.test(expected.at(-1) ?? "");
-    const withNext = concat(stream, octets("00 02 'ok'"));
+    const withNext = concat(stream, bytes("00 02 'ok'"));
     for (const [cut, chunks] of cuts(withNext)) {
       assert.deepEqual(
         decode(chunks, limits),
@@ -73,47 +73,47 @@ function decodes(
   });
 }
 
-const SHORT = octets("00 03 'abc'");
-const LONG = concat(octets("02 00 00 00 00 00 00 01 00"), repeated(0x79, 256));
+const SHORT = bytes("00 03 'abc'");
+const LONG = concat(bytes("02 00 00 00 00 00 00 01 00"), repeated(0x79, 256));
 
-decodes("finds nothing in nothing", octets(""), []);
+decodes("finds nothing in nothing", bytes(""), []);
 decodes("finds a short message", SHORT, ["00 616263"]);
-decodes("finds an empty message", octets("00 00"), ["00 "]);
+decodes("finds an empty message", bytes("00 00"), ["00 "]);
 decodes("finds a long message", LONG, [`02 ${"79".repeat(256)}`]);
-decodes("takes the long form of a small body", octets("02 00 00 00 00 00 00 00 02 'hi'"), ["02 6869"]);
-decodes("takes the long form of an empty body", octets("02 00 00 00 00 00 00 00 00"), ["02 "]);
-decodes("finds the parts of a message", octets("01 01 'a' 01 00 00 01 'b'"), ["01 61", "01 ", "00 62"]);
-decodes("finds a command", octets("04 05 04 'PING'"), ["04 0450494e47"]);
-decodes("finds a long command", concat(octets("06 00 00 00 00 00 00 01 00"), repeated(0x41, 256)), [
+decodes("takes the long form of a small body", bytes("02 00 00 00 00 00 00 00 02 'hi'"), ["02 6869"]);
+decodes("takes the long form of an empty body", bytes("02 00 00 00 00 00 00 00 00"), ["02 "]);
+decodes("finds the parts of a message", bytes("01 01 'a' 01 00 00 01 'b'"), ["01 61", "01 ", "00 62"]);
+decodes("finds a command", bytes("04 05 04 'PING'"), ["04 0450494e47"]);
+decodes("finds a long command", concat(bytes("06 00 00 00 00 00 00 01 00"), repeated(0x41, 256)), [
   `06 ${"41".repeat(256)}`,
 ]);
-decodes("finds frames of all kinds in a row", concat(SHORT, octets("04 02 01 'X'"), LONG, SHORT), [
+decodes("finds frames of all kinds in a row", concat(SHORT, bytes("04 02 01 'X'"), LONG, SHORT), [
   "00 616263",
   "04 0158",
   `02 ${"79".repeat(256)}`,
   "00 616263",
 ]);
 for (const flags of ["05", "07"]) {
-  decodes(`refuses a command with MORE, ${flags}`, octets(`${flags} 01 00 00 00 00 00 00 00 00`), [
+  decodes(`refuses a command with MORE, ${flags}`, bytes(`${flags} 01 00 00 00 00 00 00 00 00`), [
     "bad-frame",
   ]);
 }
 for (const flags of ["08", "0f", "10", "20", "40", "80", "f8", "ff"]) {
-  decodes(`refuses reserved bits, ${flags}`, octets(`${flags} 01 00`), ["bad-frame"]);
+  decodes(`refuses reserved bits, ${flags}`, bytes(`${flags} 01 00`), ["bad-frame"]);
 }
-decodes("refuses an empty command", octets("04 00 04 04"), ["bad-frame"]);
-decodes("hands over what came before the fault", concat(SHORT, octets("ff")), ["00 616263", "bad-frame"]);
+decodes("refuses an empty command", bytes("04 00 04 04"), ["bad-frame"]);
+decodes("hands over what came before the fault", concat(SHORT, bytes("ff")), ["00 616263", "bad-frame"]);
 
 const SMALL = { maxMessageBytes: 4, maxSkippedBytes: 1000, maxCommandBytes: 6 };
-decodes("takes a message of just the limit", octets("00 04 'abcd'"), ["00 61626364"], SMALL);
-decodes("skips a message above the limit and goes on", octets("00 05 'abcde'"), ["skipped 0 5"], SMALL);
-decodes("skips a part above the limit", octets("01 05 'abcde'"), ["skipped 1 5"], SMALL);
+decodes("takes a message of just the limit", bytes("00 04 'abcd'"), ["00 61626364"], SMALL);
+decodes("skips a message above the limit and goes on", bytes("00 05 'abcde'"), ["skipped 0 5"], SMALL);
+decodes("skips a part above the limit", bytes("01 05 'abcde'"), ["skipped 1 5"], SMALL);
 decodes("skips long messages above the limit", concat(LONG, LONG), ["skipped 2 256", "skipped 2 256"], SMALL);
-decodes("refuses a message that is too large to skip", octets("02 00 00 00 00 00 00 03 e9"), [
+decodes("refuses a message that is too large to skip", bytes("02 00 00 00 00 00 00 03 e9"), [
   "frame-too-large",
 ], SMALL);
-decodes("takes a command of just the limit", octets("04 06 01 'X' 00 01 02 03"), ["04 015800010203"], SMALL);
-decodes("refuses a command above its limit", octets("04 07 01 'X'"), ["frame-too-large"], SMALL);
+decodes("takes a command of just the limit", bytes("04 06 01 'X' 00 01 02 03"), ["04 015800010203"], SMALL);
+decodes("refuses a command above its limit", bytes("04 07 01 'X'"), ["frame-too-large"], SMALL);
 for (
   const size of [
     "80 00 00 00 00 00 00 00",
@@ -122,76 +122,76 @@ for (
     "00 00 00 02 00 00 00 00",
   ]
 ) {
-  decodes(`refuses the size ${size} when it is read`, octets(`02 ${size}`), ["frame-too-large"]);
-  decodes(`refuses a command of the size ${size}`, octets(`06 ${size}`), ["frame-too-large"]);
+  decodes(`refuses the size ${size} when it is read`, bytes(`02 ${size}`), ["frame-too-large"]);
+  decodes(`refuses a command of the size ${size}`, bytes(`06 ${size}`), ["frame-too-large"]);
 }
 
 decodes(
-  "refuses a message's first octet while only commands may come",
-  octets("00"),
+  "refuses a message's first byte while only commands may come",
+  bytes("00"),
   ["unexpected-before-ready"],
   SMALL,
   true,
 );
 decodes(
-  "refuses a long message's first octet while only commands may come",
-  octets("02 ff"),
+  "refuses a long message's first byte while only commands may come",
+  bytes("02 ff"),
   [
     "unexpected-before-ready",
   ],
   SMALL,
   true,
 );
-decodes("takes a command while only commands may come", octets("04 02 01 'X'"), ["04 0158"], SMALL, true);
+decodes("takes a command while only commands may come", bytes("04 02 01 'X'"), ["04 0158"], SMALL, true);
 
-// libzmq 4.3.3 and 4.3.4 (Debian 12) forget LONG in the frame of a SUBSCRIBE or CANCEL of 256 octets and more (#4367).
+// libzmq 4.3.3 and 4.3.4 (Debian 12) forget LONG in the frame of a SUBSCRIBE or CANCEL of 256 bytes and more (#4367).
 for (const [name, from] of [["SUBSCRIBE", 246], ["CANCEL", 249]] as const) {
   for (let topic = from; topic <= 255; topic++) {
     const body = concat(
-      octets(`${name.length.toString(16).padStart(2, "0")} '${name}'`),
+      bytes(`${name.length.toString(16).padStart(2, "0")} '${name}'`),
       repeated(0x74, topic),
     );
-    const stream = concat(octets("04 00 00 00 00 00 00 01"), Uint8Array.of(body.length & 0xff), body);
-    decodes(`understands libzmq 4.3.4's broken ${name} of ${topic} octets`, stream, [`04 ${hex(body)}`]);
+    const stream = concat(bytes("04 00 00 00 00 00 00 01"), Uint8Array.of(body.length & 0xff), body);
+    decodes(`understands libzmq 4.3.4's broken ${name} of ${topic} bytes`, stream, [`04 ${hex(body)}`]);
   }
 }
 decodes(
   "refuses an empty command in front of another size than libzmq 4.3.4's",
-  octets("04 00 00 00 00 00 00 02 04"),
+  bytes("04 00 00 00 00 00 00 02 04"),
   [
     "bad-frame",
   ],
 );
 decodes(
   "refuses an empty command in front of another name",
-  octets("04 00 00 00 00 00 00 01 04 09 'UNSUBSCRI'"),
+  bytes("04 00 00 00 00 00 00 01 04 09 'UNSUBSCRI'"),
   [
     "bad-frame",
   ],
 );
 decodes(
   "refuses an empty command in front of a message",
-  octets("04 00 00 00 00 00 00 01 10 09 'SUBSCRIBE'"),
+  bytes("04 00 00 00 00 00 00 01 10 09 'SUBSCRIBE'"),
   [
     "bad-frame",
   ],
 );
 
-coreTest("FrameDecoder.push() refuses a wrong octet of the flags before the next one comes", () => {
+coreTest("FrameDecoder.push() refuses a wrong byte of the flags before the next one comes", () => {
   for (const first of ["05", "07", "08", "ff"]) {
-    assert.deepEqual(decode([octets(first)]), ["bad-frame"], first);
+    assert.deepEqual(decode([bytes(first)]), ["bad-frame"], first);
   }
 });
 
-coreTest("FrameDecoder.push() leaves the octets of each frame as they are until it returns", () => {
+coreTest("FrameDecoder.push() leaves the bytes of each frame as they are until it returns", () => {
   // The broker passes on what one read brought when the read is over, not frame by frame.
   const frames: Uint8Array[] = [];
   const decoder = new FrameDecoder({ maxMessageBytes: MIB }, {
     handleFrame: (bytes, start, _bodyStart, end) => frames.push(bytes.subarray(start, end)),
     handleSkippedFrame() {},
   });
-  decoder.push(octets("00 03 'ab'"));
-  decoder.push(octets("'c' 00 03 'xy'"));
+  decoder.push(bytes("00 03 'ab'"));
+  decoder.push(bytes("'c' 00 03 'xy'"));
   assert.deepEqual(frames.map(hex), ["0003616263"]);
 });
 
@@ -207,24 +207,24 @@ coreTest("FrameDecoder.push() hands over a frame that lies in one chunk where it
 });
 
 coreTest("FrameDecoder.push() allocates for what has come, not for what is announced", () => {
-  const announced = octets("02 00 00 00 00 01 00 00 00"); // 16 MiB
+  const announced = bytes("02 00 00 00 00 01 00 00 00"); // 16 MiB
   const decoder = new FrameDecoder({ maxMessageBytes: 16 * MIB }, {
     handleFrame() {},
     handleSkippedFrame() {},
   });
-  assert(allocatedBy(() => decoder.push(concat(announced, octets("00")))) <= 2 * FIRST_ALLOCATION_BYTES);
+  assert(allocatedBy(() => decoder.push(concat(announced, bytes("00")))) <= 2 * FIRST_ALLOCATION_BYTES);
   const chunk = new Uint8Array(FIRST_ALLOCATION_BYTES);
   let came = 10;
   for (let i = 0; i < 200; i++) {
     const allocated = allocatedBy(() => decoder.push(chunk));
     came += chunk.length;
-    assert(allocated <= 4 * came + FIRST_ALLOCATION_BYTES, `${allocated} octets after ${came} came`);
+    assert(allocated <= 4 * came + FIRST_ALLOCATION_BYTES, `${allocated} bytes after ${came} came`);
   }
 });
 
 coreTest("FrameDecoder.push() stores nothing of a message that it skips", () => {
   const decoder = new FrameDecoder({ maxMessageBytes: 10 }, { handleFrame() {}, handleSkippedFrame() {} });
-  decoder.push(octets("02 00 00 00 00 10 00 00 00")); // 256 MiB
+  decoder.push(bytes("02 00 00 00 00 10 00 00 00")); // 256 MiB
   const chunk = new Uint8Array(64 * 1024);
   assert.equal(
     allocatedBy(() => {
@@ -253,18 +253,18 @@ coreTest("FrameDecoder.push() with any cut of valid frames finds the same frames
   );
 });
 
-/** Octets that look like frames often enough to get past the first. */
+/** Bytes that look like frames often enough to get past the first. */
 const garbage = fc.array(
   fc.oneof(
     fc.uint8Array({ maxLength: 20 }),
     fc.constantFrom(
-      octets("00 01 'a'"),
-      octets("01 00"),
-      octets("04 05 04 'PING'"),
-      octets("04 00 00 00 00 00 00 01 04 09 'SUBSC'"),
-      octets("02 00 00 00 00 00 00"),
-      octets("02 00 00 00 00 00 00 00 07"),
-      octets("06 00 00 00 00 00 00 00 03 02 'XY'"),
+      bytes("00 01 'a'"),
+      bytes("01 00"),
+      bytes("04 05 04 'PING'"),
+      bytes("04 00 00 00 00 00 00 01 04 09 'SUBSC'"),
+      bytes("02 00 00 00 00 00 00"),
+      bytes("02 00 00 00 00 00 00 00 07"),
+      bytes("06 00 00 00 00 00 00 00 03 02 'XY'"),
     ),
   ),
   { maxLength: 12 },
@@ -293,7 +293,7 @@ coreTest("FrameDecoder.push() with garbage allocates no more than came and a con
   );
 });
 
-coreTest("encodeFrame() uses LONG from 256 octets on, as libzmq does", () => {
+coreTest("encodeFrame() uses LONG from 256 bytes on, as libzmq does", () => {
   assert.equal(hex(encodeFrame(repeated(1, 255), 0).subarray(0, 3)), "00ff01");
   assert.equal(hex(encodeFrame(repeated(1, 256), 0).subarray(0, 10)), "02000000000000010001");
   assert.equal(hex(encodeFrame(repeated(1, 256), 4).subarray(0, 10)), "06000000000000010001");
@@ -311,7 +311,7 @@ coreTest("writeFrameHeader() writes sizes above 2^32", () => {
 
 coreTest("frameEnd() and frameBodyStart() find what encodeFrame() wrote", () => {
   for (const size of [0, 1, 255, 256, 70_000]) {
-    const frame = concat(octets("ff"), encodeFrame(repeated(7, size), 0));
+    const frame = concat(bytes("ff"), encodeFrame(repeated(7, size), 0));
     assert.equal(frameEnd(frame, 1), frame.length);
     assert.equal(frameBodyStart(frame, 1), 1 + frameHeaderSize(size));
   }
@@ -322,7 +322,7 @@ coreTest("FrameDecoder's error says the size and the limit", () => {
     handleFrame() {},
     handleSkippedFrame() {},
   });
-  const error = thrownBy(() => decoder.push(octets("00 0a")));
+  const error = thrownBy(() => decoder.push(bytes("00 0a")));
   assert.equal(error.message, "Cannot decode frame: body is 10 bytes, limit is 9");
 });
 
@@ -343,6 +343,6 @@ coreTest(
     decoder.push(last);
 
     assert.deepEqual(seen, ["skipped 500000, flags 3", "frame of 3"]);
-    assert(allocated < 10_000, `${allocated} octets`);
+    assert(allocated < 10_000, `${allocated} bytes`);
   },
 );

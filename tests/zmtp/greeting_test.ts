@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProtocolError } from "../../base/errors.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "../../zmtp/greeting.ts";
-import { concat, coreTest, greeting, hex, latin1, octets, repeated, thrownBy } from "./core_test_support.ts";
+import { bytes, concat, coreTest, greeting, hex, latin1, repeated, thrownBy } from "./core_test_support.ts";
 
 /** As libzmq 4.3.5 sends it, NULL, 3.1. */
-const CAPTURED = concat(octets("ff 00 00 00 00 00 00 00 01 7f 03 01 'NULL'"), repeated(0, 48));
+const CAPTURED = concat(bytes("ff 00 00 00 00 00 00 00 01 7f 03 01 'NULL'"), repeated(0, 48));
 
-coreTest("encodeGreeting() gives the very octets of libzmq 4.3.5", () => {
+coreTest("encodeGreeting() gives the very bytes of libzmq 4.3.5", () => {
   assert.equal(hex(encodeGreeting("NULL")), hex(CAPTURED));
 });
 
@@ -88,24 +88,24 @@ const STRANGERS: readonly (readonly [what: string, start: string, text: RegExp])
 ];
 for (const [what, start, text] of STRANGERS) {
   coreTest(`checkGreetingStart() tells ${what} from ZMTP 3`, () => {
-    const error = thrownBy(() => checkGreetingStart(octets(start)));
+    const error = thrownBy(() => checkGreetingStart(bytes(start)));
     assert(error instanceof ProtocolError);
     assert.equal(error.code, "bad-greeting");
     assert.match(error.message, text);
   });
 }
 
-coreTest("checkGreetingStart() needs no more than the first octet that is wrong", () => {
-  assert.equal(thrownBy(() => checkGreetingStart(octets("'G'"))).code, "bad-greeting");
+coreTest("checkGreetingStart() needs no more than the first byte that is wrong", () => {
+  assert.equal(thrownBy(() => checkGreetingStart(bytes("'G'"))).code, "bad-greeting");
 });
 
-coreTest("checkGreetingStart() quotes at most sixteen octets", () => {
+coreTest("checkGreetingStart() quotes at most sixteen bytes", () => {
   const { message } = thrownBy(() => checkGreetingStart(repeated(0x41, 10_000)));
   assert.equal(message, `Cannot greet peer: it speaks "${"A".repeat(16)}", not ZMTP 3`);
 });
 
 coreTest("printable() leaves nothing in a line of a log that does not print", () => {
-  for (let octet = 0; octet < 256; octet++) {
-    assert.match(printable(String.fromCharCode(octet)), /^"[\x20-\x7e]+"$/, `octet ${octet}`);
+  for (let byte = 0; byte < 256; byte++) {
+    assert.match(printable(String.fromCharCode(byte)), /^"[\x20-\x7e]+"$/, `byte ${byte}`);
   }
 });

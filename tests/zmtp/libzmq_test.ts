@@ -96,16 +96,16 @@ Deno.test("A SUB over libzmq filters by topic, and takes one unsubscribe for eac
     handleFailure: () => {},
   });
   try {
-    const octets = (text: string) => new TextEncoder().encode(text);
-    sub.subscribe(octets("a"));
-    sub.subscribe(octets("a"));
-    sub.subscribe(octets("c"));
-    sub.unsubscribe(octets("a"));
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    sub.subscribe(bytes("a"));
+    sub.subscribe(bytes("a"));
+    sub.subscribe(bytes("c"));
+    sub.unsubscribe(bytes("a"));
     await soon(connected.promise);
 
     for (const text of ["a1", "b1", "c1"]) await send(publisher, text);
     await until(() => texts.length === 2, "both messages");
-    sub.unsubscribe(octets("a"));
+    sub.unsubscribe(bytes("a"));
     for (const text of ["a2", "b2", "c2"]) await send(publisher, text);
     await until(() => texts.includes("c2"), "the last message");
 

@@ -15,14 +15,14 @@ class FakeConnection implements Connection {
   readonly written: number[] = [];
   isHalfClosed = false;
   refusesNoDelay = false;
-  /** Octets of each write at most; the writes fail when it runs out. */
+  /** Bytes of each write at most; the writes fail when it runs out. */
   bites: number[] = [];
   readonly #incoming: Uint8Array[] = [];
   #waiting: PromiseWithResolvers<number | null> & { buffer: Uint8Array } | undefined;
   isClosed = false;
 
-  say(octets: Uint8Array): void {
-    this.#incoming.push(octets);
+  say(bytes: Uint8Array): void {
+    this.#incoming.push(bytes);
     this.#serve();
   }
 
@@ -32,10 +32,10 @@ class FakeConnection implements Connection {
     return this.#waiting?.promise ?? Promise.resolve(null);
   }
 
-  write(octets: Uint8Array): Promise<number> {
-    const bite = this.bites.length === 0 ? octets.length : Math.min(octets.length, this.bites.shift()!);
+  write(bytes: Uint8Array): Promise<number> {
+    const bite = this.bites.length === 0 ? bytes.length : Math.min(bytes.length, this.bites.shift()!);
     if (bite === 0) return Promise.reject(new Deno.errors.BrokenPipe("the peer is gone"));
-    this.written.push(...octets.subarray(0, bite));
+    this.written.push(...bytes.subarray(0, bite));
     return Promise.resolve(bite);
   }
 
@@ -147,8 +147,8 @@ coreTest(
     link.wake();
     await link.gone;
 
-    assert.equal(link.writtenOctets, 5);
-    assert.deepEqual(outbox.putBack(link.writtenOctets), { written: 0, lost: 1 });
+    assert.equal(link.writtenBytes, 5);
+    assert.deepEqual(outbox.putBack(link.writtenBytes), { written: 0, lost: 1 });
     assert.equal(ended.length, 1);
     assert.ok(ended[0] instanceof ConnectionError && ended[0].code === "connection-lost");
   },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ProtocolError } from "../../base/errors.ts";
 import { parseMetadata, socketTypeMetadata } from "../../zmtp/command.ts";
 import { NullMechanism } from "../../zmtp/null.ts";
-import { coreTest, hex, octets, ready, thrownBy } from "./core_test_support.ts";
+import { bytes, coreTest, hex, ready, thrownBy } from "./core_test_support.ts";
 
 coreTest("NullMechanism says READY at once when it dials, and not again", () => {
   const mechanism = new NullMechanism(socketTypeMetadata("PUSH"), false);
@@ -24,7 +24,7 @@ coreTest("NullMechanism hands on the peer's metadata", () => {
 
 coreTest("NullMechanism takes no command but READY", () => {
   for (const name of ["PING", "HELLO", "SUBSCRIBE", "ready"]) {
-    const error = thrownBy(() => new NullMechanism([], true).handleCommand({ name, data: octets("") }));
+    const error = thrownBy(() => new NullMechanism([], true).handleCommand({ name, data: bytes("") }));
     assert(error instanceof ProtocolError);
     assert.equal(error.code, "unexpected-before-ready");
   }

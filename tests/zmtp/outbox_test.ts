@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeFrame } from "../../zmtp/frame.ts";
 import { Outbox, type QueueLimit } from "../../zmtp/outbox.ts";
-import { concat, coreTest, hex, octets } from "./core_test_support.ts";
+import { bytes, concat, coreTest, hex } from "./core_test_support.ts";
 
-/** Three messages of 3, 4 and 5 octets. */
-const THREE = octets("00 01 'a' 00 02 'bc' 00 03 'def'");
+/** Three messages of 3, 4 and 5 bytes. */
+const THREE = bytes("00 01 'a' 00 02 'bc' 00 03 'def'");
 
 /** An outbox that has room for everything. */
 function roomy(): Outbox {
@@ -15,7 +15,7 @@ function roomy(): Outbox {
 coreTest("Outbox.take() gives what was pushed, in order", () => {
   const outbox = roomy();
   assert.equal(outbox.push(THREE, 0, 3, 1), 0);
-  assert.equal(outbox.push(octets("00 01 'x'"), 0, 3, 1), 0);
+  assert.equal(outbox.push(bytes("00 01 'x'"), 0, 3, 1), 0);
   assert.equal(hex(outbox.take()!), "000161");
   assert.equal(outbox.written(), 1);
   assert.equal(hex(outbox.take()!), "000178");
@@ -33,7 +33,7 @@ coreTest("Outbox.take() gives references, not copies", () => {
 
 coreTest("Outbox.take() joins ranges that touch into one write of at most 64 KiB", () => {
   const outbox = new Outbox({ messages: 1000, bytes: 1_000_000 });
-  const frame = encodeFrame(new Uint8Array(1015), 0); // 1024 octets
+  const frame = encodeFrame(new Uint8Array(1015), 0); // 1024 bytes
   const block = concat(...Array.from({ length: 100 }, () => frame));
   for (let at = 0; at < block.length; at += 1024) outbox.push(block, at, at + 1024, 1);
   assert.equal(outbox.take()!.length, 64 * 1024);
@@ -58,7 +58,7 @@ coreTest("Outbox.push() takes the first messages that fit and drops the others",
   assert.equal(outbox.dropped, 1);
 });
 
-coreTest("Outbox.push() keeps its limit of octets, headers included", () => {
+coreTest("Outbox.push() keeps its limit of bytes, headers included", () => {
   const outbox = new Outbox({ messages: 100, bytes: 7 });
   assert.equal(outbox.hasRoom(7), true);
   assert.equal(outbox.hasRoom(8), false);
@@ -70,7 +70,7 @@ coreTest(
   "Outbox.push() drops from the moment it is full until it is half empty, as a libzmq PUB does",
   () => {
     const outbox = new Outbox({ messages: 4, bytes: 1000 });
-    const push = () => outbox.push(octets("00 01 'a'"), 0, 3, 1);
+    const push = () => outbox.push(bytes("00 01 'a'"), 0, 3, 1);
     for (let i = 0; i < 4; i++) assert.equal(push(), 0);
     assert.equal(push(), 1);
     outbox.take();
@@ -106,7 +106,7 @@ for (
     outbox.take();
     assert.deepEqual(outbox.putBack(offset), { written, lost });
     assert.equal(outbox.messages, 3 - written - lost);
-    assert.equal(hex(outbox.take() ?? octets("")), left);
+    assert.equal(hex(outbox.take() ?? bytes("")), left);
   });
 }
 
@@ -114,7 +114,7 @@ coreTest("Outbox.putBack() puts in front of what was pushed meanwhile", () => {
   const outbox = roomy();
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
-  outbox.push(octets("00 01 'x'"), 0, 3, 1);
+  outbox.push(bytes("00 01 'x'"), 0, 3, 1);
   outbox.putBack(3);
   assert.equal(hex(outbox.take()!), "00026263" + "0003646566");
   outbox.written();

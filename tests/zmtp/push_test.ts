@@ -1,4 +1,4 @@
-/** PUSH, against a puller of which the test decides every octet: RFC 30 and what libzmq really does. */
+/** PUSH, against a puller of which the test decides every byte: RFC 30 and what libzmq really does. */
 import assert from "node:assert/strict";
 import { QueueFullError } from "../../base/errors.ts";
 import { Push } from "../../zmtp/mod.ts";
@@ -52,7 +52,7 @@ Deno.test("Push sends no message before the puller's READY", async () => {
   greeting.set([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1, 0x4e, 0x55, 0x4c, 0x4c]);
 
   await puller.write(greeting);
-  await puller.readOctets(64);
+  await puller.readBytes(64);
   assert.ok((await puller.readText())!.startsWith("\x05READY"));
   await puller.write(new TextEncoder().encode("\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PULL"));
 
@@ -74,7 +74,7 @@ Deno.test("Push keeps what waits over a reconnection", async () => {
   assert.deepEqual([await second.readText(), await second.readText()], ["a", "b"]);
 });
 
-Deno.test("Push refuses above the limit of messages or octets, and takes more when there is room", async () => {
+Deno.test("Push refuses above the limit of messages or bytes, and takes more when there is room", async () => {
   using server = new RawServer();
   await using client = pushAt(server.address, { messages: 2, bytes: 100 });
   client.push.send("a");

@@ -6,7 +6,7 @@ import { concat, coreTest } from "./core_test_support.ts";
 
 const KIB = 1024;
 
-/** A body whose octets tell their place. */
+/** A body whose bytes tell their place. */
 function body(size: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
 }
@@ -18,7 +18,7 @@ function collect(frames: Uint8Array[]): FrameHandler {
   };
 }
 
-/** Reads a stream as a link does: into the decoder's room where it offers one, and never more than `most` octets at once. */
+/** Reads a stream as a link does: into the decoder's room where it offers one, and never more than `most` bytes at once. */
 function readAll(decoder: FrameDecoder, stream: Uint8Array, most: () => number): number {
   let inPlace = 0;
   for (let at = 0; at < stream.length;) {
@@ -37,12 +37,12 @@ function readAll(decoder: FrameDecoder, stream: Uint8Array, most: () => number):
 
 coreTest("FrameDecoder.room takes most of a large frame, and the same frames come of it", () => {
   const bodies = [body(10), body(1000 * KIB), body(300), body(70 * KIB), body(256 * KIB), body(0)];
-  const stream = concat(...bodies.map((octets) => encodeFrame(octets, 0)));
+  const stream = concat(...bodies.map((bytes) => encodeFrame(bytes, 0)));
   const frames: Uint8Array[] = [];
   const decoder = new FrameDecoder({ maxMessageBytes: 2048 * KIB }, collect(frames));
   const inPlace = readAll(decoder, stream, () => 64 * KIB);
   assert.deepEqual(frames, bodies);
-  assert(inPlace > 800 * KIB, `${inPlace} octets were read in place`);
+  assert(inPlace > 800 * KIB, `${inPlace} bytes were read in place`);
 });
 
 coreTest("FrameDecoder.room gives the same frames however the stream is cut", () => {
@@ -56,10 +56,10 @@ coreTest("FrameDecoder.room gives the same frames however the stream is cut", ()
       const frames: Uint8Array[] = [];
       const decoder = new FrameDecoder({ maxMessageBytes: 2048 * KIB }, collect(frames));
       let turn = 0;
-      // Some reads are a few octets long, so that headers are cut as well.
+      // Some reads are a few bytes long, so that headers are cut as well.
       readAll(
         decoder,
-        concat(...bodies.map((octets) => encodeFrame(octets, 0))),
+        concat(...bodies.map((bytes) => encodeFrame(bytes, 0))),
         () => Math.max(1, reads[turn++ % reads.length]! >> (turn % 3 === 0 ? 12 : 0)),
       );
       assert.deepEqual(frames, bodies);

@@ -8,6 +8,7 @@ import type { SessionFault, SessionOptions } from "../../zmtp/session.ts";
 import type { SocketType } from "../../zmtp/socket_type.ts";
 import {
   allocatedBy,
+  bytes,
   concat,
   coreTest,
   cutAt,
@@ -15,7 +16,6 @@ import {
   greeting,
   hex,
   latin1,
-  octets,
   openSession,
   PEER,
   ready,
@@ -29,7 +29,7 @@ const ROLES: readonly SocketType[] = ["PULL", "PUB", "PUSH", "SUB"];
 
 /** A message of one frame. */
 function message(text: string): Uint8Array {
-  return encodeFrame(octets(`'${text}'`), 0);
+  return encodeFrame(bytes(`'${text}'`), 0);
 }
 
 // The handshake
@@ -37,7 +37,7 @@ function message(text: string): Uint8Array {
 for (const [dialling, listening] of [["PUSH", "PULL"], ["SUB", "PUB"]] as const) {
   for (
     const [way, cut] of [["whole", undefined], [
-      "octet by octet",
+      "byte by byte",
       (chunk: Uint8Array) => cutAt(chunk, chunk.keys()),
     ]] as const
   ) {
@@ -71,7 +71,7 @@ for (const our of ROLES) {
 
 coreTest("Session knows its peer from READY on, application metadata included", () => {
   const { session } = openSession("PULL");
-  session.receive(concat(greeting(0), ready("PUSH", [["X-Name", octets("'viewer'")]])), 0);
+  session.receive(concat(greeting(0), ready("PUSH", [["X-Name", bytes("'viewer'")]])), 0);
   assert.equal(session.peer?.socketType, "PUSH");
   assert.equal(session.peer.minor, 0);
   assert.equal(latin1(session.peer.metadata[1]![1]), "viewer");
@@ -91,22 +91,22 @@ coreTest("Session says what its mechanism says, and the peer's words are the mec
   const mechanism: Mechanism = {
     name: "TEST",
     asServer: true,
-    start: () => octets("04 06 05 'HELLO'"),
+    start: () => bytes("04 06 05 'HELLO'"),
     handleCommand({ name, data }) {
       said.push(`${name} ${latin1(data)}`);
       return name === "WELCOME"
-        ? { send: octets("04 03 02 'OK'") }
-        : { metadata: [["Socket-Type", octets("'PUSH'")]] };
+        ? { send: bytes("04 03 02 'OK'") }
+        : { metadata: [["Socket-Type", bytes("'PUSH'")]] };
     },
     accept: () => undefined,
   };
   const { session, heard } = openSession("PULL", { mechanism });
   assert.equal(session.takeOutput()![32], 1);
   session.receive(greeting(1, "TEST"), 0);
-  assert.equal(hex(session.takeOutput()!), hex(octets("04 06 05 'HELLO'")));
-  session.receive(encodeCommand("WELCOME", octets("'w'")), 0);
-  assert.equal(hex(session.takeOutput()!), hex(octets("04 03 02 'OK'")));
-  session.receive(encodeCommand("READY", octets("'r'")), 0);
+  assert.equal(hex(session.takeOutput()!), hex(bytes("04 06 05 'HELLO'")));
+  session.receive(encodeCommand("WELCOME", bytes("'w'")), 0);
+  assert.equal(hex(session.takeOutput()!), hex(bytes("04 03 02 'OK'")));
+  session.receive(encodeCommand("READY", bytes("'r'")), 0);
   assert.deepEqual(said, ["WELCOME w", "READY r"]);
   assert.deepEqual(heard.lines, ["ready PUSH 3.1"]);
   assert.equal(session.hasOutput, false);
@@ -115,7 +115,7 @@ coreTest("Session says what its mechanism says, and the peer's words are the mec
 coreTest("Session dies of the peer's ERROR with the peer's reason, made printable", () => {
   const { session } = openSession("PUSH");
   session.receive(greeting(), 0);
-  const fault = session.receive(octets("04 0d 05 'ERROR' 06 'no' 0a 1b '!' 07"), 0);
+  const fault = session.receive(bytes("04 0d 05 'ERROR' 06 'no' 0a 1b '!' 07"), 0);
   assert(fault instanceof HandshakeError);
   assert.equal(fault.code, "refused-by-peer");
   assert.equal(fault.message, 'Cannot shake hands: the peer answered ERROR "no\\n\\u001b!\\u0007"');
@@ -123,7 +123,7 @@ coreTest("Session dies of the peer's ERROR with the peer's reason, made printabl
 
 coreTest("Session ignores and counts ERROR and READY that come after READY", () => {
   const { session } = readySession("PULL");
-  assert.equal(session.receive(concat(octets("04 0a 05 'ERROR' 03 '400'"), ready("PUSH")), 0), undefined);
+  assert.equal(session.receive(concat(bytes("04 0a 05 'ERROR' 03 '400'"), ready("PUSH")), 0), undefined);
   assert.equal(session.state, "ready");
   assert.equal(session.dropped, 2);
 });
@@ -140,11 +140,11 @@ coreTest("Session with any cut of a conversation hears the same", () => {
     greeting(),
     ready("PUSH"),
     message("one"),
-    octets("01 01 'a' 04 07 04 'PING' 00 00 00 01 'b'"),
+    bytes("01 01 'a' 04 07 04 'PING' 00 00 00 01 'b'"),
     encodeFrame(repeated(0x78, 300), 0),
     encodeCommand("FOO"),
     encodeFrame(repeated(0x79, 20), 1),
-    encodeFrame(octets("'z'"), 0),
+    encodeFrame(bytes("'z'"), 0),
     message("end"),
   );
   const limits = { maxMessageBytes: 10 };
@@ -154,14 +154,14 @@ coreTest("Session with any cut of a conversation hears the same", () => {
     assert.deepEqual(heard.lines, [
       "ready PUSH 3.1",
       "message one",
-      "unfit multipart, 2 octets, 2 parts",
-      "unfit too-large, 300 octets, 1 parts",
-      "unfit too-large, 21 octets, 2 parts",
+      "unfit multipart, 2 bytes, 2 parts",
+      "unfit too-large, 300 bytes, 1 parts",
+      "unfit too-large, 21 bytes, 2 parts",
       "message end",
     ], cut);
     assert.equal(
       hex(session.takeOutput()!),
-      hex(concat(greeting(), ready("PULL"), encodePong(octets("")))),
+      hex(concat(greeting(), ready("PULL"), encodePong(bytes("")))),
       cut,
     );
     assert.equal(session.dropped, 1);
@@ -185,7 +185,7 @@ coreTest("Session gives a handshake ten seconds unless told otherwise", () => {
   assert.equal(openSession("SUB").session.deadline, 10_000);
 });
 
-coreTest("Session does not let an octet now and then put off the deadline", () => {
+coreTest("Session does not let a byte now and then put off the deadline", () => {
   const { session } = openSession("PULL", { handshakeTimeoutMs: 1000 });
   const stream = concat(greeting(), ready("PUSH"));
   for (const [i, chunk] of cutAt(stream, stream.keys()).slice(0, -1).entries()) {
@@ -243,7 +243,7 @@ coreTest("Session dies when the peer is silent for an interval after a PING", ()
   assert.equal(fault.code, "heartbeat-timeout");
 });
 
-coreTest("Session takes any octet for a sign of life, not only whole frames", () => {
+coreTest("Session takes any byte for a sign of life, not only whole frames", () => {
   // libzmq cuts a large frame on a slow line here (#2709).
   const { session, heard } = readySession("PULL", { heartbeatMs: 100 });
   const frame = encodeFrame(repeated(0x61, 400), 0);
@@ -256,7 +256,7 @@ coreTest("Session takes any octet for a sign of life, not only whole frames", ()
 });
 
 coreTest(
-  "Session takes octets that are read in place for a sign of life too, and their message when it is whole",
+  "Session takes bytes that are read in place for a sign of life too, and their message when it is whole",
   () => {
     const { session, heard } = readySession("PULL", { heartbeatMs: 100 });
     const frame = encodeFrame(repeated(0x61, 600_000), 0);
@@ -273,7 +273,7 @@ coreTest(
       at += size;
     }
     assert.equal(heard.lines.length, 1);
-    assert(inPlace > 400_000, `${inPlace} octets were read in place`);
+    assert(inPlace > 400_000, `${inPlace} bytes were read in place`);
   },
 );
 
@@ -281,7 +281,7 @@ coreTest("Session is kept by PONG, and tells of it", () => {
   const { session, heard } = readySession("SUB", { heartbeatMs: 100 });
   for (let now = 100; now < 1000; now += 100) {
     assert.equal(session.tick(now), undefined);
-    session.receive(encodePong(octets("")), now + 99);
+    session.receive(encodePong(bytes("")), now + 99);
   }
   assert.equal(heard.take().length, 9);
 });
@@ -291,7 +291,7 @@ coreTest("Session without heartbeats says no PING of itself, and ttl 0 when aske
   assert.equal(session.tick(1e9), undefined);
   assert.equal(session.hasOutput, false);
   session.ping();
-  assert.equal(hex(session.takeOutput()!), hex(octets("04 07 04 'PING' 00 00")));
+  assert.equal(hex(session.takeOutput()!), hex(bytes("04 07 04 'PING' 00 00")));
 });
 
 coreTest("Session says no PING before READY", () => {
@@ -303,7 +303,7 @@ coreTest("Session says no PING before READY", () => {
 
 coreTest("Session obeys the ttl of the peer's PING", () => {
   const { session } = readySession("PULL");
-  session.receive(octets("04 07 04 'PING' 00 05"), 1000);
+  session.receive(bytes("04 07 04 'PING' 00 05"), 1000);
   assert.equal(session.deadline, 1500);
   assert.equal(session.tick(1499), undefined);
   assert.equal(session.tick(1500)?.code, "heartbeat-timeout");
@@ -311,18 +311,18 @@ coreTest("Session obeys the ttl of the peer's PING", () => {
 
 coreTest("Session grants a silent peer 100 ms at least, and counts a ttl above 655 right", () => {
   const { session } = readySession("PULL");
-  session.receive(octets("04 07 04 'PING' 00 01"), 0);
+  session.receive(bytes("04 07 04 'PING' 00 01"), 0);
   assert.equal(session.deadline, 100);
-  session.receive(octets("04 07 04 'PING' 02 90"), 0);
+  session.receive(bytes("04 07 04 'PING' 02 90"), 0);
   assert.equal(session.deadline, 65_600);
-  session.receive(octets("04 07 04 'PING' ff ff"), 0);
+  session.receive(bytes("04 07 04 'PING' ff ff"), 0);
   assert.equal(session.deadline, 6_553_500);
 });
 
-coreTest("Session forgets the ttl with the next octet", () => {
+coreTest("Session forgets the ttl with the next byte", () => {
   const { session } = readySession("PULL");
-  session.receive(octets("04 07 04 'PING' 00 01"), 0);
-  session.receive(octets("00"), 99);
+  session.receive(bytes("04 07 04 'PING' 00 01"), 0);
+  session.receive(bytes("00"), 99);
   assert.equal(session.deadline, Infinity);
 });
 
@@ -342,21 +342,21 @@ coreTest("Session of each side keeps the other alive over a silent wire", () => 
 coreTest("Session answers PING with its context, in every role", () => {
   for (const role of ROLES) {
     const { session } = readySession(role);
-    session.receive(encodePing(0, octets("'ctx!'")), 0);
-    assert.equal(hex(session.takeOutput()!), hex(octets("04 09 04 'PONG' 'ctx!'")), role);
+    session.receive(encodePing(0, bytes("'ctx!'")), 0);
+    assert.equal(hex(session.takeOutput()!), hex(bytes("04 09 04 'PONG' 'ctx!'")), role);
   }
 });
 
 coreTest("Session answers a flood of PINGs once, the last one", () => {
   const { session } = readySession("PULL");
-  for (let i = 0; i < 10_000; i++) session.receive(encodePing(0, octets(i === 9999 ? "'last'" : "'x'")), 0);
-  assert.equal(hex(session.takeOutput()!), hex(encodePong(octets("'last'"))));
+  for (let i = 0; i < 10_000; i++) session.receive(encodePing(0, bytes(i === 9999 ? "'last'" : "'x'")), 0);
+  assert.equal(hex(session.takeOutput()!), hex(encodePong(bytes("'last'"))));
   assert.equal(session.hasOutput, false);
 });
 
-coreTest("Session keeps a PONG's context when the octets it came in are overwritten", () => {
+coreTest("Session keeps a PONG's context when the bytes it came in are overwritten", () => {
   const { session } = readySession("PULL");
-  const chunk = encodePing(0, octets("'ctx'"));
+  const chunk = encodePing(0, bytes("'ctx'"));
   session.receive(chunk, 0);
   chunk.fill(0);
   assert.equal(latin1(session.takeOutput()!.subarray(-3)), "ctx");
@@ -374,24 +374,24 @@ coreTest("Session hands over messages where they lie: the frame in the very chun
   assert.deepEqual(places, [[true, 0, 2, 3], [true, 3, 5, 6]]);
 });
 
-coreTest("Session counts the frames and octets of a multipart message, and tells of it with the last", () => {
+coreTest("Session counts the frames and bytes of a multipart message, and tells of it with the last", () => {
   const { session, heard } = readySession("PULL");
-  session.receive(octets("01 02 'ab' 01 00 01 01 'c'"), 0);
+  session.receive(bytes("01 02 'ab' 01 00 01 01 'c'"), 0);
   assert.deepEqual(heard.lines, []);
-  session.receive(octets("00 03 'def' 00 01 'x'"), 0);
-  assert.deepEqual(heard.lines, ["unfit multipart, 6 octets, 4 parts", "message x"]);
+  session.receive(bytes("00 03 'def' 00 01 'x'"), 0);
+  assert.deepEqual(heard.lines, ["unfit multipart, 6 bytes, 4 parts", "message x"]);
 });
 
 coreTest("Session skips a message above the limit and goes on", () => {
   const { session, heard } = readySession("PULL", { maxMessageBytes: 3 });
   session.receive(concat(message("abcd"), message("abc")), 0);
-  assert.deepEqual(heard.lines, ["unfit too-large, 4 octets, 1 parts", "message abc"]);
+  assert.deepEqual(heard.lines, ["unfit too-large, 4 bytes, 1 parts", "message abc"]);
 });
 
 coreTest("Session calls a multipart message too large when one of its frames is", () => {
   const { session, heard } = readySession("SUB", { maxMessageBytes: 3 });
-  session.receive(octets("01 01 'a' 01 04 'abcd' 00 01 'b' 01 01 'c' 00 01 'd'"), 0);
-  assert.deepEqual(heard.lines, ["unfit too-large, 6 octets, 3 parts", "unfit multipart, 2 octets, 2 parts"]);
+  session.receive(bytes("01 01 'a' 01 04 'abcd' 00 01 'b' 01 01 'c' 00 01 'd'"), 0);
+  assert.deepEqual(heard.lines, ["unfit too-large, 6 bytes, 3 parts", "unfit multipart, 2 bytes, 2 parts"]);
 });
 
 coreTest("Session takes a message of 16 MiB unless told otherwise, and skips a larger one", () => {
@@ -400,13 +400,13 @@ coreTest("Session takes a message of 16 MiB unless told otherwise, and skips a l
   const size = 16 * 1024 * 1024;
   session.receive(encodeFrame(new Uint8Array(size), 0), 0);
   session.receive(encodeFrame(new Uint8Array(size + 1), 0), 0);
-  assert.deepEqual(heard.lines, [`message of ${size}`, `unfit too-large, ${size + 1} octets, 1 parts`]);
+  assert.deepEqual(heard.lines, [`message of ${size}`, `unfit too-large, ${size + 1} bytes, 1 parts`]);
 });
 
 coreTest("Session refuses the 1025th frame of a message", () => {
   const { session } = readySession("PULL");
-  for (let i = 0; i < 1024; i++) assert.equal(session.receive(octets("01 00"), 0), undefined);
-  const fault = session.receive(octets("01 00"), 0);
+  for (let i = 0; i < 1024; i++) assert.equal(session.receive(bytes("01 00"), 0), undefined);
+  const fault = session.receive(bytes("01 00"), 0);
   assert(fault instanceof ProtocolError);
   assert.equal(fault.code, "frame-too-large");
 });
@@ -415,7 +415,7 @@ coreTest(
   "Session refuses a message of more than a gigabyte in frames of any size, and stores none of it",
   () => {
     const { session } = readySession("PULL", { maxMessageBytes: 1000 });
-    const header = octets("03 00 00 00 00 10 00 00 00"); // 256 MiB, MORE
+    const header = bytes("03 00 00 00 00 10 00 00 00"); // 256 MiB, MORE
     const body = new Uint8Array(64 * 1024 * 1024);
     const allocated = allocatedBy(() => {
       for (let frame = 0; frame < 4; frame++) {
@@ -424,8 +424,8 @@ coreTest(
       }
     });
     assert.equal(session.state, "ready");
-    assert(allocated < 10_000, `${allocated} octets`);
-    assert.equal(session.receive(octets("01 01 'x'"), 0)?.code, "frame-too-large");
+    assert(allocated < 10_000, `${allocated} bytes`);
+    assert.equal(session.receive(bytes("01 01 'x'"), 0)?.code, "frame-too-large");
   },
 );
 
@@ -433,7 +433,7 @@ coreTest("Session of a PUSH or PUB drops and counts messages, large ones and mul
   for (const role of ["PUSH", "PUB"] as const) {
     const { session, heard } = readySession(role, { maxMessageBytes: 3 });
     session.receive(
-      concat(message("x"), message("large"), octets("01 01 'a' 00 01 'b'"), octets("00 00")),
+      concat(message("x"), message("large"), bytes("01 01 'a' 00 01 'b'"), bytes("00 00")),
       0,
     );
     assert.equal(session.dropped, 4, role);
@@ -457,8 +457,8 @@ coreTest("Session forgives a hundred frames a second that mean nothing, and no m
 coreTest("Session takes subscriptions that are none of its business for noise", () => {
   for (const role of ["PULL", "PUSH", "SUB"] as const) {
     const { session, heard } = readySession(role);
-    session.receive(encodeSubscription({ subscribe: true, topic: octets("'a'") }), 0);
-    session.receive(encodeSubscription({ subscribe: false, topic: octets("'a'") }), 0);
+    session.receive(encodeSubscription({ subscribe: true, topic: bytes("'a'") }), 0);
+    session.receive(encodeSubscription({ subscribe: false, topic: bytes("'a'") }), 0);
     assert.equal(session.dropped, 2, role);
     assert.deepEqual(heard.lines, []);
   }
@@ -470,7 +470,7 @@ coreTest(
   "Session stays dead after a fault: it hears nothing, waits for nothing, and tells the same fault",
   () => {
     const { session, heard } = readySession("PULL", { heartbeatMs: 100 });
-    const fault = session.receive(octets("ff"), 0);
+    const fault = session.receive(bytes("ff"), 0);
     assert.equal(fault?.code, "bad-frame");
     assert.equal(session.state, "dead");
     assert.equal(session.receive(message("late"), 0), fault);
@@ -483,7 +483,7 @@ coreTest(
 
 coreTest("Session hands over what came before a fault in the same chunk", () => {
   const { session, heard } = readySession("PULL");
-  session.receive(concat(message("good"), octets("ff")), 0);
+  session.receive(concat(message("good"), bytes("ff")), 0);
   assert.deepEqual(heard.lines, ["message good"]);
 });
 
@@ -492,7 +492,7 @@ coreTest("Session dies of a ProtocolError of its handler's, for example of too m
   heard.handleSubscription = () => {
     throw new ProtocolError("too-many-topics", "enough");
   };
-  assert.equal(session.receive(octets("00 01 01"), 0)?.code, "too-many-topics");
+  assert.equal(session.receive(bytes("00 01 01"), 0)?.code, "too-many-topics");
 });
 
 coreTest("Session passes on any other error of its handler's: that is no fault of the peer", () => {
@@ -512,16 +512,16 @@ const words = fc.oneof(
     weight: 5,
     arbitrary: fc.constantFrom(
       message("hello"),
-      octets("01 01 'a'"),
-      octets("00 00"),
-      octets("00 03 01 'ab'"),
-      encodePing(100, octets("'c'")),
-      encodePong(octets("")),
-      encodeCommand("FOO", octets("'x'")),
-      encodeSubscription({ subscribe: true, topic: octets("'t'") }),
-      octets("04 00 00 00 00 00 00 01 04 09 'SUBSC'"),
-      octets("02 00 00 00 00 00 00 01 2c"),
-      octets("04 0a 05 'ERROR' 03 '400'"),
+      bytes("01 01 'a'"),
+      bytes("00 00"),
+      bytes("00 03 01 'ab'"),
+      encodePing(100, bytes("'c'")),
+      encodePong(bytes("")),
+      encodeCommand("FOO", bytes("'x'")),
+      encodeSubscription({ subscribe: true, topic: bytes("'t'") }),
+      bytes("04 00 00 00 00 00 00 01 04 09 'SUBSC'"),
+      bytes("02 00 00 00 00 00 00 01 2c"),
+      bytes("04 0a 05 'ERROR' 03 '400'"),
     ),
   },
   { weight: 2, arbitrary: fc.constantFrom(...ROLES).map((role) => ready(role)) },
@@ -534,7 +534,7 @@ const start = fc.oneof(
 
 for (const role of ROLES) {
   coreTest(
-    `Session of a ${role} with any octets hears something or dies of one fault, the same for any cut`,
+    `Session of a ${role} with any bytes hears something or dies of one fault, the same for any cut`,
     () => {
       fc.assert(
         fc.property(
@@ -553,7 +553,7 @@ for (const role of ROLES) {
                 fault === undefined || fault instanceof ProtocolError || fault instanceof HandshakeError,
               );
               assert.equal(session.state === "dead", fault !== undefined);
-              assert(allocated <= 70_000 + 1000 * stream.length, `${allocated} octets for ${stream.length}`);
+              assert(allocated <= 70_000 + 1000 * stream.length, `${allocated} bytes for ${stream.length}`);
               return { fault: session.fault?.code, lines: heard.lines, output: hex(session.takeOutput()!) };
             });
             assert.deepEqual(outcomes[1], outcomes[0]);

@@ -2,7 +2,7 @@
  * What the wire protocol demands, a test for each rule and for each row of the tables that concern PULL and PUB, which
  * listen, and PUSH and SUB, which dial. The numbers are those of the reference from which the engine was written: 0 the
  * twelve rules that cost others the most time, 1 greeting, 2 frames and commands, 3 semantics, 5 corner cases, 6 hostile
- * inputs. Octets marked "captured" are libzmq's own, 4.3.4 and 4.3.5.
+ * inputs. Bytes marked "captured" are libzmq's own, 4.3.4 and 4.3.5.
  */
 import assert from "node:assert/strict";
 import { HandshakeError, ProtocolError } from "../../base/errors.ts";
@@ -20,6 +20,7 @@ import type { Session, SessionOptions } from "../../zmtp/session.ts";
 import type { SocketType } from "../../zmtp/socket_type.ts";
 import { Subscriptions } from "../../zmtp/subscriptions.ts";
 import {
+  bytes,
   concat,
   coreTest,
   cutAt,
@@ -27,7 +28,6 @@ import {
   hex,
   isListening,
   latin1,
-  octets,
   openSession,
   PEER,
   ready,
@@ -39,13 +39,13 @@ import {
 
 const ROLES: readonly SocketType[] = ["PULL", "PUB", "PUSH", "SUB"];
 
-/** What becomes of octets: the code of the fault, or what was heard of them. */
+/** What becomes of bytes: the code of the fault, or what was heard of them. */
 function outcome(session: Session, heard: Recorder, said: Uint8Array): string | string[] {
   const fault = session.receive(said, 0);
   return fault?.code ?? heard.take();
 }
 
-/** What a session that has shaken hands makes of octets. */
+/** What a session that has shaken hands makes of bytes. */
 function afterReady(
   role: SocketType,
   said: Uint8Array,
@@ -55,14 +55,14 @@ function afterReady(
   return outcome(session, heard, said);
 }
 
-/** What a session that waits for READY makes of octets. */
+/** What a session that waits for READY makes of bytes. */
 function beforeReady(role: SocketType, said: Uint8Array): string | string[] {
   const { session, heard } = openSession(role);
   session.receive(greeting(), 0);
   return outcome(session, heard, said);
 }
 
-/** Last words of a session to a peer that it refuses: the octets behind the greeting. */
+/** Last words of a session to a peer that it refuses: the bytes behind the greeting. */
 function lastWords(role: SocketType, said: Uint8Array): string {
   const { session } = openSession(role);
   const fault = session.receive(said, 0);
@@ -70,8 +70,8 @@ function lastWords(role: SocketType, said: Uint8Array): string {
   return latin1(session.takeOutput()!.subarray(64));
 }
 
-const SUBSCRIBE_A = encodeSubscription({ subscribe: true, topic: octets("'a'") });
-const CANCEL_A = encodeSubscription({ subscribe: false, topic: octets("'a'") });
+const SUBSCRIBE_A = encodeSubscription({ subscribe: true, topic: bytes("'a'") });
+const CANCEL_A = encodeSubscription({ subscribe: false, topic: bytes("'a'") });
 
 // 0. The twelve rules
 
@@ -126,7 +126,7 @@ coreTest("Rule 4: subscriptions are a set per connection: subscribe, subscribe, 
 for (const minor of [0, 1]) {
   coreTest(`Rule 5: both forms of subscription are taken from a peer of 3.${minor}`, () => {
     assert.deepEqual(
-      afterReady("PUB", concat(SUBSCRIBE_A, CANCEL_A, octets("00 02 01 'b' 00 02 00 'b'")), { minor }),
+      afterReady("PUB", concat(SUBSCRIBE_A, CANCEL_A, bytes("00 02 01 'b' 00 02 00 'b'")), { minor }),
       ["subscribe a", "cancel a", "subscribe b", "cancel b"],
     );
   });
@@ -141,15 +141,15 @@ for (
 ) {
   coreTest(`Rule 6: a peer of 3.${minor} is sent its subscription as a ${form}`, () => {
     const { session } = readySession("SUB", { minor });
-    session.changeSubscription({ subscribe: true, topic: octets("'a'") });
-    assert.equal(hex(session.takeOutput()!), hex(octets(subscribe)));
-    session.changeSubscription({ subscribe: false, topic: octets("'a'") });
-    assert.equal(hex(session.takeOutput()!), hex(octets(cancel)));
+    session.changeSubscription({ subscribe: true, topic: bytes("'a'") });
+    assert.equal(hex(session.takeOutput()!), hex(bytes(subscribe)));
+    session.changeSubscription({ subscribe: false, topic: bytes("'a'") });
+    assert.equal(hex(session.takeOutput()!), hex(bytes(cancel)));
   });
 }
 
 for (const asServer of [0, 1, 255]) {
-  coreTest(`Rule 7: the as-server octet is not looked at (${asServer})`, () => {
+  coreTest(`Rule 7: the as-server byte is not looked at (${asServer})`, () => {
     const bytes = greeting();
     bytes[32] = asServer;
     const { session } = openSession("PULL");
@@ -164,18 +164,18 @@ for (const role of ROLES) {
   for (const minor of [0, 1]) {
     coreTest(`Rule 9: PING is answered on any connection (${role}, 3.${minor})`, () => {
       const { session } = readySession(role, { minor });
-      session.receive(octets("04 09 04 'PING' 00 00 'hi'"), 0);
-      assert.equal(hex(session.takeOutput()!), hex(octets("04 07 04 'PONG' 'hi'")));
+      session.receive(bytes("04 09 04 'PING' 00 00 'hi'"), 0);
+      assert.equal(hex(session.takeOutput()!), hex(bytes("04 07 04 'PONG' 'hi'")));
     });
   }
 }
 
 coreTest("Rule 9: PING is answered between the frames of a multipart message", () => {
   const { session, heard } = readySession("PULL");
-  session.receive(octets("01 01 'a' 04 07 04 'PING' 00 00"), 0);
-  assert.equal(hex(session.takeOutput()!), hex(octets("04 05 04 'PONG'")));
-  session.receive(octets("00 01 'b'"), 0);
-  assert.deepEqual(heard.lines, ["unfit multipart, 2 octets, 2 parts"]);
+  session.receive(bytes("01 01 'a' 04 07 04 'PING' 00 00"), 0);
+  assert.equal(hex(session.takeOutput()!), hex(bytes("04 05 04 'PONG'")));
+  session.receive(bytes("00 01 'b'"), 0);
+  assert.deepEqual(heard.lines, ["unfit multipart, 2 bytes, 2 parts"]);
 });
 
 coreTest("Rule 10: no PING with a ttl above 655, which libzmq takes for milliseconds", () => {
@@ -198,23 +198,23 @@ for (
   coreTest(`Rule 11: ${what} is refused, on the address of senders and on that of subscribers`, () => {
     for (const role of ["PULL", "PUB"] as const) {
       const { session, heard } = openSession(role);
-      assert.equal(outcome(session, heard, octets(said)), "bad-greeting");
+      assert.equal(outcome(session, heard, bytes(said)), "bad-greeting");
       // What such a peer sends on is no message, and nothing is said to it.
-      assert.equal(outcome(session, heard, octets("00 01 'x'")), "bad-greeting");
+      assert.equal(outcome(session, heard, bytes("00 01 'x'")), "bad-greeting");
       assert.equal(session.takeOutput()!.length, 64);
     }
   });
 }
 
-coreTest("Rule 12: a message has a limit of frames and of octets, all frames together", () => {
+coreTest("Rule 12: a message has a limit of frames and of bytes, all frames together", () => {
   assert.equal(afterReady("PULL", repeated(1, 3 * 1025)), "frame-too-large"); // 01 01 01 | 01 01 01 …
   const { session } = readySession("PULL", { maxMessageBytes: 10 });
   const body = new Uint8Array(128 * 1024 * 1024);
   for (let i = 0; i < 8; i++) {
-    session.receive(octets("03 00 00 00 00 08 00 00 00"), 0);
+    session.receive(bytes("03 00 00 00 00 08 00 00 00"), 0);
     session.receive(body, 0);
   }
-  assert.equal(session.receive(octets("01 01 'x'"), 0)?.code, "frame-too-large");
+  assert.equal(session.receive(bytes("01 01 'x'"), 0)?.code, "frame-too-large");
 });
 
 coreTest("Rule 12: a connection has a limit of topics", () => {
@@ -230,7 +230,7 @@ coreTest("Rule 12: a connection has a limit of topics", () => {
 
 // 1. Greeting
 
-coreTest("1.1 our greeting is the captured one of libzmq, octet by octet", () => {
+coreTest("1.1 our greeting is the captured one of libzmq, byte by byte", () => {
   const captured = "ff00000000000000017f03014e554c4c" + "00".repeat(48);
   assert.equal(hex(openSession("PULL").session.takeOutput()!), captured);
 });
@@ -239,12 +239,12 @@ for (
   const [what, at, value] of [
     ["padding", 1, 0xaa],
     ["padding", 8, 0x00],
-    ["octet 9 with only bit 0 set", 9, 0x01],
+    ["byte 9 with only bit 0 set", 9, 0x01],
     ["filler", 33, 0x55],
     ["filler", 63, 0xff],
   ] as const
 ) {
-  coreTest(`1.1 ${what} (octet ${at}) is not looked at`, () => {
+  coreTest(`1.1 ${what} (byte ${at}) is not looked at`, () => {
     const bytes = greeting();
     bytes[at] = value;
     const { session } = openSession("PULL");
@@ -253,7 +253,7 @@ for (
   });
 }
 
-coreTest("1.2 a greeting as libzmq writes it, in pieces of 10, 1 and 53 octets, is enough for READY", () => {
+coreTest("1.2 a greeting as libzmq writes it, in pieces of 10, 1 and 53 bytes, is enough for READY", () => {
   const { session } = openSession("PUSH");
   session.takeOutput();
   const [signature, major, rest] = cutAt(greeting(), [10, 11]) as [Uint8Array, Uint8Array, Uint8Array];
@@ -264,7 +264,7 @@ coreTest("1.2 a greeting as libzmq writes it, in pieces of 10, 1 and 53 octets, 
   assert.equal(hex(session.takeOutput()!), hex(ready("PUSH")));
 });
 
-for (const [what, size] of [["octet by octet", 1], ["in pieces of 7", 7], ["at once", 1000]] as const) {
+for (const [what, size] of [["byte by byte", 1], ["in pieces of 7", 7], ["at once", 1000]] as const) {
   coreTest(`1.2 greeting and READY may come ${what} (also 5.3)`, () => {
     const { session, heard } = openSession("PULL");
     const stream = concat(greeting(), ready("PUSH"));
@@ -307,7 +307,7 @@ for (
 ) {
   coreTest(`1.4 ${what} is refused and called by its name`, () => {
     const { session } = openSession("PULL");
-    const fault = session.receive(octets(start), 0);
+    const fault = session.receive(bytes(start), 0);
     assert(fault instanceof ProtocolError);
     assert.equal(fault.code, "bad-greeting");
     assert(fault.message.includes(`speaks ${text}`), fault.message);
@@ -330,41 +330,41 @@ for (const mechanism of ["null", "NULL\0X", "PLAIN", "CURVE", "", "XNULL"]) {
 // 2.1 Frames
 
 const ROWS_2_1: readonly (readonly [row: string, said: Uint8Array, outcome: string | string[]])[] = [
-  ["a body of 255 octets in a short frame", encodeFrame(repeated(0x61, 255), 0), [
+  ["a body of 255 bytes in a short frame", encodeFrame(repeated(0x61, 255), 0), [
     `message ${"a".repeat(255)}`,
   ]],
-  ["a body of 256 octets in a long frame", encodeFrame(repeated(0x61, 256), 0), [
+  ["a body of 256 bytes in a long frame", encodeFrame(repeated(0x61, 256), 0), [
     `message ${"a".repeat(256)}`,
   ]],
-  ["the long form of a small body is taken", octets("02 00 00 00 00 00 00 00 01 'a'"), ["message a"]],
-  ["reserved bits are an error", octets("f8 01 'a'"), "bad-frame"],
-  ["COMMAND and MORE together are an error", octets("05 05 04 'PING'"), "bad-frame"],
+  ["the long form of a small body is taken", bytes("02 00 00 00 00 00 00 00 01 'a'"), ["message a"]],
+  ["reserved bits are an error", bytes("f8 01 'a'"), "bad-frame"],
+  ["COMMAND and MORE together are an error", bytes("05 05 04 'PING'"), "bad-frame"],
   [
     "COMMAND, MORE and LONG together are an error",
-    octets("07 00 00 00 00 00 00 00 05 04 'PING'"),
+    bytes("07 00 00 00 00 00 00 00 05 04 'PING'"),
     "bad-frame",
   ],
-  ["a size with bit 63 is an error", octets("02 80 00 00 00 00 00 00 00"), "frame-too-large"],
-  ["the size 2^64-1 is an error", octets("02 ff ff ff ff ff ff ff ff"), "frame-too-large"],
-  ["the size 2^40 is an error", octets("02 00 00 01 00 00 00 00 00"), "frame-too-large"],
-  ["the size 2^33 is an error", octets("02 00 00 00 02 00 00 00 00"), "frame-too-large"],
+  ["a size with bit 63 is an error", bytes("02 80 00 00 00 00 00 00 00"), "frame-too-large"],
+  ["the size 2^64-1 is an error", bytes("02 ff ff ff ff ff ff ff ff"), "frame-too-large"],
+  ["the size 2^40 is an error", bytes("02 00 00 01 00 00 00 00 00"), "frame-too-large"],
+  ["the size 2^33 is an error", bytes("02 00 00 00 02 00 00 00 00"), "frame-too-large"],
   [
     "a command between the frames of a multipart message does not part it",
-    octets("01 01 'a' 04 04 03 'FOO' 00 01 'b'"),
-    ["unfit multipart, 2 octets, 2 parts"],
+    bytes("01 01 'a' 04 04 03 'FOO' 00 01 'b'"),
+    ["unfit multipart, 2 bytes, 2 parts"],
   ],
-  ["an empty message is a message", octets("00 00"), ["message "]],
-  ["an empty frame is a part", octets("01 00 00 00"), ["unfit multipart, 0 octets, 2 parts"]],
-  ["an empty command is an error", octets("04 00 00 01"), "bad-frame"],
-  ["a name longer than the body is an error", octets("04 04 09 'PIN'"), "bad-command"],
-  ["an empty name is an error", octets("04 01 00"), "bad-command"],
+  ["an empty message is a message", bytes("00 00"), ["message "]],
+  ["an empty frame is a part", bytes("01 00 00 00"), ["unfit multipart, 0 bytes, 2 parts"]],
+  ["an empty command is an error", bytes("04 00 00 01"), "bad-frame"],
+  ["a name longer than the body is an error", bytes("04 04 09 'PIN'"), "bad-command"],
+  ["an empty name is an error", bytes("04 01 00"), "bad-command"],
 ];
 for (const [row, said, expected] of ROWS_2_1) {
   coreTest(`2.1 ${row}`, () => assert.deepEqual(afterReady("PULL", said), expected));
 }
 
 coreTest("2.1 a command above the limit is an error as soon as its header is read", () => {
-  assert.equal(afterReady("PUB", octets("06 00 00 00 00 00 01 00 01")), "frame-too-large");
+  assert.equal(afterReady("PUB", bytes("06 00 00 00 00 00 01 00 01")), "frame-too-large");
 });
 
 // 2.2 Commands, captured
@@ -394,7 +394,7 @@ for (
     ['the 3.0 form of cancel "ab"', "PUB", "00 03 00 61 62", ["cancel ab"]],
     ["PONG", "SUB", "04 09 04 50 4f 4e 47 63 74 78 21", ["pong"]],
     ["ERROR after READY", "SUB", "04 0a 05 45 52 52 4f 52 03 34 30 30", []],
-    ["a multipart message", "PULL", "01 01 61 01 00 00 01 62", ["unfit multipart, 2 octets, 3 parts"]],
+    ["a multipart message", "PULL", "01 01 61 01 00 00 01 62", ["unfit multipart, 2 bytes, 3 parts"]],
     ["JOIN of RADIO and DISH", "PUB", "04 06 04 4a 4f 49 4e 67", []],
     ["LEAVE of RADIO and DISH", "PUB", "04 07 05 4c 45 41 56 45 67", []],
     ["a name in lower case", "PUB", "04 0b 09 73 75 62 73 63 72 69 62 65 61", []],
@@ -402,32 +402,32 @@ for (
 ) {
   coreTest(
     `2.2 ${what} is understood as captured`,
-    () => assert.deepEqual(afterReady(role, octets(captured)), expected),
+    () => assert.deepEqual(afterReady(role, bytes(captured)), expected),
   );
 }
 
 coreTest("2.2 PING as libzmq says it, ttl 1000 ms and no context, is obeyed and answered", () => {
   const { session } = readySession("PULL");
-  session.receive(octets("04 07 04 50 49 4e 47 00 0a"), 0);
+  session.receive(bytes("04 07 04 50 49 4e 47 00 0a"), 0);
   assert.equal(session.deadline, 1000);
   assert.equal(hex(session.takeOutput()!), "040504504f4e47");
 });
 
 coreTest('2.2 PONG to "ctx!" is the captured one', () => {
   const { session } = readySession("PULL");
-  session.receive(octets("04 0b 04 'PING' 00 00 'ctx!'"), 0);
+  session.receive(bytes("04 0b 04 'PING' 00 00 'ctx!'"), 0);
   assert.equal(hex(session.takeOutput()!), "040904504f4e4763747821");
 });
 
-coreTest("2.2 a PING's context comes back cut to 16 octets", () => {
+coreTest("2.2 a PING's context comes back cut to 16 bytes", () => {
   const { session } = readySession("PULL");
-  session.receive(octets("04 1b 04 'PING' 00 00 '0123456789abcdefXXXX'"), 0);
+  session.receive(bytes("04 1b 04 'PING' 00 00 '0123456789abcdefXXXX'"), 0);
   assert.equal(latin1(session.takeOutput()!), "\x04\x15\x04PONG0123456789abcdef");
 });
 
 // 2.3 Metadata of READY
 
-const property = (name: string, value: string) => encodeMetadata([[name, octets(`'${value}'`)]]);
+const property = (name: string, value: string) => encodeMetadata([[name, bytes(`'${value}'`)]]);
 const READY_TAKEN: readonly (readonly [row: string, metadata: Uint8Array])[] = [
   ["Socket-Type in lower case", property("socket-type", "PUSH")],
   ["Socket-Type in upper case", property("SOCKET-TYPE", "PUSH")],
@@ -453,12 +453,12 @@ for (const [row, metadata] of READY_TAKEN) {
 
 const socketType = property("Socket-Type", "PUSH");
 const READY_REFUSED: readonly (readonly [row: string, metadata: Uint8Array, code: string])[] = [
-  ["no Socket-Type", octets(""), "bad-metadata"],
+  ["no Socket-Type", bytes(""), "bad-metadata"],
   ["no Socket-Type but others", property("Identity", "me"), "bad-metadata"],
   ["the value push", property("Socket-Type", "push"), "socket-type-mismatch"],
   [
     "the value PUSH with a NUL",
-    concat(octets("0b 'Socket-Type' 00 00 00 05 'PUSH' 00")),
+    concat(bytes("0b 'Socket-Type' 00 00 00 05 'PUSH' 00")),
     "socket-type-mismatch",
   ],
   ["an empty value", property("Socket-Type", ""), "socket-type-mismatch"],
@@ -468,12 +468,12 @@ const READY_REFUSED: readonly (readonly [row: string, metadata: Uint8Array, code
     concat(socketType, property("socket-type", "PUSH")),
     "bad-metadata",
   ],
-  ["one trailing octet", concat(socketType, octets("01")), "bad-metadata"],
-  ["a property that is cut", concat(socketType, octets("03 'Foo' 00 00 00 02 'x'")), "bad-metadata"],
-  ["a name of no octets", concat(socketType, octets("00 00 00 00 00")), "bad-metadata"],
+  ["one trailing byte", concat(socketType, bytes("01")), "bad-metadata"],
+  ["a property that is cut", concat(socketType, bytes("03 'Foo' 00 00 00 02 'x'")), "bad-metadata"],
+  ["a name of no bytes", concat(socketType, bytes("00 00 00 00 00")), "bad-metadata"],
   [
-    "a value of 2^32-1 octets at the very end",
-    concat(socketType, octets("03 'Foo' ff ff ff ff")),
+    "a value of 2^32-1 bytes at the very end",
+    concat(socketType, bytes("03 'Foo' ff ff ff ff")),
     "bad-metadata",
   ],
 ];
@@ -486,22 +486,22 @@ for (const [row, metadata, code] of READY_REFUSED) {
 }
 
 coreTest("2.3 a READY of a megabyte is refused when its header is read", () => {
-  assert.equal(beforeReady("PULL", octets("06 00 00 00 00 00 10 00 00")), "frame-too-large");
+  assert.equal(beforeReady("PULL", bytes("06 00 00 00 00 00 10 00 00")), "frame-too-large");
 });
 
 for (
   const [row, frame, expected] of [
     ["04", ready("PUSH"), ["ready PUSH 3.1"]],
-    ["06, the long form", concat(octets("06 00 00 00 00 00 00 00 1a"), ready("PUSH").slice(2)), [
+    ["06, the long form", concat(bytes("06 00 00 00 00 00 00 00 1a"), ready("PUSH").slice(2)), [
       "ready PUSH 3.1",
     ]],
-    ["00, as a message", concat(octets("00"), ready("PUSH").slice(1)), "unexpected-before-ready"],
+    ["00, as a message", concat(bytes("00"), ready("PUSH").slice(1)), "unexpected-before-ready"],
     [
       "02, as a long message",
-      concat(octets("02 00 00 00 00 00 00 00 1a"), ready("PUSH").slice(2)),
+      concat(bytes("02 00 00 00 00 00 00 00 1a"), ready("PUSH").slice(2)),
       "unexpected-before-ready",
     ],
-    ["05, with MORE", concat(octets("05"), ready("PUSH").slice(1)), "bad-frame"],
+    ["05, with MORE", concat(bytes("05"), ready("PUSH").slice(1)), "bad-frame"],
   ] as const
 ) {
   coreTest(`2.3 READY with the flags ${row}`, () => assert.deepEqual(beforeReady("PULL", frame), expected));
@@ -512,8 +512,8 @@ for (
     ["PING", encodePing(0)],
     ["an unknown command", encodeCommand("FOO")],
     ["SUBSCRIBE", SUBSCRIBE_A],
-    ["a message", octets("00 01 'a'")],
-    ["the first octet of a message", octets("00")],
+    ["a message", bytes("00 01 'a'")],
+    ["the first byte of a message", bytes("00")],
   ] as const
 ) {
   coreTest(`2.3 ${what} before READY closes`, () => {
@@ -563,7 +563,7 @@ coreTest("2.4 a wrong socket type: ERROR", () => {
 });
 coreTest("2.4 bad metadata: ERROR", () => {
   assert(
-    lastWords("PUB", concat(greeting(), ready("SUB", [["Socket-Type", octets("")]]))).endsWith(
+    lastWords("PUB", concat(greeting(), ready("SUB", [["Socket-Type", bytes("")]]))).endsWith(
       "\x05ERROR\x10Invalid metadata",
     ),
   );
@@ -573,11 +573,11 @@ coreTest("2.4 another mechanism: the whole greeting, nothing else", () => {
 });
 for (
   const [what, said] of [
-    ["a frame with reserved bits", octets("ff")],
-    ["a message before READY", octets("00 01 'a'")],
-    ["a command that does not parse", octets("04 01 00")],
+    ["a frame with reserved bits", bytes("ff")],
+    ["a message before READY", bytes("00 01 'a'")],
+    ["a command that does not parse", bytes("04 01 00")],
     ["an unknown command", encodeCommand("HELLO")],
-    ["a frame that is too large", octets("06 ff ff ff ff ff ff ff ff")],
+    ["a frame that is too large", bytes("06 ff ff ff ff ff ff ff ff")],
   ] as const
 ) {
   coreTest(`2.4 a protocol violation, ${what}: not a word`, () => {
@@ -588,7 +588,7 @@ for (const role of ["PUSH", "SUB"] as const) {
   coreTest(`2.4 a ${role} that is refused by ERROR knows the reason, and that it is the peer's`, () => {
     const { session } = openSession(role);
     session.receive(greeting(), 0);
-    const fault = session.receive(octets("04 0a 05 'ERROR' 03 '400'"), 0);
+    const fault = session.receive(bytes("04 0a 05 'ERROR' 03 '400'"), 0);
     assert(fault instanceof HandshakeError);
     assert.equal(fault.code, "refused-by-peer");
     assert.match(fault.message, /"400"/);
@@ -621,9 +621,9 @@ for (
 ) {
   coreTest(`3.2 ${statement}`, () => {
     const said = concat(
-      ...topics.map((topic) => encodeSubscription({ subscribe: true, topic: octets(topic) })),
+      ...topics.map((topic) => encodeSubscription({ subscribe: true, topic: bytes(topic) })),
     );
-    const message = octets(body);
+    const message = bytes(body);
     assert.equal(topicsAfter(said).matches(message, 0, message.length), matches);
   });
 }
@@ -636,11 +636,11 @@ for (
       CANCEL_A,
     ], 0],
     ["CANCEL of an unknown topic is ignored (also 5.20)", [CANCEL_A, SUBSCRIBE_A], 1],
-    ["both forms mixed: command, then message", [SUBSCRIBE_A, octets("00 02 00 'a'")], 0],
-    ["both forms mixed: message, then command", [octets("00 02 01 'a'"), CANCEL_A], 0],
-    ["a subscription as a part of a multipart message is none", [octets("01 02 01 'a' 00 01 01")], 0],
-    ["any other message of a subscriber is dropped", [octets("00 01 'x' 00 00 00 02 02 'a'")], 0],
-    ["an unknown command of a subscriber is dropped", [encodeCommand("FOO", octets("'a'"))], 0],
+    ["both forms mixed: command, then message", [SUBSCRIBE_A, bytes("00 02 00 'a'")], 0],
+    ["both forms mixed: message, then command", [bytes("00 02 01 'a'"), CANCEL_A], 0],
+    ["a subscription as a part of a multipart message is none", [bytes("01 02 01 'a' 00 01 01")], 0],
+    ["any other message of a subscriber is dropped", [bytes("00 01 'x' 00 00 00 02 02 'a'")], 0],
+    ["an unknown command of a subscriber is dropped", [encodeCommand("FOO", bytes("'a'"))], 0],
   ] as const
 ) {
   coreTest(`3.2 ${statement}`, () => assert.equal(topicsAfter(concat(...said)).count, count));
@@ -651,7 +651,7 @@ coreTest(
   () => {
     const outbox = new Outbox({ messages: 10, bytes: 1e6 });
     const push = (count: number) =>
-      Array.from({ length: count }, () => outbox.push(octets("00 01 'a'"), 0, 3, 1));
+      Array.from({ length: count }, () => outbox.push(bytes("00 01 'a'"), 0, 3, 1));
     assert.deepEqual(push(12), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
     for (let i = 0; i < 4; i++) assert.equal(outbox.take() && outbox.written(), 1);
     assert.deepEqual(push(2), [1, 1], "six of ten wait");
@@ -661,7 +661,7 @@ coreTest(
 );
 
 coreTest("3.2 a SUB hears a PUB's messages in the order of the wire", () => {
-  assert.deepEqual(afterReady("SUB", octets("00 01 'a' 00 01 'b' 00 01 'c'")), [
+  assert.deepEqual(afterReady("SUB", bytes("00 01 'a' 00 01 'b' 00 01 'c'")), [
     "message a",
     "message b",
     "message c",
@@ -674,14 +674,14 @@ coreTest("3.3 a PULL drops SUBSCRIBE and CANCEL, which libzmq hands to the appli
   assert.deepEqual(afterReady("PULL", concat(SUBSCRIBE_A, CANCEL_A)), []);
 });
 coreTest("3.3 a PULL takes a message that looks like a subscription", () => {
-  assert.deepEqual(afterReady("PULL", octets("00 02 01 'a'")), ["message \x01a"]);
+  assert.deepEqual(afterReady("PULL", bytes("00 02 01 'a'")), ["message \x01a"]);
 });
 coreTest("3.3 a PULL hears nothing of a multipart message that is not whole", () => {
-  assert.deepEqual(afterReady("PULL", octets("01 01 'a' 01 01 'b'")), []);
+  assert.deepEqual(afterReady("PULL", bytes("01 01 'a' 01 01 'b'")), []);
 });
 coreTest("3.3 a PUSH reads and drops what a PULL sends, and counts it", () => {
   const { session, heard } = readySession("PUSH");
-  assert.deepEqual(outcome(session, heard, octets("00 01 'a' 01 01 'b' 00 01 'c'")), []);
+  assert.deepEqual(outcome(session, heard, bytes("00 01 'a' 01 01 'b' 00 01 'c'")), []);
   assert.equal(session.dropped, 2);
 });
 
@@ -745,25 +745,25 @@ coreTest("3.9 the last colon parts an IPv6 address from its port, one pair of br
 for (const [name, from] of [["SUBSCRIBE", 246], ["CANCEL", 249]] as const) {
   for (let size = from; size <= 255; size++) {
     coreTest(
-      `5.1 a ${name} of libzmq 4.3.4 with a topic of ${size} octets, its LONG flag forgotten, is understood`,
+      `5.1 a ${name} of libzmq 4.3.4 with a topic of ${size} bytes, its LONG flag forgotten, is understood`,
       () => {
         const topic = repeated(0x74, size);
         const broken = encodeCommand(name, topic);
         assert.equal(broken[0], 0x06);
         broken[0] = 0x04;
-        const stream = concat(broken, octets("00 01 01")); // What follows is not misread.
+        const stream = concat(broken, bytes("00 01 01")); // What follows is not misread.
         const expected = [`${name.toLowerCase()} ${latin1(topic)}`, "subscribe "];
         assert.deepEqual(afterReady("PUB", stream), expected);
         const { session, heard } = readySession("PUB");
-        for (const octet of stream) session.receive(Uint8Array.of(octet), 0);
-        assert.deepEqual(heard.lines, expected, "octet by octet");
+        for (const byte of stream) session.receive(Uint8Array.of(byte), 0);
+        assert.deepEqual(heard.lines, expected, "byte by byte");
       },
     );
   }
 }
 
 coreTest(
-  "5.2 a topic of 255 octets for a peer of 3.0 goes out as a long frame, which libzmq gets wrong",
+  "5.2 a topic of 255 bytes for a peer of 3.0 goes out as a long frame, which libzmq gets wrong",
   () => {
     const { session } = readySession("SUB", { minor: 0 });
     session.changeSubscription({ subscribe: true, topic: repeated(0x74, 255) });
@@ -774,16 +774,16 @@ coreTest(
 );
 
 coreTest("5.4 nobody is a peer before READY: no message of a stranger is heard", () => {
-  assert.equal(beforeReady("PULL", octets("00 05 'hello'")), "unexpected-before-ready");
+  assert.equal(beforeReady("PULL", bytes("00 05 'hello'")), "unexpected-before-ready");
 });
 
 for (const said of ["04 05 04 'PING'", "04 06 04 'PING' 00"]) {
   coreTest(`5.10 a PING without a whole ttl closes (${said})`, () => {
-    assert.equal(afterReady("PULL", octets(said)), "bad-command");
+    assert.equal(afterReady("PULL", bytes(said)), "bad-command");
   });
 }
 coreTest("5.10 a PONG's context is not trusted: it is not looked at", () => {
-  assert.deepEqual(afterReady("SUB", octets("04 25 04 'PONG' '0123456789abcdef0123456789abcdef'")), ["pong"]);
+  assert.deepEqual(afterReady("SUB", bytes("04 25 04 'PONG' '0123456789abcdef0123456789abcdef'")), ["pong"]);
 });
 
 coreTest("5.11 a large frame that comes slowly does not let the heartbeat time out", () => {
@@ -804,16 +804,16 @@ for (
 ) {
   coreTest(`5.12 ${what} between the frames of a multipart message leaves it whole`, () => {
     const said = concat(
-      octets("01 01 'a'"),
+      bytes("01 01 'a'"),
       command,
-      octets("01 01 'b'"),
+      bytes("01 01 'b'"),
       command,
-      octets("00 01 'c'"),
-      octets("00 01 'd'"),
+      bytes("00 01 'c'"),
+      bytes("00 01 'd'"),
     );
     const heard = afterReady("PULL", said) as string[];
     assert.deepEqual(heard.filter((line) => line !== "pong"), [
-      "unfit multipart, 3 octets, 3 parts",
+      "unfit multipart, 3 bytes, 3 parts",
       "message d",
     ]);
   });
@@ -821,7 +821,7 @@ for (
 
 coreTest("5.13 a peer of 3.0 is sent no command of its own accord", () => {
   const { session } = readySession("SUB", { minor: 0 });
-  session.changeSubscription({ subscribe: true, topic: octets("") });
+  session.changeSubscription({ subscribe: true, topic: bytes("") });
   assert.equal(session.takeOutput()![0]! & 0x04, 0);
   assert.equal(session.tick(1e9), undefined);
   assert.equal(session.hasOutput, false, "no PING without heartbeats");
@@ -839,12 +839,12 @@ coreTest("5.34 our property is spelt exactly Socket-Type", () => {
 
 coreTest("5.35 a PUB takes an XSUB, which subscribes by messages on 3.1, too", () => {
   const { session, heard } = readySession("PUB", { peer: "XSUB" });
-  session.receive(encodeLegacySubscription({ subscribe: true, topic: octets("'a'") }), 0);
+  session.receive(encodeLegacySubscription({ subscribe: true, topic: bytes("'a'") }), 0);
   assert.deepEqual(heard.lines, ["subscribe a"]);
 });
 coreTest("5.35 a SUB takes an XPUB, and its welcome message is a message", () => {
   const { session, heard } = openSession("SUB");
-  session.receive(concat(greeting(), ready("XPUB"), octets("00 07 'welcome'")), 0);
+  session.receive(concat(greeting(), ready("XPUB"), bytes("00 07 'welcome'")), 0);
   assert.deepEqual(heard.lines, ["ready XPUB 3.1", "message welcome"]);
 });
 
@@ -852,13 +852,13 @@ coreTest("5.35 a SUB takes an XPUB, and its welcome message is a message", () =>
 
 for (
   const [input, role, said, code] of [
-    ["one octet 00", "PULL", octets("00"), "bad-greeting"],
-    ["ff and an even 10th octet", "PULL", octets("ff 00 00 00 00 00 00 00 01 00"), "bad-greeting"],
-    ["revision 0", "PUB", octets("ff 00 00 00 00 00 00 00 01 7f 00"), "bad-greeting"],
+    ["one byte 00", "PULL", bytes("00"), "bad-greeting"],
+    ["ff and an even 10th byte", "PULL", bytes("ff 00 00 00 00 00 00 00 01 00"), "bad-greeting"],
+    ["revision 0", "PUB", bytes("ff 00 00 00 00 00 00 00 01 7f 00"), "bad-greeting"],
     [
       "an ERROR from a client",
       "PULL",
-      concat(greeting(), octets("04 0a 05 'ERROR' 03 '400'")),
+      concat(greeting(), bytes("04 0a 05 'ERROR' 03 '400'")),
       "refused-by-peer",
     ],
     [
@@ -870,7 +870,7 @@ for (
     [
       "empty MORE frames in masses",
       "PULL",
-      concat(greeting(), ready("PUSH"), ...Array.from({ length: 1025 }, () => octets("01 00"))),
+      concat(greeting(), ready("PUSH"), ...Array.from({ length: 1025 }, () => bytes("01 00"))),
       "frame-too-large",
     ],
     [
@@ -882,13 +882,13 @@ for (
     [
       "a flood of data from a SUB",
       "PUB",
-      concat(greeting(), ready("SUB"), ...Array.from({ length: 101 }, () => octets("00 01 'x'"))),
+      concat(greeting(), ready("SUB"), ...Array.from({ length: 101 }, () => bytes("00 01 'x'"))),
       "too-much-noise",
     ],
     [
       "a flood of data to a PUSH",
       "PUSH",
-      concat(greeting(), ready("PULL"), ...Array.from({ length: 101 }, () => octets("00 01 'x'"))),
+      concat(greeting(), ready("PULL"), ...Array.from({ length: 101 }, () => bytes("00 01 'x'"))),
       "too-much-noise",
     ],
   ] as const
@@ -899,7 +899,7 @@ for (
   });
 }
 
-coreTest("6 connect and send nothing, or an octet now and then: closed at the deadline", () => {
+coreTest("6 connect and send nothing, or a byte now and then: closed at the deadline", () => {
   for (const isDribbling of [false, true]) {
     const { session } = openSession("PULL");
     for (let now = 0; now < 10_000; now += 200) {

@@ -1,4 +1,4 @@
-/** SUB, against a publisher of which the test decides every octet: RFC 29 and what libzmq really does. */
+/** SUB, against a publisher of which the test decides every byte: RFC 29 and what libzmq really does. */
 import assert from "node:assert/strict";
 import { Sub } from "../../zmtp/mod.ts";
 import { soon, until } from "../support/deadline.ts";
@@ -6,7 +6,7 @@ import { concat, type RawPeer } from "../support/raw_peer.ts";
 import { RawServer } from "../support/raw_server.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
 
-const octets = new TextEncoder();
+const bytes = new TextEncoder();
 const text = new TextDecoder();
 const RECONNECT = { minMs: 1, maxMs: 5 };
 
@@ -44,7 +44,7 @@ async function said(publisher: RawPeer): Promise<string[]> {
 Deno.test("Sub says SUBSCRIBE once for a topic that is subscribed to twice", async () => {
   using server = new RawServer();
   await using client = subAt(server.address);
-  for (const topic of ["a", "a", "b"]) client.sub.subscribe(octets.encode(topic));
+  for (const topic of ["a", "a", "b"]) client.sub.subscribe(bytes.encode(topic));
   await using publisher = await server.welcome("PUB");
 
   assert.deepEqual(await said(publisher), ["\x09SUBSCRIBEa", "\x09SUBSCRIBEb"]);
@@ -53,14 +53,14 @@ Deno.test("Sub says SUBSCRIBE once for a topic that is subscribed to twice", asy
 Deno.test("Sub says CANCEL only when the last of several uses of a topic is given back", async () => {
   using server = new RawServer();
   await using client = subAt(server.address);
-  for (const topic of ["a", "a"]) client.sub.subscribe(octets.encode(topic));
+  for (const topic of ["a", "a"]) client.sub.subscribe(bytes.encode(topic));
   await using publisher = await server.welcome("PUB");
   await said(publisher);
 
-  client.sub.unsubscribe(octets.encode("a"));
-  client.sub.unsubscribe(octets.encode("never subscribed"));
-  client.sub.unsubscribe(octets.encode("a"));
-  client.sub.subscribe(octets.encode("c"));
+  client.sub.unsubscribe(bytes.encode("a"));
+  client.sub.unsubscribe(bytes.encode("never subscribed"));
+  client.sub.unsubscribe(bytes.encode("a"));
+  client.sub.subscribe(bytes.encode("c"));
 
   assert.equal(await publisher.readText(), "\x06CANCELa");
   assert.equal(await publisher.readText(), "\x09SUBSCRIBEc");
@@ -69,13 +69,13 @@ Deno.test("Sub says CANCEL only when the last of several uses of a topic is give
 Deno.test("Sub says the final set of topics after each READY, and nothing else", async () => {
   using server = new RawServer();
   await using client = subAt(server.address);
-  client.sub.subscribe(octets.encode("a"));
-  client.sub.subscribe(octets.encode("b"));
+  client.sub.subscribe(bytes.encode("a"));
+  client.sub.subscribe(bytes.encode("b"));
   const first = await server.welcome("PUB");
   assert.deepEqual(await said(first), ["\x09SUBSCRIBEa", "\x09SUBSCRIBEb"]);
   first.close();
-  client.sub.unsubscribe(octets.encode("a"));
-  client.sub.subscribe(octets.encode("c"));
+  client.sub.unsubscribe(bytes.encode("a"));
+  client.sub.subscribe(bytes.encode("c"));
 
   await using second = await server.welcome("XPUB");
 
@@ -85,13 +85,13 @@ Deno.test("Sub says the final set of topics after each READY, and nothing else",
 Deno.test("Sub filters what does not match, because CANCEL is under way or the publisher does not filter", async () => {
   using server = new RawServer();
   await using client = subAt(server.address);
-  client.sub.subscribe(octets.encode("a"));
+  client.sub.subscribe(bytes.encode("a"));
   await using publisher = await server.welcome("PUB");
   await said(publisher);
   const next = client.next();
 
   await publisher.write(
-    concat(...["b1", "a1", "", "a", "A"].map((body) => encodeFrame(octets.encode(body), 0))),
+    concat(...["b1", "a1", "", "a", "A"].map((body) => encodeFrame(bytes.encode(body), 0))),
   );
   await next;
 
@@ -101,30 +101,30 @@ Deno.test("Sub filters what does not match, because CANCEL is under way or the p
 Deno.test("Sub says nothing before the publisher's READY", async () => {
   using server = new RawServer();
   await using client = subAt(server.address);
-  client.sub.subscribe(octets.encode(""));
+  client.sub.subscribe(bytes.encode(""));
   await using publisher = await server.accept();
   await publisher.write(
     concat(
       new Uint8Array([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1]),
-      octets.encode("NULL"),
+      bytes.encode("NULL"),
       new Uint8Array(48),
     ),
   );
 
-  await publisher.readOctets(64);
+  await publisher.readBytes(64);
   assert.ok((await publisher.readText())!.startsWith("\x05READY"));
   // Whatever were said now would come before the answer to our READY.
-  await publisher.write(octets.encode("\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB"));
+  await publisher.write(bytes.encode("\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB"));
   assert.equal(await publisher.readText(), "\x09SUBSCRIBE");
 });
 
 Deno.test("Sub comes back when the publisher ends the connection in the middle of a message, which is dropped", async () => {
   using server = new RawServer();
   await using client = subAt(server.address);
-  client.sub.subscribe(octets.encode(""));
+  client.sub.subscribe(bytes.encode(""));
   const first = await server.welcome("PUB");
   await said(first);
-  await first.write(encodeFrame(octets.encode("whole"), 0));
+  await first.write(encodeFrame(bytes.encode("whole"), 0));
   await first.write(new Uint8Array([0, 100, 1, 2, 3]));
   first.close();
 
@@ -137,7 +137,7 @@ Deno.test("Sub comes back when the publisher ends the connection in the middle o
   assert.deepEqual(client.heard, ["whole", "next"]);
 });
 
-Deno.test("Sub takes a topic of 200,000 octets", async () => {
+Deno.test("Sub takes a topic of 200,000 bytes", async () => {
   using server = new RawServer();
   await using client = subAt(server.address);
   const topic = new Uint8Array(200_000).fill(0xff);
@@ -147,15 +147,15 @@ Deno.test("Sub takes a topic of 200,000 octets", async () => {
   client.sub.subscribe(topic);
   await using publisher = await server.welcome("PUB");
 
-  assert.equal((await publisher.readOctets(9 + 10 + topic.length)).length, 9 + 10 + topic.length);
+  assert.equal((await publisher.readBytes(9 + 10 + topic.length)).length, 9 + 10 + topic.length);
 });
 
 Deno.test("Sub is connected with the second PONG: libzmq may answer the first before it passes SUBSCRIBE on", async () => {
   using server = new RawServer();
   await using client = subAt(server.address);
-  client.sub.subscribe(octets.encode(""));
+  client.sub.subscribe(bytes.encode(""));
   await using publisher = await server.welcome("PUB");
-  const pong = octets.encode("\x04\x05\x04PONG");
+  const pong = bytes.encode("\x04\x05\x04PONG");
   await said(publisher);
 
   await publisher.write(pong);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProtocolError } from "../../base/errors.ts";
 import { Subscriptions } from "../../zmtp/subscriptions.ts";
-import { coreTest, latin1, octets, repeated, thrownBy } from "./core_test_support.ts";
+import { bytes, coreTest, latin1, repeated, thrownBy } from "./core_test_support.ts";
 
 /** Does a message with this body get through? */
 function lets(subscriptions: Subscriptions, body: Uint8Array): boolean {
@@ -12,83 +12,83 @@ function lets(subscriptions: Subscriptions, body: Uint8Array): boolean {
 /** A set with these topics. */
 function set(...topics: readonly string[]): Subscriptions {
   const subscriptions = new Subscriptions();
-  for (const topic of topics) subscriptions.add(octets(topic));
+  for (const topic of topics) subscriptions.add(bytes(topic));
   return subscriptions;
 }
 
 coreTest("Subscriptions.matches() lets nothing through without a topic", () => {
-  assert.equal(lets(set(), octets("")), false);
-  assert.equal(lets(set(), octets("'a'")), false);
+  assert.equal(lets(set(), bytes("")), false);
+  assert.equal(lets(set(), bytes("'a'")), false);
 });
 
 coreTest(
   "Subscriptions.matches() lets everything through with the empty topic, the empty message too",
   () => {
-    assert.equal(lets(set(""), octets("")), true);
-    assert.equal(lets(set(""), octets("'a'")), true);
+    assert.equal(lets(set(""), bytes("")), true);
+    assert.equal(lets(set(""), bytes("'a'")), true);
     assert.equal(set("").isEverything, true);
     assert.equal(set("'a'").isEverything, false);
   },
 );
 
-coreTest("Subscriptions.matches() compares octets, whatever they are", () => {
+coreTest("Subscriptions.matches() compares bytes, whatever they are", () => {
   const subscriptions = set("ff 00");
-  assert.equal(lets(subscriptions, octets("ff 00 01")), true);
-  assert.equal(lets(subscriptions, octets("ff 01")), false);
+  assert.equal(lets(subscriptions, bytes("ff 00 01")), true);
+  assert.equal(lets(subscriptions, bytes("ff 01")), false);
 });
 
 coreTest("Subscriptions.matches() survives a topic longer than the message", () => {
-  assert.equal(lets(set("'abc'"), octets("'ab'")), false);
-  assert.equal(lets(set("'abc'"), octets("'abc'")), true);
+  assert.equal(lets(set("'abc'"), bytes("'ab'")), false);
+  assert.equal(lets(set("'abc'"), bytes("'abc'")), true);
 });
 
 coreTest("Subscriptions.matches() looks at the body alone, not at what is behind it", () => {
-  assert.equal(set("'abc'").matches(octets("'xxabcxx'"), 2, 4), false);
-  assert.equal(set("'abc'").matches(octets("'xxabcxx'"), 2, 5), true);
+  assert.equal(set("'abc'").matches(bytes("'xxabcxx'"), 2, 4), false);
+  assert.equal(set("'abc'").matches(bytes("'xxabcxx'"), 2, 5), true);
 });
 
 coreTest("Subscriptions.remove() ends a topic that was added twice: a set, not a counter", () => {
   const subscriptions = set("'a'", "'a'");
   assert.equal(subscriptions.count, 1);
-  subscriptions.remove(octets("'a'"));
+  subscriptions.remove(bytes("'a'"));
   assert.equal(subscriptions.count, 0);
-  assert.equal(lets(subscriptions, octets("'a'")), false);
+  assert.equal(lets(subscriptions, bytes("'a'")), false);
 });
 
 coreTest("Subscriptions.remove() ignores an unknown topic", () => {
   const subscriptions = set("'a'", "");
-  subscriptions.remove(octets("'b'"));
-  subscriptions.remove(octets("'ab'"));
+  subscriptions.remove(bytes("'b'"));
+  subscriptions.remove(bytes("'ab'"));
   assert.equal(subscriptions.count, 2);
-  subscriptions.remove(octets(""));
+  subscriptions.remove(bytes(""));
   assert.equal(subscriptions.isEverything, false);
 });
 
-coreTest("Subscriptions.add() keeps the topic when its octets are overwritten", () => {
+coreTest("Subscriptions.add() keeps the topic when its bytes are overwritten", () => {
   const subscriptions = new Subscriptions();
-  const topic = octets("'abc'");
+  const topic = bytes("'abc'");
   subscriptions.add(topic);
   topic.fill(0);
-  assert.equal(lets(subscriptions, octets("'abcd'")), true);
+  assert.equal(lets(subscriptions, bytes("'abcd'")), true);
 });
 
 coreTest("Subscriptions.add() refuses one topic above the limit, and takes one again that it has", () => {
   const subscriptions = new Subscriptions({ maxTopics: 2 });
-  for (const topic of ["'a'", "'b'", "'a'", "'b'"]) subscriptions.add(octets(topic));
-  const error = thrownBy(() => subscriptions.add(octets("'c'")));
+  for (const topic of ["'a'", "'b'", "'a'", "'b'"]) subscriptions.add(bytes(topic));
+  const error = thrownBy(() => subscriptions.add(bytes("'c'")));
   assert(error instanceof ProtocolError);
   assert.equal(error.code, "too-many-topics");
-  subscriptions.remove(octets("'a'"));
-  subscriptions.add(octets("'c'"));
+  subscriptions.remove(bytes("'a'"));
+  subscriptions.add(bytes("'c'"));
 });
 
 coreTest("Subscriptions.add() refuses 10,001 topics unless told otherwise", () => {
   const subscriptions = new Subscriptions();
   for (let i = 0; i < 10_000; i++) subscriptions.add(Uint8Array.of(i >> 8, i & 0xff));
-  assert.equal(thrownBy(() => subscriptions.add(octets("'abc'"))).code, "too-many-topics");
+  assert.equal(thrownBy(() => subscriptions.add(bytes("'abc'"))).code, "too-many-topics");
 });
 
-coreTest("Subscriptions.add() refuses a topic of 4097 octets unless told otherwise", () => {
+coreTest("Subscriptions.add() refuses a topic of 4097 bytes unless told otherwise", () => {
   const subscriptions = new Subscriptions();
   subscriptions.add(repeated(1, 4096));
   assert.equal(thrownBy(() => subscriptions.add(repeated(1, 4097))).code, "too-many-topics");
@@ -104,10 +104,10 @@ coreTest(
     };
     const subscriptions = new Subscriptions();
     for (let i = 0; i < 1024; i++) subscriptions.add(topic(i));
-    assert.equal(thrownBy(() => subscriptions.add(octets("'a'"))).code, "too-many-topics");
+    assert.equal(thrownBy(() => subscriptions.add(bytes("'a'"))).code, "too-many-topics");
     subscriptions.add(topic(5)); // Once more is no change.
     subscriptions.remove(topic(0));
-    subscriptions.add(octets("'a'"));
+    subscriptions.add(bytes("'a'"));
   },
 );
 
@@ -122,9 +122,9 @@ coreTest("Subscriptions takes and matches a topic of a megabyte: nothing recurse
 });
 
 coreTest(
-  "Subscriptions.matches() costs no more octets than the longest topic has, whoever chose the topics",
+  "Subscriptions.matches() costs no more bytes than the longest topic has, whoever chose the topics",
   () => {
-    // Nine topics of each size that differ from the message in the last octet only: compared one by one, the octets of all
+    // Nine topics of each size that differ from the message in the last byte only: compared one by one, the bytes of all
     // topics would be read for each message, 4,500,000 of them.
     const subscriptions = new Subscriptions({ maxBytes: Infinity });
     for (let size = 1; size <= 1000; size++) {
@@ -147,8 +147,8 @@ coreTest(
 );
 
 coreTest("Subscriptions equals a naive list, whatever is added, removed and asked", () => {
-  const octet = fc.constantFrom(0x00, 0x61, 0xff);
-  const text = fc.array(octet, { maxLength: 5 }).map((bytes) => Uint8Array.from(bytes));
+  const byte = fc.constantFrom(0x00, 0x61, 0xff);
+  const text = fc.array(byte, { maxLength: 5 }).map((bytes) => Uint8Array.from(bytes));
   const step = fc.record({ add: fc.boolean(), topic: text });
   fc.assert(
     fc.property(

@@ -19,9 +19,9 @@ function topics(...texts: readonly string[]): Subscriptions {
 /** The bodies of all that waits, in order. */
 function drain(outbox: Outbox): string[] {
   const texts: string[] = [];
-  for (let octets; (octets = outbox.take()) !== undefined; outbox.written()) {
-    for (let at = 0; at < octets.length; at += 2 + octets[at + 1]!) {
-      texts.push(decoder.decode(octets.subarray(at + 2, at + 2 + octets[at + 1]!)));
+  for (let bytes; (bytes = outbox.take()) !== undefined; outbox.written()) {
+    for (let at = 0; at < bytes.length; at += 2 + bytes[at + 1]!) {
+      texts.push(decoder.decode(bytes.subarray(at + 2, at + 2 + bytes[at + 1]!)));
     }
   }
   return texts;

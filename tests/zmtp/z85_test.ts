@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeZ85, encodeZ85 } from "../../zmtp/curve/z85.ts";
-import { coreTest, hex, octets } from "./core_test_support.ts";
+import { bytes, coreTest, hex } from "./core_test_support.ts";
 
 // RFC 32's own example, its limits, and two keys of libzmq's manual (zmq_curve).
 const VECTORS: readonly (readonly [text: string, hex: string])[] = [
@@ -31,7 +31,7 @@ for (const [text, digits] of VECTORS) {
 }
 
 coreTest("encodeZ85() throws a RangeError for a size that is no multiple of four", () => {
-  assert.throws(() => encodeZ85(octets("01 02 03")), RangeError);
+  assert.throws(() => encodeZ85(bytes("01 02 03")), RangeError);
 });
 
 const NO_Z85: readonly (readonly [text: string, why: string])[] = [
@@ -40,7 +40,7 @@ const NO_Z85: readonly (readonly [text: string, why: string])[] = [
   ["000 0", "a space in a group"],
   ["0000~", "a character that is not in the alphabet"],
   ["0000é", "a character beyond ASCII"],
-  ["%nSc1", "2^32, one more than four octets hold"],
+  ["%nSc1", "2^32, one more than four bytes hold"],
   ["#####", "the largest group, which libzmq 4.1 took modulo 2^32"],
 ];
 

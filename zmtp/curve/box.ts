@@ -20,7 +20,7 @@ import type { MessageBox } from "../mechanism.ts";
 import type { MemoryBudget } from "../memory_budget.ts";
 import { FLAG_COMMAND, FLAG_LONG, FLAG_MORE } from "../wire.ts";
 
-/** Octets by which a frame's body grows in its box: name, nonce, tag and inner flags. */
+/** Bytes by which a frame's body grows in its box: name, nonce, tag and inner flags. */
 export const BOX_OVERHEAD = 33;
 
 const NAME = Uint8Array.of(7, 0x4d, 0x45, 0x53, 0x53, 0x41, 0x47, 0x45); // 07 "MESSAGE"
@@ -41,7 +41,7 @@ export interface Nonce {
   readonly low: number;
 }
 
-/** Reads the eight octets of a nonce. */
+/** Reads the eight bytes of a nonce. */
 export function readNonce(bytes: Uint8Array, at: number): Nonce {
   return { high: readUint32(bytes, at), low: readUint32(bytes, at + 4) };
 }
@@ -55,9 +55,9 @@ export function isHigher(nonce: Nonce, than: Nonce): boolean {
 export interface CurveBoxOptions {
   /** The connection's key, K'. */
   readonly key: Uint8Array;
-  /** First sixteen octets of our nonces. */
+  /** First sixteen bytes of our nonces. */
   readonly ourPrefix: Uint8Array;
-  /** First sixteen octets of the peer's. */
+  /** First sixteen bytes of the peer's. */
   readonly theirPrefix: Uint8Array;
   /** The nonce that we used last: messages go on from there, they do not start again at 1. */
   readonly ourNonce: Nonce;
@@ -112,7 +112,7 @@ export class CurveBox implements MessageBox {
     for (let at = 0; at < frames.length;) {
       const end = frameEnd(frames, at);
       const size = sealedSize(end - frameBodyStart(frames, at));
-      // One octet of a frame, or all but one: either way it was begun and not ended.
+      // One byte of a frame, or all but one: either way it was begun and not ended.
       if (left < size) return left > 0 ? at + 1 : at;
       left -= size;
       at = end;
@@ -137,7 +137,7 @@ export class CurveBox implements MessageBox {
     const arena = this.#arena;
     arena.reserve(headerSize + size);
     const { block, at } = arena;
-    // The inner flags are opened into the last octet of the header's room, and the header is written over them.
+    // The inner flags are opened into the last byte of the header's room, and the header is written over them.
     const content = at + headerSize - 1;
     if (!this.#opener.open(bytes, bodyStart + TAG_AT, end, high, low, block, content)) {
       throw new ProtocolError("bad-crypto", "Cannot take message: its box does not open");

@@ -440,7 +440,7 @@ function join(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((octet) => octet === 0);
+  return bytes.every((byte) => byte === 0);
 }
 
 /** In a time that does not depend on where they differ. */

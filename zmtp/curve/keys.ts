@@ -1,5 +1,5 @@
 /**
- * Keys of CURVE as people have them: 40 characters of Z85, or 32 octets.
+ * Keys of CURVE as people have them: 40 characters of Z85, or 32 bytes.
  *
  * @module
  */
@@ -34,9 +34,9 @@ export function curveKeyPair(): Promise<CurveKeyPair> {
 }
 
 /**
- * The 32 octets of a key. Copies them.
+ * The 32 bytes of a key. Copies them.
  *
- * @throws {OptionError} `bad-option`: it is neither text of Z85 nor octets of that size. The text does not show the key.
+ * @throws {OptionError} `bad-option`: it is neither text of Z85 nor bytes of that size. The text does not show the key.
  */
 export function parseKey(name: string, key: CurveKey): Uint8Array {
   if (key instanceof Uint8Array) {

@@ -144,7 +144,7 @@ class Memory {
 
 /**
  * `crypto_secretbox_easy` and its counterpart in place, in room that is kept: the wrappers allocate four times for each message, which
- * takes as long as the cryptography of 100 octets.
+ * takes as long as the cryptography of 100 bytes.
  */
 class LibsodiumCipher implements MessageCipher {
   readonly #memory: Memory;

@@ -88,7 +88,7 @@ class Noble implements Cryptography {
 
 /**
  * `xsalsa20poly1305` of the same library out of its parts: the key that HSalsa20 gives is the same for all messages of a direction,
- * and one pass of Salsa20 gives the key of the tag and the content. That is a quarter to a third less for a message of 100 octets.
+ * and one pass of Salsa20 gives the key of the tag and the content. That is a quarter to a third less for a message of 100 bytes.
  */
 class NobleCipher implements MessageCipher {
   readonly #library: Library;
@@ -139,7 +139,7 @@ class NobleCipher implements MessageCipher {
     this.#room.fill(0);
   }
 
-  /** The key of the tag, then the octets with the key stream applied. Where it lies a later call may write. */
+  /** The key of the tag, then the bytes with the key stream applied. Where it lies a later call may write. */
   #crypt(bytes: Uint8Array, nonceHigh: number, nonceLow: number): Uint8Array {
     const size = TAG_KEY_SIZE + bytes.length;
     const room = size <= ROOM_SIZE ? this.#room.subarray(0, size) : new Uint8Array(size);
@@ -156,7 +156,7 @@ const SIGMA: Uint32Array = words(
 );
 const NO_NONCE: Uint8Array = new Uint8Array(16);
 
-/** The same octets as words in the machine's order; copied where they do not lie on a word's border. */
+/** The same bytes as words in the machine's order; copied where they do not lie on a word's border. */
 function words(bytes: Uint8Array): Uint32Array {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);

@@ -8,7 +8,7 @@
 import { ProtocolError } from "../../base/errors.ts";
 import { KEY_SIZE, type KeyPair } from "./crypto.ts";
 
-// Keys in DER (RFC 8410) are these octets with the 32 of the key behind them.
+// Keys in DER (RFC 8410) are these bytes with the 32 of the key behind them.
 const SECRET_KEY_DER = Uint8Array.fromHex("302e020100300506032b656e04220420");
 const PUBLIC_KEY_DER = Uint8Array.fromHex("302a300506032b656e032100");
 
@@ -29,7 +29,7 @@ export function publicKeyOf(secretKey: Uint8Array): Uint8Array {
 }
 
 /**
- * The 32 octets that the owners of both keys get.
+ * The 32 bytes that the owners of both keys get.
  *
  * @throws {ProtocolError} `bad-crypto`: the public key is a point of low order, for which all secrets give zero.
  */

@@ -1,5 +1,5 @@
 /**
- * Z85: octets as printable text, five characters for four octets (RFC 32). Keys of CURVE travel in it, in configuration
+ * Z85: bytes as printable text, five characters for four bytes (RFC 32). Keys of CURVE travel in it, in configuration
  * files and on command lines.
  *
  * @module
@@ -12,7 +12,7 @@ const GROUP_CHARACTERS = 5;
 const GROUP_MAX = 0xffff_ffff;
 
 /**
- * The text of some octets.
+ * The text of some bytes.
  *
  * @throws {RangeError} If their number is no multiple of four.
  */
@@ -32,7 +32,7 @@ export function encodeZ85(bytes: Uint8Array): string {
 }
 
 /**
- * The octets of a text; undefined when it is not Z85: another character, an incomplete group, or a group above 2^32 - 1, which
+ * The bytes of a text; undefined when it is not Z85: another character, an incomplete group, or a group above 2^32 - 1, which
  * libzmq 4.1 took modulo.
  */
 export function decodeZ85(text: string): Uint8Array | undefined {
