@@ -187,7 +187,7 @@ interface Place {
 // `bytes[last]` is a brace in all that follows, which is why nothing but a text has to look where it ends.
 
 /** Returns where the text ends, behind its closing quote; -1 when it is none. Small, so that the compiler puts it in place. */
-function endOfString(bytes: Uint8Array, from: number, last: number): number {
+export function endOfString(bytes: Uint8Array, from: number, last: number): number {
   const near = Math.min(last, from + SHORT_TEXT);
   let at = from;
   while (at < near && IN_STRING[bytes[at]!] === PLAIN) at++;
@@ -337,7 +337,7 @@ const IS_NUMBER = table([["-0123456789", 1]]);
 /** Most keys and values are not longer. */
 const SHORT_TEXT = 16;
 
-const IS_SPACE = table([[" \t\n\r", 1]]);
+export const IS_SPACE: Uint8Array = table([[" \t\n\r", 1]]);
 
 // The same in all four bytes of a word.
 const SWAP_QUOTE = 0x02020202;
