@@ -30,18 +30,19 @@
  *
  * @module
  */
-export type { HandlerStats, Traffic, Transport as HttpTransport, WaitKind } from "./http/counters.ts";
+export type { Delivery, HandlerStats, Traffic, WaitKind } from "./http/counters.ts";
 export { messageGateway } from "./http/gateway.ts";
 export type { GatewayClient, GatewayEntry, GatewaySlice } from "./http/gateway_client.ts";
 export {
   type CloseOptions,
   eventStreamHandler,
+  type GatewayHandler,
   longPollMessageHandler,
-  type MessageHandler,
   messageHandler,
   webSocketMessageHandler,
 } from "./http/handlers.ts";
-export type { GatewayOptions, HandlerOptions, PublishRate } from "./http/options.ts";
+export type { PublishRate } from "./base/token_bucket.ts";
+export type { GatewayOptions, HandlerOptions } from "./http/options.ts";
 export type { ProblemCode } from "./http/problem.ts";
 export {
   type GatewayServer,

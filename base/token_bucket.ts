@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { PublishRate } from "../http/options.ts";
+/** How often one address may publish: a bucket of tokens, one for each message. */
+export interface PublishRate {
+  /** Messages per second in the long run. */
+  readonly perSecond: number;
+  /** Messages at once. */
+  readonly burst: number;
+}
 
 /** More addresses than this are not remembered; the one that was silent longest is forgotten, and starts with a full bucket. */
 const MAX_ADDRESSES = 10_000;

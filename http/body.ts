@@ -3,8 +3,11 @@
  *
  * @module
  */
-import { type Call, type Gate, Later, type WatchedBody } from "./gate.ts";
+import type { WatchedBody } from "./bodies.ts";
+import type { Later } from "./exit.ts";
+import type { Gate } from "./gate.ts";
 import { Problem } from "./problem.ts";
+import type { Call } from "./route.ts";
 
 /**
  * Reads the whole body and hands it to `use`, whose answer it settles with. The size is checked on the announced length, then
@@ -30,7 +33,7 @@ export function readBody(
   const headers = declared === null ? CLOSE : NO_HEADERS;
   if (declared !== null && Number(declared) > limit) throw tooLarge(limit, headers);
   const reading = new Reading(gate, call, headers);
-  gate.watchBody(reading);
+  gate.bodies.watch(reading);
   // With a length, the server holds the body to it; without one, we count.
   const body = declared === null
     ? readCounted(request, limit, headers, (cancel) => reading.cancel = cancel)
@@ -52,12 +55,12 @@ class Reading implements WatchedBody {
   constructor(gate: Gate, call: Call, headers: Readonly<Record<string, string>>) {
     this.#gate = gate;
     this.#headers = headers;
-    this.later = new Later(gate, call);
+    this.later = gate.exit.later(call);
   }
 
   finish(bytes: Uint8Array, use: (body: Uint8Array) => Response | Promise<Response>): void {
     if (this.isOver) return;
-    this.#gate.unwatchBody(this);
+    this.#gate.bodies.unwatch(this);
     try {
       const answer = use(bytes);
       if (answer instanceof Response) this.later.settle(answer);
@@ -71,7 +74,7 @@ class Reading implements WatchedBody {
 
   fail(error: unknown): void {
     if (this.isOver) return;
-    this.#gate.unwatchBody(this);
+    this.#gate.bodies.unwatch(this);
     this.later.fail(
       error instanceof Problem
         ? error

@@ -8,7 +8,7 @@ import type { ProblemCode } from "./problem.ts";
 /** The ways in which a client can wait. */
 export type WaitKind = "longpoll" | "history" | "confirm" | "sse" | "websocket";
 /** The ways by which messages leave. */
-export type Transport = "poll" | "longpoll" | "history" | "sse" | "websocket";
+export type Delivery = "poll" | "longpoll" | "history" | "sse" | "websocket";
 
 /** Messages and their bytes. */
 export interface Traffic {
@@ -30,8 +30,8 @@ export interface HandlerStats {
   readonly gone: Readonly<Record<WaitKind, number>>;
   /** Messages taken over POST and WebSocket and given to the client. */
   readonly published: Readonly<Traffic>;
-  /** Messages that went out, by transport. */
-  readonly sent: Readonly<Record<Transport, Readonly<Traffic>>>;
+  /** Messages that went out, by the way they went. */
+  readonly sent: Readonly<Record<Delivery, Readonly<Traffic>>>;
   /** Messages handed from socket to socket because there is no broker to send to. */
   readonly relayed: number;
   /** Readers that were cut because too much waited for them. */
@@ -73,8 +73,8 @@ export class Counters {
   readonly gone: Record<WaitKind, number> = { longpoll: 0, history: 0, confirm: 0, sse: 0, websocket: 0 };
   /** Given to the client. */
   readonly published: Traffic = { messages: 0, bytes: 0 };
-  /** By transport. */
-  readonly sent: Record<Transport, Traffic> = {
+  /** By the way they went. */
+  readonly sent: Record<Delivery, Traffic> = {
     poll: { messages: 0, bytes: 0 },
     longpoll: { messages: 0, bytes: 0 },
     history: { messages: 0, bytes: 0 },
@@ -87,7 +87,7 @@ export class Counters {
   lingering = 0;
   /** After a fault. */
   listenRestarts = 0;
-  /** By transport. */
+  /** By the way they went. */
   readonly slowClientsCut: Record<"sse" | "websocket", number> = { sse: 0, websocket: 0 };
   /** Told, and known to be missed. */
   readonly gaps: { told: number; missed: number } = { told: 0, missed: 0 };
@@ -106,8 +106,8 @@ export class Counters {
   }
 
   /** Counts messages that went out. */
-  countSent(transport: Transport, messages: number, bytes: number): void {
-    const traffic = this.sent[transport];
+  countSent(delivery: Delivery, messages: number, bytes: number): void {
+    const traffic = this.sent[delivery];
     traffic.messages += messages;
     traffic.bytes += bytes;
   }

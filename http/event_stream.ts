@@ -8,10 +8,12 @@
  */
 import type { GatewayEntry } from "./gateway_client.ts";
 import { parseLastEventId } from "./cursor.ts";
-import type { Call, Gate, Waiting } from "./gate.ts";
+import type { Gate } from "./gate.ts";
+import { answer } from "./answers.ts";
 import { entryJson } from "./history.ts";
-import { encodeUtf8, type Format, type Found, type Hub, type Place } from "./hub.ts";
+import { encodeUtf8, type Format, type Found, type Hub, type Place, type Waiter } from "./hub.ts";
 import { retryAfter } from "./problem.ts";
+import type { Call } from "./route.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** How long a browser waits before it connects again, in milliseconds. */
@@ -106,7 +108,7 @@ export function eventStream(gate: Gate, { request, query }: Call): Response {
   const asked = query.cursor("since", "lastEventId");
   const lastEventId = request.headers.get("last-event-id");
   const cursor = lastEventId === null || lastEventId === "" ? asked : parseLastEventId(lastEventId);
-  gate.requireBroker();
+  gate.hub.requireBroker();
   const place = gate.hub.locate(cursor ?? { kind: "now" });
   const stream = new EventStream(
     gate,
@@ -118,7 +120,7 @@ export function eventStream(gate: Gate, { request, query }: Call): Response {
   return stream.open();
 }
 
-class EventStream implements Waiting {
+class EventStream implements Waiter {
   readonly kind = "sse";
   readonly gate: Gate;
   readonly #format: StreamFormat;
@@ -153,7 +155,7 @@ class EventStream implements Waiting {
 
   open(): Response {
     const { hub, counters } = this.gate;
-    this.gate.enter(this);
+    this.gate.waiting.enter(this);
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
         this.#controller = controller;
@@ -183,7 +185,7 @@ class EventStream implements Waiting {
     );
     this.#fill();
     this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs);
-    return this.gate.answer(body, 200, [
+    return answer(body, 200, [
       ["content-type", this.#format.contentType],
       ["cache-control", "no-store, no-transform"],
       // nginx would hold the events back otherwise.
@@ -267,6 +269,6 @@ class EventStream implements Waiting {
     this.#controller = undefined;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#stall);
-    this.gate.leave(this);
+    this.gate.waiting.leave(this);
   }
 }

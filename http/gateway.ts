@@ -4,13 +4,14 @@
  * @module
  */
 import type { GatewayClient } from "./gateway_client.ts";
-import { Gate, type Route } from "./gate.ts";
-import { handlerOf, LONG_POLL, type MessageHandler, MESSAGES, STREAM, WEB_SOCKET } from "./handlers.ts";
+import { Gate } from "./gate.ts";
+import { type GatewayHandler, handlerOf, LONG_POLL, MESSAGES, STREAM, WEB_SOCKET } from "./handlers.ts";
 import { history } from "./history.ts";
 import { metrics } from "./metrics.ts";
 import { monitorIcon, monitorPage, monitorScript, monitorStyle } from "./monitor.ts";
 import { openApi } from "./openapi.ts";
 import type { GatewayOptions } from "./options.ts";
+import type { Route } from "./route.ts";
 import { describeProblem, health, readiness, subscribers } from "./service.ts";
 
 const PAGE: Route = {
@@ -75,12 +76,12 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
  * @param client Where messages come from and go to; `null` for none.
  * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
  */
-export function messageGateway(client: GatewayClient | null, options: GatewayOptions = {}): MessageHandler {
+export function messageGateway(client: GatewayClient | null, options: GatewayOptions = {}): GatewayHandler {
   return gatewayOf(new Gate(client, options));
 }
 
 /** The same for a gate that somebody else holds too. */
-export function gatewayOf(gate: Gate): MessageHandler {
+export function gatewayOf(gate: Gate): GatewayHandler {
   const { prefix } = gate.settings;
   const problems = ROUTES.get("/problems/{code}");
   const find = (url: string): Route | undefined => {

@@ -6,11 +6,13 @@
 import type { GatewayClient } from "./gateway_client.ts";
 import type { HandlerStats } from "./counters.ts";
 import { eventStream } from "./event_stream.ts";
-import { Gate, type Route } from "./gate.ts";
+import { admit } from "./admission.ts";
+import { Gate } from "./gate.ts";
 import { lastValue } from "./last_value.ts";
 import { longPoll } from "./long_poll.ts";
 import type { HandlerOptions } from "./options.ts";
-import { publish } from "./publish.ts";
+import { post } from "./post.ts";
+import type { Route } from "./route.ts";
 import { webSocket } from "./web_socket.ts";
 
 /** How a handler is stopped. */
@@ -24,7 +26,7 @@ export interface CloseOptions {
 }
 
 /** A function for `Deno.serve` that can be stopped and asked for its counters. It never throws and never rejects. */
-export interface MessageHandler extends AsyncDisposable {
+export interface GatewayHandler extends AsyncDisposable {
   /** Answers one request. */
   (request: Request, info?: Deno.ServeHandlerInfo): Response | Promise<Response>;
   /** What clients must show; `undefined` when the option `token` was not given. */
@@ -43,10 +45,10 @@ export interface MessageHandler extends AsyncDisposable {
 /** `GET` and `POST` of the last value. */
 export const MESSAGES: Route = {
   name: "messages",
-  methods: { GET: lastValue, HEAD: lastValue, POST: publish },
+  methods: { GET: lastValue, HEAD: lastValue, POST: post },
 };
 /** The long-poll. It takes a POST too, as in the original. */
-export const LONG_POLL: Route = { name: "longpoll", methods: { GET: longPoll, POST: publish } };
+export const LONG_POLL: Route = { name: "longpoll", methods: { GET: longPoll, POST: post } };
 /** Server-sent events. */
 export const STREAM: Route = { name: "stream", methods: { GET: eventStream }, takesQueryToken: true };
 /** The WebSocket. */
@@ -74,7 +76,7 @@ export const WEB_SOCKET: Route = { name: "websocket", methods: { GET: webSocket 
  * @param client Where messages come from and go to; `null` for none, and every request is answered 503.
  * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
  */
-export function messageHandler(client: GatewayClient | null, options: HandlerOptions = {}): MessageHandler {
+export function messageHandler(client: GatewayClient | null, options: HandlerOptions = {}): GatewayHandler {
   return handlerOf(new Gate(client, options), () => MESSAGES);
 }
 
@@ -100,7 +102,7 @@ export function messageHandler(client: GatewayClient | null, options: HandlerOpt
 export function longPollMessageHandler(
   client: GatewayClient | null,
   options: HandlerOptions = {},
-): MessageHandler {
+): GatewayHandler {
   return handlerOf(new Gate(client, options), () => LONG_POLL);
 }
 
@@ -124,7 +126,7 @@ export function longPollMessageHandler(
 export function eventStreamHandler(
   client: GatewayClient | null,
   options: HandlerOptions = {},
-): MessageHandler {
+): GatewayHandler {
   return handlerOf(new Gate(client, options), () => STREAM);
 }
 
@@ -151,14 +153,14 @@ export function eventStreamHandler(
 export function webSocketMessageHandler(
   client: GatewayClient | null,
   options: HandlerOptions = {},
-): MessageHandler {
+): GatewayHandler {
   return handlerOf(new Gate(client, options), () => WEB_SOCKET);
 }
 
 /** Makes the function out of a gate and a way to find the route of a URL. */
-export function handlerOf(gate: Gate, routeOf: (url: string) => Route | undefined): MessageHandler {
+export function handlerOf(gate: Gate, routeOf: (url: string) => Route | undefined): GatewayHandler {
   const handle = (request: Request, info?: Deno.ServeHandlerInfo): Response | Promise<Response> =>
-    gate.handle(routeOf(request.url), request, info);
+    admit(gate, routeOf(request.url), request, info);
   const close = ({ graceMs = 5000 }: CloseOptions = {}): Promise<boolean> => gate.close(graceMs);
   return Object.assign(handle, {
     token: gate.policy.token,

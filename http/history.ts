@@ -5,10 +5,12 @@
  */
 import type { GatewayEntry } from "./gateway_client.ts";
 import type { Cursor } from "./cursor.ts";
-import type { Call, Gate, Waiting } from "./gate.ts";
-import type { Found, Place } from "./hub.ts";
+import { json } from "./answers.ts";
+import type { Gate } from "./gate.ts";
+import type { Found, Place, Waiter } from "./hub.ts";
 import { jitter, MAX_TIMEOUT_S, requireHeld } from "./long_poll.ts";
 import { Problem } from "./problem.ts";
+import type { Call } from "./route.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** Most messages in one answer. */
@@ -32,7 +34,7 @@ export function history(gate: Gate, { request, query }: Call): Response | Promis
   const timeoutMs = query.milliseconds("timeout", 0, MAX_TIMEOUT_S) ?? 0;
   const filter = query.typeFilter();
   const isStrict = query.flag("strict");
-  gate.requireBroker();
+  gate.hub.requireBroker();
   const place = gate.hub.locate(cursor);
   if (isStrict) requireHeld(gate, cursor, place);
   const poll = new HistoryPoll(gate, { limit, filter, place });
@@ -46,7 +48,7 @@ interface HistoryParameters {
   readonly place: Place;
 }
 
-class HistoryPoll implements Waiting {
+class HistoryPoll implements Waiter {
   readonly kind = "history";
   readonly gate: Gate;
   readonly #parameters: HistoryParameters;
@@ -76,7 +78,7 @@ class HistoryPoll implements Waiting {
   }
 
   wait(request: Request, timeoutMs: number): Promise<Response> {
-    this.gate.enter(this);
+    this.gate.waiting.enter(this);
     this.#signal = request.signal;
     const { promise, resolve } = Promise.withResolvers<Response>();
     this.#resolve = resolve;
@@ -102,7 +104,9 @@ class HistoryPoll implements Waiting {
   fail(error: unknown): void {
     this.gate.settings.log(`fault: history: ${String(error)}`);
     this.#finish(
-      this.gate.refuse(new Problem("internal-error", "Cannot wait any longer: the gateway made a mistake")),
+      this.gate.exit.refuse(
+        new Problem("internal-error", "Cannot wait any longer: the gateway made a mistake"),
+      ),
     );
   }
 
@@ -112,7 +116,7 @@ class HistoryPoll implements Waiting {
   };
 
   #finish(response: Response): void {
-    if (!this.gate.leave(this)) return;
+    if (!this.gate.waiting.leave(this)) return;
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#handleAbort);
     this.#resolve?.(response);
@@ -134,6 +138,6 @@ class HistoryPoll implements Waiting {
     if (this.#missed !== 0) {
       headers.push(["message-missed", this.#missed === null ? "unknown" : String(this.#missed)]);
     }
-    return this.gate.json(body, 200, headers);
+    return json(body, 200, headers);
   }
 }

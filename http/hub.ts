@@ -8,8 +8,10 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import type { WaitKind } from "./counters.ts";
 import type { GatewayClient, GatewayEntry } from "./gateway_client.ts";
 import { createEpoch, type Cursor, formatCursor } from "./cursor.ts";
+import { unavailable } from "./problem.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /**
@@ -28,7 +30,9 @@ const PAGE = 256;
 const MAX_BODIES = 1000;
 
 /** Someone who waits for messages. */
-export interface Subscriber {
+export interface Waiter {
+  /** Under what it is counted. */
+  readonly kind: WaitKind;
   /** Through which gate it came. */
   readonly gate: object;
   /** Looks for messages after its place; must not wait. Says whether it did anything. */
@@ -94,7 +98,7 @@ export class Hub {
   readonly client: GatewayClient;
   /** WebSockets that hear each other where there is no broker to send to. */
   readonly relays: Set<(text: string) => void> = new Set();
-  readonly #subscribers = new Set<Subscriber>();
+  readonly #waiters = new Set<Waiter>();
   readonly #bodies = new Map<Format<unknown>, Map<string, Map<number, Rendered<unknown>>>>();
   readonly #fanOutListeners = new Set<(seconds: number) => void>();
   #bodyCount = 0;
@@ -102,7 +106,7 @@ export class Hub {
   #attached = false;
   // Invariant: true from the moment a round is scheduled until its last slice is done.
   #isRunning = false;
-  // Invariant: every subscriber has been told of the messages up to this number, or is being told right now.
+  // Invariant: every waiter has been told of the messages up to this number, or is being told right now.
   #announced = 0;
 
   constructor(client: GatewayClient) {
@@ -114,6 +118,13 @@ export class Hub {
   get isAttached(): boolean {
     if (this.client.serverBroadcast === undefined) return false;
     return this.#attached ||= this.client.isReceiving || this.client.count > 0;
+  }
+
+  /** Throws unless the broker was there at least once. */
+  requireBroker(): void {
+    if (!this.isAttached) {
+      throw unavailable("broker-unavailable", "Cannot answer: the broker has not been reached yet");
+    }
   }
 
   /** The cursor of a message. */
@@ -136,26 +147,26 @@ export class Hub {
     this.#fanOutListeners.delete(listener);
   }
 
-  /** From now on the subscriber is told when there is something new. */
-  add(subscriber: Subscriber): void {
-    if (this.#subscribers.size === 0) {
+  /** From now on the waiter is told when there is something new. */
+  add(waiter: Waiter): void {
+    if (this.#waiters.size === 0) {
       this.#announced = this.client.count;
       this.client.addEventListener("message", this.#handleMessage);
     }
-    this.#subscribers.add(subscriber);
+    this.#waiters.add(waiter);
   }
 
   /** No longer. Nothing of it stays here. Says whether it was told until now. */
-  remove(subscriber: Subscriber): boolean {
-    if (!this.#subscribers.delete(subscriber)) return false;
+  remove(waiter: Waiter): boolean {
+    if (!this.#waiters.delete(waiter)) return false;
     // With nobody waiting, a message costs the gateway nothing at all.
-    if (this.#subscribers.size === 0) this.client.removeEventListener("message", this.#handleMessage);
+    if (this.#waiters.size === 0) this.client.removeEventListener("message", this.#handleMessage);
     return true;
   }
 
   /** Those who came through a gate, who waits longest first. */
-  subscribersOf(gate: object): Subscriber[] {
-    return [...this.#subscribers].filter((subscriber) => subscriber.gate === gate);
+  waitersOf(gate: object): Waiter[] {
+    return [...this.#waiters].filter((waiter) => waiter.gate === gate);
   }
 
   /** Finds the place that a cursor means, and what is lost if it lies outside of what is held. */
@@ -240,9 +251,9 @@ export class Hub {
       this.#isRunning = true;
       // Not at once: the messages of one read share one round, and a POST is answered before its message is handed out.
       setImmediate(this.#start);
-    } else if (this.#subscribers.size <= SLICE && this.#isBurst()) {
+    } else if (this.#waiters.size <= SLICE && this.#isBurst()) {
       this.#announced = this.client.count;
-      for (const subscriber of [...this.#subscribers]) this.#serve(subscriber);
+      for (const waiter of [...this.#waiters]) this.#serve(waiter);
     }
   };
 
@@ -262,9 +273,9 @@ export class Hub {
       this.#announced = this.client.count;
       const start = performance.now();
       let served = 0;
-      for (const subscriber of [...this.#subscribers]) {
+      for (const waiter of [...this.#waiters]) {
         // It may have left while the loop had its turn.
-        if (!this.#subscribers.has(subscriber) || !this.#serve(subscriber)) continue;
+        if (!this.#waiters.has(waiter) || !this.#serve(waiter)) continue;
         served += 1;
         if (served % SLICE === 0) await new Promise<void>((resolve) => setImmediate(resolve));
       }
@@ -272,19 +283,19 @@ export class Hub {
         const seconds = (performance.now() - start) / 1000;
         for (const listener of this.#fanOutListeners) listener(seconds);
       }
-    } while (this.client.count > this.#announced && this.#subscribers.size > 0);
+    } while (this.client.count > this.#announced && this.#waiters.size > 0);
     this.#isRunning = false;
     this.#bodies.clear();
     this.#bodyCount = 0;
     this.#lastBody = undefined;
   }
 
-  #serve(subscriber: Subscriber): boolean {
+  #serve(waiter: Waiter): boolean {
     try {
-      return subscriber.deliver();
+      return waiter.deliver();
     } catch (error) {
       // One that fails must not cost the others their message.
-      subscriber.fail(error);
+      waiter.fail(error);
       return true;
     }
   }

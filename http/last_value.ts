@@ -4,8 +4,10 @@
  * @module
  */
 import type { GatewayEntry } from "./gateway_client.ts";
-import { type Call, type Gate, JSON_TYPE } from "./gate.ts";
+import { answer, JSON_TYPE } from "./answers.ts";
+import type { Gate } from "./gate.ts";
 import type { Hub } from "./hub.ts";
+import type { Call } from "./route.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** In which form a message stands in an answer. */
@@ -25,19 +27,19 @@ interface Template {
 
 /** See the module. */
 export function lastValue(gate: Gate, { request, query }: Call): Response {
-  gate.requireBroker();
+  gate.hub.requireBroker();
   const { hub, counters } = gate;
   const form = query.choice("as", MESSAGE_FORMS) ?? gate.settings.messageAs;
   const filter = query.typeFilter();
   const count = hub.client.count;
   const condition = request.headers.get("if-none-match");
   if (condition !== null && isUnchanged(condition, gate, form, count)) {
-    return gate.answer(null, 304, headersOf(hub, form, count));
+    return answer(null, 304, headersOf(hub, form, count));
   }
   if (filter !== undefined) {
     const entry = findLast(hub, filter);
     counters.countSent("poll", 1, entry?.text.length ?? 0);
-    return gate.answer(bodyOf(count, entry?.text, form), 200, [
+    return answer(bodyOf(count, entry?.text, form), 200, [
       ["content-type", JSON_TYPE],
       ...headersOf(hub, form, count),
     ]);
@@ -47,7 +49,7 @@ export function lastValue(gate: Gate, { request, query }: Call): Response {
   if (template === undefined || template.count !== count) {
     const text = count === 0 ? undefined : hub.client.getLastMessage()[1];
     const body = bodyOf(count, text, form);
-    const response = gate.answer(body, 200, [["content-type", JSON_TYPE], ...headersOf(hub, form, count)]);
+    const response = answer(body, 200, [["content-type", JSON_TYPE], ...headersOf(hub, form, count)]);
     template = { count, response, bytes: body.length };
     byForm.set(form, template);
   }

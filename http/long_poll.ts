@@ -5,10 +5,13 @@
  * @module
  */
 import { type Cursor, parseEntityTags } from "./cursor.ts";
-import { type Call, type Gate, JSON_TYPE, Later, type Waiting } from "./gate.ts";
-import { encodeUtf8, type Format, type Found, type Hub, type Place } from "./hub.ts";
+import { answer, JSON_TYPE } from "./answers.ts";
+import type { Later } from "./exit.ts";
+import type { Gate } from "./gate.ts";
+import { encodeUtf8, type Format, type Found, type Hub, type Place, type Waiter } from "./hub.ts";
 import { entityTag, MESSAGE_FORMS, type MessageForm } from "./last_value.ts";
 import { Problem, unavailable } from "./problem.ts";
+import type { Call } from "./route.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** Longest `timeout`, in seconds. */
@@ -58,13 +61,11 @@ export function longPoll(gate: Gate, call: Call): Response | Later {
   const isStrict = query.flag("strict");
   const condition = query.text("since") === undefined ? request.headers.get("if-none-match") : null;
   const cursor = condition === null ? query.cursor("since") : parseEntityTags(condition);
-  gate.requireBroker();
+  gate.hub.requireBroker();
   const place = gate.hub.locate(cursor ?? { kind: "now" });
   if (isStrict) requireHeld(gate, cursor, place);
   const poll = new LongPoll(gate, { form, filter, place, timeoutMs, asTag: condition !== null });
-  const answer = poll.look() ?? (timeoutMs === 0 ? poll.expire() : undefined);
-  if (answer !== undefined) return answer;
-  return poll.wait(call);
+  return poll.look() ?? (timeoutMs === 0 ? poll.expire() : poll.wait(call));
 }
 
 interface LongPollParameters {
@@ -76,7 +77,7 @@ interface LongPollParameters {
   readonly asTag: boolean;
 }
 
-class LongPoll implements Waiting {
+class LongPoll implements Waiter {
   readonly kind = "longpoll";
   // There may be ten thousand of these: what one holds is memory, and work for the garbage collector while all are answered.
   readonly gate: Gate;
@@ -116,15 +117,15 @@ class LongPoll implements Waiting {
   /** The answer when nothing came. */
   expire(): Response {
     const { hub } = this.gate;
-    return this.#mark(this.gate.answer(null, this.#asTag ? 304 : 204, [
+    return this.#mark(answer(null, this.#asTag ? 304 : 204, [
       ["message-cursor", hub.cursor(this.#seq)],
       ["etag", entityTag(hub, this.#seq, this.#form)],
     ]));
   }
 
   wait(call: Call): Later {
-    this.gate.enter(this);
-    const later = this.#later = new Later(this.gate, call);
+    this.gate.waiting.enter(this);
+    const later = this.#later = this.gate.exit.later(call);
     // Only now: asking for the signal costs a third of a request. Without it the socket of a gone client would stay for ever.
     const signal = call.request.signal;
     if (signal.aborted) this.handleEvent();
@@ -157,7 +158,7 @@ class LongPoll implements Waiting {
   }
 
   #refuse(problem: Problem): void {
-    this.#finish(this.gate.refuse(problem));
+    this.#finish(this.gate.exit.refuse(problem));
   }
 
   /**
@@ -170,7 +171,7 @@ class LongPoll implements Waiting {
 
   /** Says whether it still waited. */
   #finish(response: Response): boolean {
-    if (!this.gate.leave(this)) return false;
+    if (!this.gate.waiting.leave(this)) return false;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#later?.settle(response);
     return true;
@@ -194,7 +195,7 @@ function formatOf(gate: Gate, form: MessageForm): Format<Ready> {
       const entry = entries[0];
       if (entry === undefined) return { response: new Response(null), bytes: 0 };
       const body = encodeUtf8(`{"message":${form === "value" ? entry.text : JSON.stringify(entry.text)}}`);
-      const response = gate.answer(body, 200, [
+      const response = answer(body, 200, [
         ["content-type", JSON_TYPE],
         ["message-cursor", hub.cursor(entry.count)],
         ["etag", entityTag(hub, entry.count, form)],

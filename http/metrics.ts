@@ -4,13 +4,14 @@
  * @module
  */
 import { FAN_OUT_BOUNDS, type HandlerStats } from "./counters.ts";
+import { answer } from "./answers.ts";
 import type { Gate } from "./gate.ts";
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
 /** See the module. */
 export function metrics(gate: Gate): Response {
-  return gate.answer(formatMetrics(gate), 200, [[
+  return answer(formatMetrics(gate), 200, [[
     "content-type",
     "text/plain; version=0.0.4; charset=utf-8",
   ]]);

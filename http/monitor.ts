@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { answer } from "./answers.ts";
 import type { Gate } from "./gate.ts";
 import icon from "./page/icon.svg" with { type: "text" };
 import page from "./page/page.html" with { type: "text" };
@@ -25,7 +26,7 @@ const CONTENT_SECURITY_POLICY = [
 
 /** `GET /` and `GET /monitor`. */
 export function monitorPage(gate: Gate): Response {
-  return gate.answer(page.replaceAll("{{prefix}}", gate.settings.prefix), 200, [
+  return answer(page.replaceAll("{{prefix}}", gate.settings.prefix), 200, [
     ["content-type", "text/html; charset=utf-8"],
     ["content-security-policy", CONTENT_SECURITY_POLICY],
     ["referrer-policy", "no-referrer"],
@@ -36,16 +37,16 @@ export function monitorPage(gate: Gate): Response {
 }
 
 /** `GET /monitor/page.js`. */
-export function monitorScript(gate: Gate): Response {
-  return gate.answer(script, 200, [["content-type", "text/javascript; charset=utf-8"]]);
+export function monitorScript(): Response {
+  return answer(script, 200, [["content-type", "text/javascript; charset=utf-8"]]);
 }
 
 /** `GET /monitor/page.css`. */
-export function monitorStyle(gate: Gate): Response {
-  return gate.answer(style, 200, [["content-type", "text/css; charset=utf-8"]]);
+export function monitorStyle(): Response {
+  return answer(style, 200, [["content-type", "text/css; charset=utf-8"]]);
 }
 
 /** `GET /monitor/icon.svg`. */
-export function monitorIcon(gate: Gate): Response {
-  return gate.answer(icon, 200, [["content-type", "image/svg+xml"]]);
+export function monitorIcon(): Response {
+  return answer(icon, 200, [["content-type", "image/svg+xml"]]);
 }

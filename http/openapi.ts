@@ -3,18 +3,19 @@
  *
  * @module
  */
+import { json as jsonAnswer } from "./answers.ts";
 import type { Gate } from "./gate.ts";
 import { DEFAULT_LIMIT, MAX_LIMIT } from "./history.ts";
 import { MAX_TIMEOUT_S } from "./long_poll.ts";
 import { PROBLEMS } from "./problem.ts";
-import { MAX_CONFIRM_S } from "./publish.ts";
+import { MAX_CONFIRM_S } from "./post.ts";
 import { VERSION } from "../base/version.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** See the module. */
 export function openApi(gate: Gate): Response {
-  return gate.json(JSON.stringify(describe(gate)));
+  return jsonAnswer(JSON.stringify(describe(gate)));
 }
 
 const ref = (kind: string, name: string): Json => ({ $ref: `#/components/${kind}/${name}` });

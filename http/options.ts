@@ -4,14 +4,7 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
-
-/** How often one address may publish: a bucket of tokens, one for each message. */
-export interface PublishRate {
-  /** Messages per second in the long run. */
-  readonly perSecond: number;
-  /** Messages at once. */
-  readonly burst: number;
-}
+import type { PublishRate } from "../base/token_bucket.ts";
 
 /** Options of every handler. All have defaults that suit a gateway on the local machine. */
 export interface HandlerOptions {

@@ -1,56 +1,42 @@
 /**
- * `POST`: a message for the bus.
+ * What a body or a WebSocket frame held goes to the bus.
  *
  * @module
  */
-import { readBody } from "./body.ts";
+import { answer, json } from "./answers.ts";
 import { decodeUtf8, parseMultipart, parseUrlEncoded } from "./form.ts";
-import type { Call, Gate, Later, Waiting } from "./gate.ts";
+import type { Gate } from "./gate.ts";
+import type { Waiter } from "./hub.ts";
 import { Problem, unavailable } from "./problem.ts";
-
-/** What a POST may be. */
-export const ACCEPT_POST =
-  "application/x-www-form-urlencoded, multipart/form-data, application/json, application/x-ndjson";
-/** Longest `confirm`, in seconds. */
-export const MAX_CONFIRM_S = 60;
-
-const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json$/;
+import type { Call } from "./route.ts";
 
 /** In what form a body holds messages. */
-type BodyForm = "json" | "lines" | "urlencoded" | "multipart";
+export type BodyForm = "json" | "lines" | "urlencoded" | "multipart";
+
+/** What the head of a POST said. */
+export interface PostHead {
+  /** In what form the body holds messages. */
+  readonly form: BodyForm;
+  /** The header, for the boundary of a multipart body. */
+  readonly contentType: string;
+  /** How long to wait until the message is known to be on the bus; 0 not at all. */
+  readonly confirmMs: number;
+}
 
 /** Always the same object: an answer without a body is not used up. */
 let accepted: Response | undefined;
 
-/** See the module. */
-export function publish(gate: Gate, call: Call): Later {
-  const { request, query } = call;
-  const contentType = request.headers.get("content-type") ?? "";
-  const form = bodyFormOf(contentType);
-  const confirmMs = query.milliseconds("confirm", 0, MAX_CONFIRM_S) ?? 0;
-  requireSending(gate);
-  return readBody(gate, call, (body) => {
-    if (form === "multipart") {
-      return parseMultipart(body, contentType).then((text) => take(gate, call, [text], confirmMs));
-    }
-    return take(gate, call, textsOf(form, body), confirmMs);
-  });
-}
-
-/** A body without a type is what a foreign page can send without asking, so anything else is refused. */
-function bodyFormOf(contentType: string): BodyForm {
-  // Most clients write exactly this.
-  if (contentType === "application/x-www-form-urlencoded") return "urlencoded";
-  const mediaType = contentType.split(";", 1)[0]!.trim().toLowerCase();
-  if (mediaType === "application/x-www-form-urlencoded") return "urlencoded";
-  if (JSON_TYPE.test(mediaType)) return "json";
-  if (mediaType === "multipart/form-data") return "multipart";
-  if (mediaType === "application/x-ndjson") return "lines";
-  throw new Problem(
-    "unsupported-media-type",
-    `Cannot take body: its type is ${JSON.stringify(mediaType.slice(0, 60))}`,
-    { headers: { "accept-post": ACCEPT_POST } },
-  );
+/** Sends what the body of a POST holds. */
+export function publishBody(
+  gate: Gate,
+  call: Call,
+  body: Uint8Array,
+  { form, contentType, confirmMs }: PostHead,
+): Response | Promise<Response> {
+  if (form === "multipart") {
+    return parseMultipart(body, contentType).then((text) => take(gate, call, [text], confirmMs));
+  }
+  return take(gate, call, textsOf(form, body), confirmMs);
 }
 
 function textsOf(form: Exclude<BodyForm, "multipart">, body: Uint8Array): readonly string[] {
@@ -79,7 +65,7 @@ function take(
   // The body took its time: the broker may have gone meanwhile.
   requireSending(gate);
   sendAll(gate, texts);
-  return answerAccepted(gate);
+  return answerAccepted();
 }
 
 async function takeConfirmed(
@@ -98,13 +84,11 @@ async function takeConfirmed(
   }
   wait.watch(request.signal);
   const seq = await wait.seq;
-  return seq === undefined
-    ? answerAccepted(gate)
-    : gate.json(`{"count":${seq},"cursor":"${gate.hub.cursor(seq)}"}`);
+  return seq === undefined ? answerAccepted() : json(`{"count":${seq},"cursor":"${gate.hub.cursor(seq)}"}`);
 }
 
-function answerAccepted(gate: Gate): Response {
-  return accepted ??= gate.answer(null, 202, []);
+function answerAccepted(): Response {
+  return accepted ??= answer(null, 202, []);
 }
 
 /** Gives one message to the client, and counts it. */
@@ -212,7 +196,7 @@ function explain(error: unknown): unknown {
  * Waits until a text comes back from the bus. A PUSH socket gets no acknowledgement, so the echo is the only proof that the
  * broker took the message. When somebody else sends the very same text, that one counts as well: it is on the bus.
  */
-class Confirmation implements Waiting {
+class Confirmation implements Waiter {
   readonly kind = "confirm";
   readonly seq: Promise<number | undefined>;
   readonly gate: Gate;
@@ -229,7 +213,7 @@ class Confirmation implements Waiting {
     this.gate = gate;
     this.#text = text;
     this.#place = gate.hub.client.count;
-    gate.enter(this);
+    gate.waiting.enter(this);
     this.#timer = setTimeout(() => this.#finish(undefined), timeoutMs);
   }
 
@@ -265,7 +249,7 @@ class Confirmation implements Waiting {
   };
 
   #finish(seq: number | undefined): void {
-    if (!this.gate.leave(this)) return;
+    if (!this.gate.waiting.leave(this)) return;
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#handleAbort);
     this.#resolve(seq);

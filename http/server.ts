@@ -11,7 +11,7 @@ import type { HandlerStats } from "./counters.ts";
 import { Gate } from "./gate.ts";
 import { gatewayOf } from "./gateway.ts";
 import type { GatewayClient } from "./gateway_client.ts";
-import type { CloseOptions, MessageHandler } from "./handlers.ts";
+import type { CloseOptions, GatewayHandler } from "./handlers.ts";
 import type { GatewayOptions } from "./options.ts";
 import { isLoopback } from "./policy.ts";
 
@@ -115,7 +115,7 @@ class Server implements GatewayServer {
   readonly token: string | undefined;
   readonly finished: Promise<void>;
   readonly #gate: Gate;
-  readonly #gateway: MessageHandler;
+  readonly #gateway: GatewayHandler;
   readonly #options: ServeGatewayOptions;
   readonly #resolveFinished: () => void;
   readonly #stopListening: () => void;
@@ -214,7 +214,7 @@ class Server implements GatewayServer {
     this.#server = undefined;
     if (this.#closing !== undefined) return;
     if (performance.now() - this.#listensSince > CALM_MS) this.#backOffMs = MIN_BACK_OFF_MS;
-    const sent = this.#gate.shed(SHED_SHARE);
+    const sent = this.#gate.waiting.sendHome(this.#gate, SHED_SHARE);
     this.#gate.settings.log(
       `accept failed: ${
         messageOf(error)

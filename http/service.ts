@@ -3,12 +3,14 @@
  *
  * @module
  */
-import type { Call, Gate } from "./gate.ts";
+import { json } from "./answers.ts";
+import type { Gate } from "./gate.ts";
+import type { Call } from "./route.ts";
 import { Problem, type ProblemCode, PROBLEMS, retryAfter } from "./problem.ts";
 
 /** `GET /healthz`: answers as long as the loop runs. It needs no token and tells nothing. */
-export function health(gate: Gate): Response {
-  return gate.json('{"status":"ok"}');
+export function health(): Response {
+  return json('{"status":"ok"}');
 }
 
 /** Are all addresses that the client was given connected? */
@@ -21,21 +23,21 @@ export function isBrokerUp(gate: Gate): boolean {
 /** `GET /readyz`: 503 while the broker is away or the gateway stops. */
 export function readiness(gate: Gate): Response {
   const broker = isBrokerUp(gate);
-  const body = JSON.stringify({ broker, draining: gate.isDraining });
-  const isReady = broker && !gate.isDraining;
-  return isReady ? gate.json(body) : gate.json(body, 503, [["retry-after", retryAfter()]]);
+  const body = JSON.stringify({ broker, draining: gate.stop.hasBegun });
+  const isReady = broker && !gate.stop.hasBegun;
+  return isReady ? json(body) : json(body, 503, [["retry-after", retryAfter()]]);
 }
 
 /** `GET /messages/subscribers`: how many are connected. */
 export function subscribers(gate: Gate): Response {
   const { longpoll, history, sse, websocket } = gate.counters.waiting;
-  return gate.json(JSON.stringify({ longpoll: longpoll + history, sse, websocket }));
+  return json(JSON.stringify({ longpoll: longpoll + history, sse, websocket }));
 }
 
 /** `GET /problems/<code>`: what to do about it. */
-export function describeProblem(gate: Gate, { request }: Call): Response {
+export function describeProblem(_gate: Gate, { request }: Call): Response {
   const code = /\/problems\/([a-z-]+)(?:[?#]|$)/.exec(request.url)?.[1] ?? "";
   if (!Object.hasOwn(PROBLEMS, code)) throw new Problem("not-found", "Cannot find a problem of that name");
   const [status, title, advice] = PROBLEMS[code as ProblemCode];
-  return gate.json(JSON.stringify({ code, status, title, advice }));
+  return json(JSON.stringify({ code, status, title, advice }));
 }

@@ -6,12 +6,13 @@
  */
 import type { GatewayEntry } from "./gateway_client.ts";
 import { decodeUtf8 } from "./form.ts";
-import type { Call, Gate, Waiting } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import { entryJson } from "./history.ts";
-import { encodeUtf8, type Format, type Found, type Hub, type Place } from "./hub.ts";
+import { encodeUtf8, type Format, type Found, type Hub, type Place, type Waiter } from "./hub.ts";
 import { memberText } from "./member_text.ts";
 import { Problem } from "./problem.ts";
 import { requireSending, send, takeRate } from "./publish.ts";
+import type { Call } from "./route.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** The subprotocol with cursors. */
@@ -62,7 +63,7 @@ export function webSocket(gate: Gate, { request, query, remote }: Call): Respons
   }
   const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
   const protocol = offered.find((name) => name === FRAME_PROTOCOL || name === RAW_PROTOCOL);
-  gate.requireRoom();
+  gate.waiting.requireRoom();
   const place = gate.hub.locate(cursor ?? { kind: "now" });
   let upgraded: { readonly socket: WebSocket; readonly response: Response };
   try {
@@ -80,7 +81,7 @@ export function webSocket(gate: Gate, { request, query, remote }: Call): Respons
   return upgraded.response;
 }
 
-class BusSocket implements Waiting {
+class BusSocket implements Waiter {
   readonly kind = "websocket";
   readonly gate: Gate;
   readonly #socket: WebSocket;
@@ -112,7 +113,7 @@ class BusSocket implements Waiting {
     this.#seq = place.seq;
     socket.binaryType = "arraybuffer";
     // Counted from now on, so that a crowd that opens at once cannot pass the limit.
-    gate.enter(this);
+    gate.waiting.enter(this);
     socket.onopen = () => this.#handleOpen();
     socket.onmessage = (event) => this.#handleMessage(event.data);
     // Deno tells some ends twice, and some only as an error.
@@ -285,7 +286,7 @@ class BusSocket implements Waiting {
     this.#isOpen = false;
     clearTimeout(this.#catchUp);
     this.gate.hub.relays.delete(this.#handleRelay);
-    return this.gate.leave(this);
+    return this.gate.waiting.leave(this);
   }
 }
 

@@ -84,7 +84,7 @@ Deno.test("serveGateway() closes when its signal is aborted", async () => {
   await soon(never.finished);
 });
 
-Deno.test("MessageHandler.close() of one gateway leaves another one over the same client alone", async () => {
+Deno.test("GatewayHandler.close() of one gateway leaves another one over the same client alone", async () => {
   const client = FakeClient.connected();
   await using second = messageGateway(client, quiet);
   const waiting = Promise.resolve(second(new Request("http://127.0.0.1/messages/longpoll")));
