@@ -91,7 +91,7 @@ export class Wire implements Disposable {
     conn.setNoDelay(true);
     const wire = new Wire(conn);
     const curve = { serverKey, ...await curveKeyPair() };
-    const security = dialSecurity(socketTypeMetadata(role), curve);
+    const security = dialSecurity(() => socketTypeMetadata(role), curve);
     await security.ready;
     const now = () => performance.now();
     const nothing = () => {};

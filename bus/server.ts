@@ -3,8 +3,13 @@
  *
  * @module
  */
-import { ClosedError, type MessageError, OptionError } from "../base/errors.ts";
+import { ClosedError, MessageError, OptionError } from "../base/errors.ts";
 import { BusMessageEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
+import { Feed } from "./feed.ts";
+import { FEED_PROPERTY, LINK_PROPERTY, parseFeedTopic, parseLink } from "./feed_note.ts";
+import { FeedReader } from "./feed_reader.ts";
+import { FeedSender } from "./feed_sender.ts";
+import type { FeedLimit } from "./feed_store.ts";
 import {
   explainJson,
   explainJsonText,
@@ -13,20 +18,29 @@ import {
   isJsonObjectText,
   refusalOf,
 } from "./json.ts";
+import { LocalBus } from "./local.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
+import { makeEpoch } from "./place.ts";
+import type { BusPort } from "./port.ts";
 import { checkInteger, MAX_TIMEOUT_MS } from "../base/options.ts";
 import {
   type Authorize,
   type CurveServerOptions,
+  encodeTextFrame,
   formatEndpoint,
   formatPublicKey,
+  frameBodyStart,
+  frameEnd,
   type ListenStats,
   MemoryBudget,
   type MessageHandler,
+  type PeerConnection,
   type PubSocket,
   type PubStats,
   type PullSocket,
   type QueueLimit,
+  type SubscriberQueue,
+  type SubscriberReader,
   type Transport,
   zmtp,
 } from "../zmtp/mod.ts";
@@ -63,6 +77,11 @@ export interface MessageServerOptions {
    * subscriber with the longest queue loses it, and then the connection that wants more is closed. @default 1 GiB
    */
   readonly memoryBudgetBytes?: number;
+  /**
+   * What is held of the messages that were accepted, so that whoever comes back goes on where it was.
+   * @default 100_000 messages, 16 MiB or a quarter of `memoryBudgetBytes`, however old
+   */
+  readonly history?: Partial<FeedLimit>;
   /** Milliseconds that a handshake may take, the time of `authorize` included. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
   /** Milliseconds between two heartbeats; 0 for none. @default 0 */
@@ -146,8 +165,16 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   /** While true, messages that come in are read, counted and ignored. `sendMessage` works all the same. */
   pause = false;
 
+  /** The numbered stream of everything that was broadcast, the broker's own messages included. */
+  readonly feed: Feed;
+
   readonly #pull: PullSocket;
   readonly #pub: PubSocket;
+  readonly #maxMessageBytes: number;
+  /** Subscribers that follow the feed. */
+  readonly #readers: Set<FeedReader> = new Set();
+  readonly #senders: WeakMap<PeerConnection, FeedSender | undefined> = new WeakMap();
+  #local: LocalBus | undefined;
   readonly #lingerMs: number;
   readonly #memory: MemoryBudget;
   readonly #stopListening: () => void;
@@ -164,6 +191,10 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   #start = 0;
   #end = 0;
   #messages = 0;
+  /** Whose read it is, and the number of the first of those frames among all of that connection. */
+  #peer: PeerConnection | undefined;
+  #sender: FeedSender | undefined;
+  #index = 0;
 
   /**
    * Binds both addresses before it returns.
@@ -193,6 +224,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
         `Cannot use subscriberQueue: ${queue.bytes} bytes cannot hold a message of maxMessageBytes, ${maxMessageBytes}`,
       );
     }
+    this.#maxMessageBytes = maxMessageBytes;
     this.#memory = new MemoryBudget(
       checkInteger("memoryBudgetBytes", options.memoryBudgetBytes ?? 1024 * MIB, maxMessageBytes),
     );
@@ -214,6 +246,11 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       authorize: checkAuthorize(options.authorize),
       heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0, MAX_TIMEOUT_MS),
     };
+    this.feed = new Feed({
+      epoch: makeEpoch(),
+      limit: checkHistory(options.history, this.#memory.limit),
+      memory: this.#memory,
+    });
     this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 1000, 0, MAX_TIMEOUT_MS);
     this.publicKey = options.curve && formatPublicKey(options.curve);
     const { transport = zmtp } = options;
@@ -223,6 +260,8 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       queue,
       maxTopics: checkInteger("maxTopics", options.maxTopics ?? 10_000, 1),
       maxTopicBytes: checkInteger("maxTopicBytes", options.maxTopicBytes ?? 4096, 1),
+      properties: () => [[FEED_PROPERTY, this.feed.place(this.feed.position)]],
+      serve: (topic, queue) => this.#serve(topic, queue),
     });
     try {
       this.#pull = transport.pull(
@@ -267,12 +306,23 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
    * @throws {MessageError} If it is no JSON object.
    */
   sendJsonMessage(text: string): void {
-    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
+    const frame = this.#frameOf(text);
     if (this.#closing !== undefined) throw new ClosedError("Cannot send message: the broker is closed");
     this.#passOn(); // What came in before goes out before.
-    this.#broadcast++;
-    this.#pub.publishText(text);
-    this.#pub.flush();
+    this.#publish(frame, 0, frame.length, 1);
+    this.#flush();
+  }
+
+  /** The bus for what runs in the same process, such as a gateway: no socket, no keys, and nothing can be lost on the way. */
+  get local(): BusPort {
+    return this.#local ??= new LocalBus(this.feed, {
+      addresses: this,
+      ready: this.ready,
+      isClosed: () => this.#closing !== undefined,
+      frameOf: (text) => this.#frameOf(text),
+      publish: (frames, messages) => this.#publishLocal(frames, messages),
+      stats: () => this.stats(),
+    });
   }
 
   /** Counters of the moment. Every message that was not delivered is in one of them. */
@@ -306,18 +356,19 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     await this.#pub.close(this.#lingerMs);
   }
 
-  // The hot path: these two, and `Pub.publish`. A message is checked where it lies; frames that lie together are passed on
+  // The hot path: these three, and `Pub.publish`. A message is checked where it lies; frames that lie together are passed on
   // together, header and all, since a frame of a PULL and a frame of a PUB are the same bytes.
 
   #intake(): MessageHandler {
     return {
-      handleMessage: (bytes, start, bodyStart, end) => {
+      handleMessage: (bytes, start, bodyStart, end, peer) => {
+        if (peer !== this.#peer) this.#beginTurn(peer);
         this.#received++;
-        if (this.pause) {
-          this.#ignored++;
-          return;
-        }
+        const sender = this.#sender;
+        const index = sender === undefined ? 0 : sender.received++;
+        if (this.pause) return this.#ignore(sender, index);
         if (!isJsonObject(bytes, bodyStart, end)) {
+          sender?.handleRefused(index);
           return this.#refuse(
             refusalOf(bytes, bodyStart, end),
             () => explainJson(bytes.subarray(bodyStart, end))!,
@@ -328,6 +379,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
           this.#passOn();
           this.#bytes = bytes;
           this.#start = start;
+          this.#index = index;
         }
         this.#end = end;
         this.#messages++;
@@ -335,12 +387,16 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       },
       handleTurnEnd: () => {
         this.#passOn();
-        this.#pub.flush();
+        this.#flush();
       },
-      handleUnfit: (reason, size, parts) => {
+      handleUnfit: (reason, size, parts, peer) => {
+        if (peer !== this.#peer) this.#beginTurn(peer);
         this.#received++;
-        if (this.pause) this.#ignored++;
-        else this.#refuse(reason, () => explainUnfit(reason, size, parts));
+        const sender = this.#sender;
+        const index = sender === undefined ? 0 : sender.received++;
+        if (this.pause) return this.#ignore(sender, index);
+        sender?.handleRefused(index);
+        this.#refuse(reason, () => explainUnfit(reason, size, parts));
       },
     };
   }
@@ -350,12 +406,97 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     const [bytes, messages] = [this.#bytes, this.#messages];
     this.#bytes = NOTHING;
     this.#messages = 0;
-    this.#publish(bytes, this.#start, this.#end, messages);
+    this.#publish(bytes, this.#start, this.#end, messages, this.#sender, this.#index);
   }
 
-  #publish(bytes: Uint8Array, start: number, end: number, messages: number): void {
+  #publish(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    messages: number,
+    sender?: FeedSender,
+    index?: number,
+  ): void {
     this.#broadcast += messages;
-    this.#pub.publish(bytes, start, end, messages);
+    const piece = this.feed.append(bytes, start, end, messages, Date.now(), performance.now(), sender, index);
+    this.#pub.publish(piece);
+    for (const reader of this.#readers) reader.handlePiece(piece);
+  }
+
+  /** What was published leaves, and whoever waits for it hears of it. */
+  #flush(): void {
+    if (this.#sender !== undefined) this.#tellRefused(this.#sender);
+    this.#peer = this.#sender = undefined;
+    this.#pub.flush();
+    this.feed.tell();
+  }
+
+  #beginTurn(peer: PeerConnection | undefined): void {
+    this.#peer = peer;
+    if (peer === undefined) return;
+    if (!this.#senders.has(peer)) this.#senders.set(peer, FeedSender.of(peer.property(LINK_PROPERTY)));
+    this.#sender = this.#senders.get(peer);
+  }
+
+  #ignore(sender: FeedSender | undefined, index: number): void {
+    this.#ignored++;
+    sender?.handleRefused(index);
+  }
+
+  #tellRefused(sender: FeedSender): void {
+    const refused = sender.takeRefused();
+    if (refused.length === 0) return;
+    for (const reader of this.#readers) {
+      if (reader.token !== sender.token) continue;
+      for (const { index, messages } of refused) reader.handleRefused(messages, sender.link, index);
+    }
+  }
+
+  #serve(topic: Uint8Array, queue: SubscriberQueue): SubscriberReader | undefined {
+    const start = parseFeedTopic(topic);
+    if (start === undefined) return undefined;
+    const link = parseLink(queue.property(LINK_PROPERTY) ?? "");
+    // What came in before is in the window before it is read.
+    this.#passOn();
+    const reader = new FeedReader(
+      this.feed,
+      queue,
+      start,
+      link?.token,
+      (reader) => this.#readers.delete(reader),
+    );
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  #frameOf(text: string): Uint8Array {
+    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
+    const frame = encodeTextFrame(text);
+    const size = frame.length - frameBodyStart(frame, 0);
+    if (size <= this.#maxMessageBytes) return frame;
+    throw new MessageError(
+      "too-large",
+      `Cannot send message: it is ${size} bytes, limit is ${this.#maxMessageBytes}`,
+    );
+  }
+
+  /** Takes messages as if they had come in over a socket. Returns the position of the last one; undefined while paused. */
+  #publishLocal(frames: Uint8Array, messages: number): number | undefined {
+    this.#passOn();
+    this.#received += messages;
+    if (this.pause) {
+      this.#ignored += messages;
+      return undefined;
+    }
+    for (let at = 0; at < frames.length;) {
+      const [bodyStart, end] = [frameBodyStart(frames, at), frameEnd(frames, at)];
+      this.#receivedBytes += end - bodyStart;
+      if (this.isWanted("message")) this.#tell(frames.subarray(bodyStart, end));
+      at = end;
+    }
+    this.#publish(frames, 0, frames.length, messages);
+    this.#flush();
+    return this.feed.position;
   }
 
   #tell(body: Uint8Array): void {
@@ -367,6 +508,16 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     this.#refused[code] = (this.#refused[code] ?? 0) + 1;
     if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
   }
+}
+
+/** What is kept of the messages that were accepted. */
+function checkHistory(history: Partial<FeedLimit> = {}, memoryBytes: number): FeedLimit {
+  const { messages = 100_000, bytes = Math.min(16 * MIB, Math.floor(memoryBytes / 4)), maxAgeMs } = history;
+  return {
+    messages: checkInteger("history.messages", messages, 0),
+    bytes: checkInteger("history.bytes", bytes, 0, memoryBytes),
+    maxAgeMs: maxAgeMs === undefined ? undefined : checkInteger("history.maxAgeMs", maxAgeMs, 1),
+  };
 }
 
 /** Where to listen, if the options allow it. */

@@ -40,7 +40,7 @@ const FAULTS = [ProtocolError, HandshakeError, ConnectionError];
 /** Gives a stream to a session, with time going by between the chunks. Returns how much it held at most, as far as can be seen. */
 function feed(socketType: SocketType, stream: FuzzStream): void {
   const isListening = socketType === "PULL" || socketType === "PUB";
-  const mechanism = new NullMechanism(socketTypeMetadata(socketType), isListening);
+  const mechanism = new NullMechanism(() => socketTypeMetadata(socketType), isListening);
   const subscriptions = new Subscriptions();
   let isReady = false;
   const handler: SessionHandler = {

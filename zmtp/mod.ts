@@ -16,6 +16,8 @@ export { Pub, Pull, Push, Sub };
 export { allowKeys } from "./authorize.ts";
 export { type CurveKeyPair, curveKeyPair, formatPublicKey } from "./curve/keys.ts";
 export type * from "./transport.ts";
+export { Arena, Block } from "./arena.ts";
+export { encodeTextFrame, frameBodyStart, frameEnd } from "./frame.ts";
 export { MemoryBudget } from "./memory_budget.ts";
 export type { QueueLimit } from "./outbox.ts";
 export { type Endpoint, formatEndpoint, parseBindEndpoint, parseEndpoint } from "./endpoint.ts";

@@ -15,16 +15,17 @@ import type { Mechanism, MechanismStep } from "./mechanism.ts";
 export class NullMechanism implements Mechanism {
   readonly name = "NULL";
   readonly asServer = false;
-  readonly #ready: Uint8Array;
+  readonly #metadata: () => Metadata;
   readonly #listening: boolean;
 
-  constructor(metadata: Metadata, listening: boolean) {
-    this.#ready = encodeReady(metadata);
+  /** `metadata` is asked when READY is said. */
+  constructor(metadata: () => Metadata, listening: boolean) {
+    this.#metadata = metadata;
     this.#listening = listening;
   }
 
   start(): Uint8Array | undefined {
-    return this.#listening ? undefined : this.#ready;
+    return this.#listening ? undefined : encodeReady(this.#metadata());
   }
 
   handleCommand({ name, data }: Command): MechanismStep {
@@ -36,6 +37,6 @@ export class NullMechanism implements Mechanism {
   }
 
   accept(): Uint8Array | undefined {
-    return this.#listening ? this.#ready : undefined;
+    return this.#listening ? encodeReady(this.#metadata()) : undefined;
   }
 }

@@ -70,7 +70,12 @@ export class Outbox {
 
   /** Would one more message of that size fit? */
   hasRoom(size: number): boolean {
-    return this.#messages < this.#limit.messages && this.#bytes + size <= this.#limit.bytes;
+    return this.hasRoomFor(1, size);
+  }
+
+  /** Would so many more messages of so many bytes fit? */
+  hasRoomFor(messages: number, size: number): boolean {
+    return this.#messages + messages <= this.#limit.messages && this.#bytes + size <= this.#limit.bytes;
   }
 
   /**
@@ -103,6 +108,16 @@ export class Outbox {
     this.#isDropping = true;
     this.#dropped += messages - fitting;
     return messages - fitting;
+  }
+
+  /** Queues a frame that is no message and counts as none, room or not. */
+  pushNote(frame: Uint8Array): void {
+    this.#append(frame, 0, frame.length, 0, undefined);
+  }
+
+  /** Messages were lost that have never been here. */
+  countDropped(messages: number): void {
+    this.#dropped += messages;
   }
 
   /**
@@ -164,15 +179,21 @@ export class Outbox {
 
   /** Drops all that waits but for what is being written. Returns how many messages were dropped. */
   dropAll(): number {
-    let dropped = 0;
+    const dropped = this.takeBackAll();
+    this.#dropped += dropped;
+    return dropped;
+  }
+
+  /** The same, for whoever can queue it again: it does not count as dropped. */
+  takeBackAll(): number {
+    let messages = 0;
     for (let range; (range = this.#queue.shift()) !== undefined;) {
-      dropped += range.messages;
+      messages += range.messages;
       this.#bytes -= range.end - range.start;
       range.block?.release();
     }
-    this.#messages -= dropped;
-    this.#dropped += dropped;
-    return dropped;
+    this.#messages -= messages;
+    return messages;
   }
 
   #append(bytes: Uint8Array, start: number, end: number, messages: number, block: Block | undefined): void {

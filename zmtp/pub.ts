@@ -3,21 +3,29 @@
  *
  * @module
  */
-import { Arena } from "./arena.ts";
 import { decider } from "./authorize.ts";
-import { socketTypeMetadata, type SubscriptionChange } from "./command.ts";
+import type { SubscriptionChange } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
-import { encodeTextFrame } from "./frame.ts";
+import { encodeFrame } from "./frame.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { Outbox, type QueueLimit } from "./outbox.ts";
+import { metadataOf, propertyOf } from "./properties.ts";
 import { listenStats } from "./pull.ts";
 import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Link, type LinkHandler, SMALL_READ_BYTES } from "./link.ts";
 import { type Clock, Listener } from "./tcp.ts";
 import { TopicGroup } from "./topic_group.ts";
-import type { PubOptions, PubSocket, PubStats, SubscriberStats } from "./transport.ts";
+import type {
+  Published,
+  PubOptions,
+  PubSocket,
+  PubStats,
+  SubscriberQueue,
+  SubscriberReader,
+  SubscriberStats,
+} from "./transport.ts";
 import { MAX_COMMAND_BYTES } from "./wire.ts";
 
 /**
@@ -33,7 +41,6 @@ export class Pub implements PubSocket {
   readonly #listener: Listener;
   readonly #faults = new FaultCounter();
   readonly #subscribers: Set<Subscriber> = new Set();
-  readonly #arena: Arena;
   /** Those who want something, but not everything, by what they want. */
   readonly #groups: Map<string, TopicGroup> = new Map();
   /** Invariant: empty between two publications. */
@@ -51,9 +58,8 @@ export class Pub implements PubSocket {
   constructor(options: PubOptions) {
     const endpoint = parseBindEndpoint(options.address);
     this.#memory = options.memory;
-    this.#arena = new Arena(options.memory);
     options.memory?.onShortage(() => this.#dropLargest());
-    const security = listenSecurity(socketTypeMetadata("PUB"), options);
+    const security = listenSecurity(metadataOf("PUB", options.properties), options);
     const decide = decider(options.authorize, "listen");
     const makeLink = (conn: Deno.TcpConn, clock: Clock): Link => {
       const outbox = new Outbox(options.queue);
@@ -88,38 +94,27 @@ export class Pub implements PubSocket {
     return formatEndpoint(this.#listener.endpoint);
   }
 
-  publish(bytes: Uint8Array, start: number, end: number, messages: number): void {
-    let block: Uint8Array | undefined;
-    let at = 0;
+  publish(piece: Published): void {
+    const { bytes, start, end, messages, block } = piece;
     const selected = this.#selected;
     for (const subscriber of this.#subscribers) {
-      if (!subscriber.subscriptions.isEverything) {
-        const { group } = subscriber;
-        if (group === undefined) continue;
-        if (!group.isSelected) {
-          group.select(subscriber.subscriptions, bytes, start, end);
-          selected.push(group);
-        }
-        group.pushTo(subscriber.outbox);
+      if (subscriber.reader !== undefined) continue;
+      if (subscriber.subscriptions.isEverything) {
+        subscriber.outbox.push(bytes, start, end, messages, block);
         continue;
       }
-      if (block === undefined) {
-        // The one copy: all subscribers' queues refer to it.
-        this.#arena.append(bytes, start, end);
-        block = this.#arena.block;
-        at = this.#arena.at;
+      const { group } = subscriber;
+      if (group === undefined) continue;
+      if (!group.isSelected) {
+        group.select(subscriber.subscriptions, bytes, start, end);
+        selected.push(group);
       }
-      subscriber.outbox.push(block, at - (end - start), at, messages, this.#arena.holder);
+      group.pushTo(subscriber.outbox);
     }
     if (selected.length > 0) {
       for (const group of selected) group.letGo();
       selected.length = 0;
     }
-  }
-
-  publishText(text: string): void {
-    const frame = encodeTextFrame(text);
-    this.publish(frame, 0, frame.length, 1);
   }
 
   flush(): void {
@@ -144,6 +139,7 @@ export class Pub implements PubSocket {
     if (!this.#subscribers.delete(subscriber)) return;
     this.#gone.dropped += subscriber.outbox.dropped;
     this.#gone.discarded += subscriber.outbox.clear();
+    subscriber.serveBy(undefined);
     this.#leaveGroup(subscriber);
   }
 
@@ -172,11 +168,14 @@ export class Pub implements PubSocket {
 
   /** Memory is short: the one who holds most loses what waits for it. Returns false when nobody holds anything. */
   #dropLargest(): boolean {
-    let largest: Outbox | undefined;
-    for (const { outbox } of this.#subscribers) {
-      if (!outbox.isEmpty && (largest === undefined || outbox.bytes > largest.bytes)) largest = outbox;
+    let largest: Subscriber | undefined;
+    for (const subscriber of this.#subscribers) {
+      const { outbox } = subscriber;
+      if (!outbox.isEmpty && (largest === undefined || outbox.bytes > largest.outbox.bytes)) {
+        largest = subscriber;
+      }
     }
-    return largest !== undefined && largest.dropAll() > 0;
+    return largest !== undefined && largest.giveWay();
   }
 }
 
@@ -187,36 +186,85 @@ interface Membership {
   readonly leave: () => void;
 }
 
-/** What a PUB keeps of one connection: its topics and its queue. */
-class Subscriber implements LinkHandler {
+/** What a PUB keeps of one connection: its topics, its queue, and who fills that. */
+class Subscriber implements LinkHandler, SubscriberQueue {
   readonly subscriptions: Subscriptions;
   readonly outbox: Outbox;
+  readonly limit: QueueLimit;
   link: Link | undefined;
   /** Undefined for one that wants everything, or nothing. */
   group: TopicGroup | undefined;
+  /** Fills the queue; undefined where that is done by `publish`. */
+  reader: SubscriberReader | undefined;
   readonly #faults: FaultCounter;
   readonly #membership: Membership;
+  readonly #serve: PubOptions["serve"];
+  /** Written like this, the topic that the reader was asked for by. */
+  #servedTopic = "";
 
   constructor(
     outbox: Outbox,
     faults: FaultCounter,
-    { maxTopics, maxTopicBytes }: PubOptions,
+    { maxTopics, maxTopicBytes, queue, serve }: PubOptions,
     membership: Membership,
   ) {
     this.outbox = outbox;
+    this.limit = queue;
     this.#faults = faults;
     this.subscriptions = new Subscriptions({ maxTopics, maxTopicBytes });
     this.#membership = membership;
+    this.#serve = serve;
   }
 
   stats(): SubscriberStats {
     return {
-      address: this.link!.remoteAddress,
+      address: this.address,
       topics: this.subscriptions.count,
       queuedMessages: this.outbox.messages,
       queuedBytes: this.outbox.bytes,
       dropped: this.outbox.dropped,
     };
+  }
+
+  get address(): string {
+    return this.link!.remoteAddress;
+  }
+
+  property(name: string): string | undefined {
+    return propertyOf(this.link!.session.peer, name);
+  }
+
+  get bytes(): number {
+    return this.outbox.bytes;
+  }
+
+  hasRoom(messages: number, bytes: number): boolean {
+    return this.outbox.hasRoomFor(messages, bytes);
+  }
+
+  push({ bytes, start, end, messages, block }: Published): void {
+    this.outbox.push(bytes, start, end, messages, block);
+  }
+
+  pushNote(body: Uint8Array): void {
+    this.outbox.pushNote(encodeFrame(body, 0));
+  }
+
+  countDropped(messages: number): void {
+    this.outbox.countDropped(messages);
+  }
+
+  /** Memory is short: what waits is dropped, or, where somebody can fill the queue again, taken back. */
+  giveWay(): boolean {
+    if (this.reader === undefined) return this.outbox.dropAll() > 0;
+    const { bytes } = this.outbox;
+    this.reader.handleTakenBack(this.outbox.takeBackAll());
+    return this.outbox.bytes < bytes;
+  }
+
+  serveBy(reader: SubscriberReader | undefined): void {
+    this.reader?.handleGone();
+    this.reader = reader;
   }
 
   handleReady(): void {
@@ -229,6 +277,17 @@ class Subscriber implements LinkHandler {
   }
 
   handleSubscription({ subscribe, topic }: SubscriptionChange): void {
+    // An XSUB stands for others, to whom it would pass on what was meant for one of them.
+    if (topic[0] === 0 && this.#serve !== undefined && this.link!.session.peer!.socketType === "SUB") {
+      const written = latin1.decode(topic);
+      if (subscribe) {
+        const reader = this.#serve(topic, this);
+        if (reader !== undefined) {
+          this.#servedTopic = written;
+          return this.serveBy(reader);
+        }
+      } else if (this.reader !== undefined && written === this.#servedTopic) return this.serveBy(undefined);
+    }
     if (subscribe) this.subscriptions.add(topic);
     else this.subscriptions.remove(topic);
     this.#membership.regroup();
@@ -239,12 +298,18 @@ class Subscriber implements LinkHandler {
     this.#membership.leave();
   }
 
-  // The session drops a subscriber's messages; nobody waits for its PONG or for what is written to it.
+  handleWritten(): void {
+    this.reader?.handleRoom();
+  }
+
+  // The session drops a subscriber's messages, and nobody waits for its PONG.
   handleMessage(): void {}
   handleUnfit(): void {}
   handlePong(): void {}
   handleTurnEnd(): void {}
-  handleWritten(): void {}
 }
+
+/** Gives each byte a character of its own. */
+const latin1 = new TextDecoder("latin1");
 
 export type { QueueLimit };

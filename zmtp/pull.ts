@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { socketTypeMetadata } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
 import { Outbox } from "./outbox.ts";
 import { decider } from "./authorize.ts";
 import { listenSecurity } from "./security.ts";
 import type { SubscriptionChange } from "./command.ts";
+import { metadataOf, propertyOf } from "./properties.ts";
 import { Link, type LinkHandler } from "./link.ts";
 import { type Clock, Listener } from "./tcp.ts";
-import type { ListenStats, MessageHandler, PullOptions, PullSocket } from "./transport.ts";
+import type { ListenStats, MessageHandler, PeerConnection, PullOptions, PullSocket } from "./transport.ts";
 
 /**
  * A PULL that listens.
@@ -35,13 +35,19 @@ export class Pull implements PullSocket {
    */
   constructor(options: PullOptions, handler: MessageHandler) {
     const endpoint = parseBindEndpoint(options.address);
-    const security = listenSecurity(socketTypeMetadata("PULL"), options);
+    const security = listenSecurity(metadataOf("PULL", options.properties), options);
     const decide = decider(options.authorize, "send");
-    const peer = new PullPeer(handler, this.#faults);
     const makeLink = (conn: Deno.TcpConn, clock: Clock) => {
       const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
       const outbox = new Outbox(NOTHING_TO_SEND);
-      return new Link(conn, { ...options, socketType: "PULL", mechanism, decide }, outbox, peer, clock);
+      const peer = new PullPeer(handler, this.#faults);
+      return peer.link = new Link(
+        conn,
+        { ...options, socketType: "PULL", mechanism, decide },
+        outbox,
+        peer,
+        clock,
+      );
     };
     this.ready = security.ready;
     this.#listener = new Listener({ ...options, endpoint, ready: this.ready }, makeLink);
@@ -76,8 +82,9 @@ export function listenStats(listener: Listener, faults: FaultCounter): ListenSta
 
 const NOTHING_TO_SEND = { messages: 0, bytes: 0 };
 
-/** All connections share one handler: a PULL keeps nothing for each. */
-class PullPeer implements LinkHandler {
+/** What a PULL keeps of one connection. */
+class PullPeer implements LinkHandler, PeerConnection {
+  link: Link | undefined;
   readonly #handler: MessageHandler;
   readonly #faults: FaultCounter;
 
@@ -86,12 +93,20 @@ class PullPeer implements LinkHandler {
     this.#faults = faults;
   }
 
+  get address(): string {
+    return this.link!.remoteAddress;
+  }
+
+  property(name: string): string | undefined {
+    return propertyOf(this.link!.session.peer, name);
+  }
+
   handleReady(): void {
     this.#faults.accepted++;
   }
 
   handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
-    this.#handler.handleMessage(bytes, start, bodyStart, end);
+    this.#handler.handleMessage(bytes, start, bodyStart, end, this);
   }
 
   handleNoise(): void {
@@ -99,7 +114,7 @@ class PullPeer implements LinkHandler {
   }
 
   handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {
-    this.#handler.handleUnfit(reason, size, parts);
+    this.#handler.handleUnfit(reason, size, parts, this);
   }
 
   handleTurnEnd(): void {

@@ -5,9 +5,9 @@
  */
 import { QueueFullError } from "../base/errors.ts";
 import { Arena } from "./arena.ts";
-import { socketTypeMetadata } from "./command.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { Outbox } from "./outbox.ts";
+import { metadataOf } from "./properties.ts";
 import { dialSecurity, type Security } from "./security.ts";
 import { Link, type LinkHandler } from "./link.ts";
 import { atTurnEnd, Dialer, type DialerHandler } from "./tcp.ts";
@@ -41,7 +41,7 @@ export class Push implements PushSocket {
     this.#handler = handler;
     this.#outbox = new Outbox(options.queue);
     const endpoint = parseEndpoint(options.address);
-    this.#security = dialSecurity(socketTypeMetadata("PUSH"), options.curve);
+    this.#security = dialSecurity(metadataOf("PUSH", options.properties), options.curve);
     this.#dialer = new Dialer(endpoint, options.reconnect, this.#dialing(), this.#security.ready);
   }
 

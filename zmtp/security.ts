@@ -32,7 +32,7 @@ export interface Security {
  * @throws {OptionError} `bad-option`: a key is none, or there is no such library.
  */
 export function listenSecurity(
-  metadata: Metadata,
+  metadata: () => Metadata,
   { curve, memory }: {
     readonly curve?: CurveServerOptions | undefined;
     readonly memory?: MemoryBudget | undefined;
@@ -66,7 +66,7 @@ export function listenSecurity(
  *
  * @throws {OptionError} `bad-option`: a key is none, or there is no such library.
  */
-export function dialSecurity(metadata: Metadata, curve: CurveClientOptions | undefined): Security {
+export function dialSecurity(metadata: () => Metadata, curve: CurveClientOptions | undefined): Security {
   if (curve === undefined) {
     return { ready: undefined, makeMechanism: () => new NullMechanism(metadata, false) };
   }

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { socketTypeMetadata } from "./command.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { Outbox } from "./outbox.ts";
+import { metadataOf, propertyOf } from "./properties.ts";
 import { dialSecurity, type Security } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Link, type LinkHandler } from "./link.ts";
@@ -38,6 +38,8 @@ export class Sub implements SubSocket {
   /** READY was exchanged, so SUBSCRIBE may be said. */
   #isReady = false;
   #isConnected = false;
+  /** Topics that this connection alone was told of; the owner knows what comes for them. */
+  #greeted: readonly Uint8Array[] = [];
   /** PONGs to come until the publisher has taken our subscriptions. */
   #pongsLeft = 0;
 
@@ -51,7 +53,7 @@ export class Sub implements SubSocket {
     this.#options = options;
     this.#handler = handler;
     const endpoint = parseEndpoint(options.address);
-    this.#security = dialSecurity(socketTypeMetadata("SUB"), options.curve);
+    this.#security = dialSecurity(metadataOf("SUB", options.properties), options.curve);
     this.#dialer = new Dialer(endpoint, options.reconnect, this.#dialing(), this.#security.ready);
   }
 
@@ -110,7 +112,10 @@ export class Sub implements SubSocket {
       handleReady: ({ minor }) => {
         this.#isReady = true;
         this.#dialer.succeeded();
-        const { session } = this.#dialer.link!;
+        const { session, remoteAddress } = this.#dialer.link!;
+        const peer = { address: remoteAddress, property: (name: string) => propertyOf(session.peer, name) };
+        this.#greeted = this.#options.greet?.(peer) ?? [];
+        for (const topic of this.#greeted) session.changeSubscription({ subscribe: true, topic });
         for (const { topic } of this.#topics.values()) session.changeSubscription({ subscribe: true, topic });
         this.#pongsLeft = PONGS;
         if (minor >= 1) session.ping();
@@ -121,7 +126,12 @@ export class Sub implements SubSocket {
         else this.#handleSubscribed();
       },
       handleMessage: (bytes, start, bodyStart, end) => {
-        if (!this.#filter.isEverything && !this.#filter.matches(bytes, bodyStart, end)) return;
+        if (
+          !this.#filter.isEverything && this.#greeted.length === 0 &&
+          !this.#filter.matches(bytes, bodyStart, end)
+        ) {
+          return;
+        }
         this.#handler.handleMessage(bytes, start, bodyStart, end);
       },
       handleUnfit: (reason, size, parts) => this.#handler.handleUnfit(reason, size, parts),

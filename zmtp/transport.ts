@@ -4,19 +4,37 @@
  *
  * @module
  */
+import type { Block } from "./arena.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { QueueLimit } from "./outbox.ts";
+
+/** One connection of a socket that listens, as its owner sees it: the same object for as long as it lasts. */
+export interface PeerConnection {
+  /** The peer's address as `host:port`. */
+  readonly address: string;
+  /** The text of a property that the peer gave with READY, such as `X-Name`; undefined where it gave none. */
+  property(name: string): string | undefined;
+}
+
+/** Properties that we give with READY, beside the socket's type. Asked anew for each connection. */
+export type Properties = () => readonly (readonly [name: string, value: string])[];
 
 /** Takes the messages of a PULL or a SUB, in the order in which each peer sent them. */
 export interface MessageHandler {
   /**
-   * One message: its body is `bytes[bodyStart, end)`, and `bytes[start, end)` is what {@linkcode PubSocket.publish} of the
-   * same transport takes: the frame as it travelled, or the body alone where the transport makes the frames itself. The
-   * bytes stay as they are until `handleTurnEnd` has returned; whoever keeps them longer copies them.
+   * One message: its body is `bytes[bodyStart, end)`, its frame `bytes[start, end)`. The bytes stay as they are until
+   * `handleTurnEnd` has returned; whoever keeps them longer copies them. `peer` is who sent it; the same until `handleTurnEnd`,
+   * undefined where the transport cannot tell.
    */
-  handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
+  handleMessage(
+    bytes: Uint8Array,
+    start: number,
+    bodyStart: number,
+    end: number,
+    peer?: PeerConnection,
+  ): void;
   /** A message that has several frames or is too large. It was not kept. */
-  handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void;
+  handleUnfit(reason: "multipart" | "too-large", size: number, parts: number, peer?: PeerConnection): void;
   /** No more messages for the moment: whatever was gathered should be sent on now. */
   handleTurnEnd(): void;
 }
@@ -98,6 +116,48 @@ export interface ConnectionOptions {
   readonly memory?: MemoryBudget | undefined;
   /** Milliseconds between two heartbeats; a peer that is silent for as long after one is given up; 0 for none. @default 0 */
   readonly heartbeatMs?: number;
+  /** What is told to the peer with READY. @default nothing but the socket's type */
+  readonly properties?: Properties | undefined;
+}
+
+/** Whole frames, `bytes[start, end)`, which do not change any more. */
+export interface Published {
+  /** Where they lie. */
+  readonly bytes: Uint8Array;
+  /** Their first byte. */
+  readonly start: number;
+  /** One behind their last byte. */
+  readonly end: number;
+  /** How many messages they are. */
+  readonly messages: number;
+  /** What whoever keeps them says `hold` to and, when they are done, `release`. */
+  readonly block: Block | undefined;
+}
+
+/** The queue of one subscriber, for an owner that fills it itself. */
+export interface SubscriberQueue extends PeerConnection {
+  /** Bytes that wait. */
+  readonly bytes: number;
+  /** So much may wait. */
+  readonly limit: QueueLimit;
+  /** Would so many messages of so many bytes fit? */
+  hasRoom(messages: number, bytes: number): boolean;
+  /** Queues messages; there must be room. They leave with the next {@linkcode PubSocket.flush}. */
+  push(piece: Published): void;
+  /** Queues a frame that is no message, room or not. */
+  pushNote(body: Uint8Array): void;
+  /** So many messages were lost for this subscriber. */
+  countDropped(messages: number): void;
+}
+
+/** Fills the queue of one subscriber in place of {@linkcode PubSocket.publish}. */
+export interface SubscriberReader {
+  /** Something was written: there may be room. */
+  handleRoom(): void;
+  /** Memory was short: the last so many messages that waited are no longer in the queue, nor the notes among them. */
+  handleTakenBack(messages: number): void;
+  /** It has gone, or wants to be served as others are. */
+  handleGone(): void;
 }
 
 /** Options of a PULL. */
@@ -124,6 +184,11 @@ export interface PubOptions extends PullOptions {
   readonly maxTopics?: number | undefined;
   /** Bytes of one topic at most; a longer one ends the connection. @default 4096 */
   readonly maxTopicBytes?: number | undefined;
+  /**
+   * A SUB subscribed to a topic that begins with NUL: gives what serves it from now on, or undefined where the topic is like any
+   * other. Never asked for an XSUB, which stands for others. @default every topic is like any other
+   */
+  readonly serve?: ((topic: Uint8Array, queue: SubscriberQueue) => SubscriberReader | undefined) | undefined;
 }
 
 /** Options of a SUB. */
@@ -134,6 +199,8 @@ export interface SubOptions extends ConnectionOptions {
   readonly reconnect: { readonly minMs: number; readonly maxMs: number };
   /** Encrypts and makes sure who the peer is. @default none: the NULL mechanism */
   readonly curve?: CurveClientOptions | undefined;
+  /** Topics to subscribe to first, for this connection only, given what the peer said with READY. @default none */
+  readonly greet?: ((peer: PeerConnection) => readonly Uint8Array[]) | undefined;
 }
 
 /** Options of a PUSH. */
@@ -208,13 +275,10 @@ export interface PullSocket extends ListenSocket {
 /** Sends to whoever connects and has subscribed. Never waits. */
 export interface PubSocket extends ListenSocket {
   /**
-   * Takes `messages` messages that lie together as {@linkcode MessageHandler.handleMessage} of the same transport gave them,
-   * for every subscriber whom they concern. They leave with the next {@linkcode PubSocket.flush}. The bytes may be
-   * overwritten when the call returns.
+   * Takes messages for every subscriber whom they concern, but for those that the owner serves itself. They leave with the next
+   * {@linkcode PubSocket.flush}.
    */
-  publish(bytes: Uint8Array, start: number, end: number, messages: number): void;
-  /** Takes a text as one message. */
-  publishText(text: string): void;
+  publish(piece: Published): void;
   /** Starts writing what was published. */
   flush(): void;
   /** Counters of the moment; undefined if the transport cannot tell. */

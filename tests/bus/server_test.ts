@@ -422,7 +422,7 @@ Deno.test("MessageServer short of memory takes it from the subscriber with the l
 });
 
 Deno.test("MessageServer gives all memory back when everybody has gone", async () => {
-  await using server = new MessageServer({ lingerMs: 0 });
+  await using server = new MessageServer({ lingerMs: 0, history: { messages: 0 } });
   const sub = await subscriber(server, '{"type":"n"');
   const everything = await subscriber(server);
   const push = await RawPeer.join(server.receiveAddress, "PUSH");

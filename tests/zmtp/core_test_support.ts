@@ -159,7 +159,7 @@ export function openSession(
   now = 0,
 ): { session: Session; heard: Recorder } {
   const heard = new Recorder();
-  const mechanism = new NullMechanism(socketTypeMetadata(socketType), isListening(socketType));
+  const mechanism = new NullMechanism(() => socketTypeMetadata(socketType), isListening(socketType));
   return { session: new Session({ socketType, mechanism, ...options }, heard, now), heard };
 }
 

@@ -81,8 +81,8 @@ function curveSession(
 ): { session: Session; heard: Recorder } {
   const metadata = socketTypeMetadata(socketType);
   const mechanism = isListening(socketType)
-    ? new CurveServer(crypto, { keys: SERVER, metadata, memory })
-    : new CurveClient(crypto, { serverKey: SERVER.publicKey, keys: CLIENT, metadata });
+    ? new CurveServer(crypto, { keys: SERVER, metadata: () => metadata, memory })
+    : new CurveClient(crypto, { serverKey: SERVER.publicKey, keys: CLIENT, metadata: () => metadata });
   const heard = new Recorder();
   return { session: new Session({ socketType, mechanism, ...options }, heard, 0), heard };
 }
@@ -605,7 +605,7 @@ coreTest("CurveServer asks its guard before any cryptography, and tells it of fa
     isAllowed: () => asked.push("isAllowed") < 0,
     handleFailure: () => void asked.push("failure"),
   };
-  const server = new CurveServer(counting, { keys: SERVER, metadata: [], guard });
+  const server = new CurveServer(counting, { keys: SERVER, metadata: () => [], guard });
   const error = thrownBy(() => server.handleCommand({ name: "HELLO", data: new Uint8Array(194) }));
   assert.equal(error.code, "too-many-failures");
   assert.deepEqual(asked, ["isAllowed"]);
@@ -798,7 +798,7 @@ coreTest("CurveClient goes on from READY's nonce, whatever it was", () => {
       library.seal(KEY, concat(ascii("CurveZMQREADY---"), counter(nonce)), encodeMetadata(metadata)),
     );
   const fixed = { ...predictable, beforenm: () => KEY.slice(), open: predictable.open };
-  const client = new CurveClient(fixed, { serverKey: SERVER.publicKey, keys: CLIENT, metadata: [] });
+  const client = new CurveClient(fixed, { serverKey: SERVER.publicKey, keys: CLIENT, metadata: () => [] });
   const nonce = repeated(7, 16);
   const welcome = concat(nonce, library.seal(KEY, concat(ascii("WELCOME-"), nonce), new Uint8Array(128)));
   client.handleCommand({ name: "WELCOME", data: welcome });

@@ -99,7 +99,7 @@ function linkOver(conn: FakeConnection): {
   };
   const outbox = new Outbox({ messages: 10, bytes: 1000 });
   const clock = new FakeClock();
-  const mechanism = new NullMechanism(socketTypeMetadata("PUSH"), false);
+  const mechanism = new NullMechanism(() => socketTypeMetadata("PUSH"), false);
   const link = new Link(conn, { socketType: "PUSH", mechanism }, outbox, handler, clock);
   return { link, outbox, clock, ended, ready: ready.promise, done };
 }

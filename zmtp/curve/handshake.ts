@@ -57,7 +57,7 @@ export interface CurveServerOptions {
   /** S and s. */
   readonly keys: KeyPair;
   /** What READY says. */
-  readonly metadata: Metadata;
+  readonly metadata: () => Metadata;
   /** Asked before a HELLO is opened. */
   readonly guard?: FailureGuard;
   /** What opened frames are counted in. @default nothing */
@@ -122,7 +122,7 @@ export class CurveServer implements Mechanism {
     const box = this.#crypto.seal(
       this.#key!,
       joinNonce(READY_NONCE, nonce),
-      encodeMetadata(this.#options.metadata),
+      encodeMetadata(this.#options.metadata()),
     );
     this.#box = new CurveBox(this.#crypto, {
       key: this.#key!,
@@ -281,7 +281,7 @@ export interface CurveClientOptions {
   /** C and c. */
   readonly keys: KeyPair;
   /** What INITIATE says. */
-  readonly metadata: Metadata;
+  readonly metadata: () => Metadata;
 }
 
 /** The dialling side. */
@@ -368,7 +368,7 @@ export class CurveClient implements Mechanism {
     );
     vouchKey.fill(0);
     const nonce = shortNonce(2);
-    const content = join(keys.publicKey, vouchNonce, vouch, encodeMetadata(metadata));
+    const content = join(keys.publicKey, vouchNonce, vouch, encodeMetadata(metadata()));
     const box = this.#crypto.seal(this.#key, joinNonce(INITIATE_NONCE, nonce), content);
     return encodeCommand("INITIATE", join(cookie, nonce, box));
   }

@@ -38,6 +38,7 @@ import {
   type MessageHandler,
   parseBindEndpoint,
   parseEndpoint,
+  type Published,
   type PubOptions,
   type PubSocket,
   type PullOptions,
@@ -51,6 +52,7 @@ import {
 } from "../mod.ts";
 import { parseClientKeys, parseServerKeys } from "../curve/keys.ts";
 import { encodeZ85 } from "../curve/z85.ts";
+import { encodeFrame, frameBodyStart, frameEnd } from "../frame.ts";
 
 /** A computed specifier: a literal one is resolved, and downloaded, before anything of ours runs. */
 const PACKAGE = ["npm:zeromq", "6.8.0"].join("@");
@@ -285,7 +287,8 @@ async function receive(
     } else if (body.length > maxMessageBytes) {
       handler.handleUnfit("too-large", body.length, 1);
     } else {
-      handler.handleMessage(body, 0, 0, body.length);
+      const frame = encodeFrame(body, 0);
+      handler.handleMessage(frame, 0, frameBodyStart(frame, 0), frame.length);
     }
   }
   handler.handleTurnEnd();
@@ -411,12 +414,11 @@ class LibzmqPub extends LibzmqListenSocket<zeromq.Publisher> implements PubSocke
     return false;
   }
 
-  publish(bytes: Uint8Array, start: number, end: number): void {
-    this.#send(start === 0 && end === bytes.length ? bytes : bytes.slice(start, end));
-  }
-
-  publishText(text: string): void {
-    this.#send(encoder.encode(text));
+  publish({ bytes, start, end }: Published): void {
+    for (let at = start; at < end; at = frameEnd(bytes, at)) {
+      // A copy, since libzmq takes whole arrays only.
+      this.#send(bytes.slice(frameBodyStart(bytes, at), frameEnd(bytes, at)));
+    }
   }
 
   /** libzmq's own thread writes. */

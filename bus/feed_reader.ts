@@ -1,0 +1,144 @@
+/**
+ * One subscriber that follows the feed: it has a place in it, gets everything behind that place, and is told what it cannot get.
+ *
+ * ```text
+ *             place is told        window read up to its end
+ *   ──asks──▶ behind ────────────────────────────────────────▶ following
+ *                ▲                 no room in its queue              │
+ *                └───────────────────────────────────────────────────┘
+ * ```
+ *
+ * While it is behind, its messages wait in the window, where they are held once for everyone, and not in its queue. So ten
+ * thousand that come back at once cost a place each.
+ *
+ * @module
+ */
+import type { SubscriberQueue, SubscriberReader } from "../zmtp/mod.ts";
+import { frameEnd } from "../zmtp/mod.ts";
+import type { Feed } from "./feed.ts";
+import { encodeNote, type FeedStart, type NoteReason } from "./feed_note.ts";
+import type { Piece } from "./feed_store.ts";
+import { parsePlace } from "./place.ts";
+
+/** So many bytes of the window are put into its queue at once. */
+const CHUNK_BYTES: number = 256 * 1024;
+
+/** See the module. */
+export class FeedReader implements SubscriberReader {
+  /** What its sending connections call themselves; undefined for a stranger. */
+  readonly token: string | undefined;
+  readonly #feed: Feed;
+  readonly #queue: SubscriberQueue;
+  readonly #handleGone: (reader: FeedReader) => void;
+  /** Everything up to here is in its queue, was sent, or is lost for it. */
+  #position: number;
+  #isBehind = true;
+  /** What it must hear before the next message: where that stands. */
+  #due: NoteReason | undefined = "start";
+
+  /** Begins at once to fill the queue. */
+  constructor(
+    feed: Feed,
+    queue: SubscriberQueue,
+    start: FeedStart,
+    token: string | undefined,
+    handleGone: (reader: FeedReader) => void,
+  ) {
+    this.#feed = feed;
+    this.#queue = queue;
+    this.token = token;
+    this.#handleGone = handleGone;
+    this.#position = start === "now"
+      ? feed.position
+      : start === "earliest"
+      ? feed.oldest - 1
+      : feed.locate(start).position;
+    this.#fill();
+  }
+
+  /** A piece was added to the feed. */
+  handlePiece(piece: Piece): void {
+    if (this.#isBehind) return;
+    if (!this.#queue.hasRoom(piece.messages, piece.end - piece.start)) {
+      this.#isBehind = true;
+      return;
+    }
+    this.#push(piece);
+  }
+
+  /** Messages that came over one of its sending connections were not passed on. */
+  handleRefused(messages: number, link: number, index: number): void {
+    if (this.#queue.hasRoom(1, NOTE_BYTES)) {
+      this.#queue.pushNote(encodeNote({ what: "refused", messages, link, index }));
+    }
+  }
+
+  handleRoom(): void {
+    if (this.#isBehind) this.#fill();
+  }
+
+  handleTakenBack(messages: number): void {
+    this.#position -= messages;
+    this.#isBehind = true;
+    this.#due ??= "slow";
+  }
+
+  handleGone(): void {
+    this.#handleGone(this);
+  }
+
+  /** Moves messages from the window to the queue, as many as may wait there. */
+  #fill(): void {
+    const queue = this.#queue;
+    const most = Math.min(CHUNK_BYTES, queue.limit.bytes / 2);
+    while (queue.bytes < most) {
+      let piece = this.#feed.pieceAfter(this.#position);
+      const next = piece?.first ?? this.#feed.position + 1;
+      if (next > this.#position + 1) {
+        // Both "too late" and "too slow" are lost to it; only those that were lost while it was here are its queue's.
+        if (this.#due !== "start") queue.countDropped(next - 1 - this.#position);
+        this.#position = next - 1;
+        this.#due ??= "slow";
+      }
+      if (this.#due !== undefined) this.#tell(this.#due);
+      if (piece === undefined) {
+        this.#isBehind = false;
+        return;
+      }
+      if (!queue.hasRoom(piece.messages, piece.end - piece.start)) {
+        piece = this.#whatFits(piece);
+        if (piece === undefined) return;
+      }
+      this.#push(piece);
+    }
+  }
+
+  #tell(reason: NoteReason): void {
+    this.#due = undefined;
+    const place = parsePlace(this.#feed.place(this.#position))!;
+    this.#queue.pushNote(encodeNote({ what: "place", place, reason }));
+  }
+
+  #push(piece: Piece): void {
+    const { sender, messages, index } = piece;
+    if (sender !== undefined && sender.token === this.token) {
+      this.#queue.pushNote(encodeNote({ what: "own", messages, link: sender.link, index }));
+    }
+    this.#queue.push(piece);
+    this.#position = piece.first + messages - 1;
+  }
+
+  #whatFits(piece: Piece): Piece | undefined {
+    let [messages, end] = [0, piece.start];
+    while (messages < piece.messages) {
+      const next = frameEnd(piece.bytes, end);
+      if (!this.#queue.hasRoom(messages + 1, next - piece.start)) break;
+      messages++;
+      end = next;
+    }
+    return messages === 0 ? undefined : { ...piece, messages, end };
+  }
+}
+
+/** A note has fewer bytes. */
+const NOTE_BYTES = 128;

@@ -1,0 +1,62 @@
+/**
+ * Where a feed keeps the messages that may still be asked for: memory first; an archive can stand behind the same methods.
+ *
+ * @module
+ */
+import type { Block } from "../zmtp/mod.ts";
+
+/** Who sent what lies in a piece, where that is known: the connection over which it came. */
+export interface Sender {
+  /** Names the program to itself: equal for all its connections, known to nobody else. */
+  readonly token: string;
+  /** Which of its sending connections this is: 1, 2, 3 … */
+  readonly link: number;
+}
+
+/** Messages that came together and lie together: whole frames, `bytes[start, end)`, which do not change any more. */
+export interface Piece {
+  /** Where they lie. */
+  readonly bytes: Uint8Array;
+  /** Their first byte. */
+  readonly start: number;
+  /** One behind their last byte. */
+  readonly end: number;
+  /** How many. */
+  readonly messages: number;
+  /** What has to be held for as long as the bytes are needed. */
+  readonly block: Block | undefined;
+  /** Position of the first message; the others follow without a hole. */
+  readonly first: number;
+  /** When they came: milliseconds since 1970-01-01 UTC, whole. */
+  readonly time: number;
+  /** Who sent them; undefined where nobody asks for it. */
+  readonly sender: Sender | undefined;
+  /** The number of the first one among those that came over the sender's connection: 0, 1, 2 … */
+  readonly index: number;
+}
+
+/** How much is kept. */
+export interface FeedLimit {
+  /** Messages. */
+  readonly messages: number;
+  /** Bytes of their frames. */
+  readonly bytes: number;
+  /** Milliseconds since they came, by a clock that never goes back. @default however old */
+  readonly maxAgeMs?: number | undefined;
+}
+
+/** Keeps the newest pieces. Positions rise; between two pieces there may be a hole. */
+export interface FeedStore {
+  /** Messages that are held. */
+  readonly count: number;
+  /** Bytes of their frames. */
+  readonly bytes: number;
+  /** Position of the oldest message that is held; undefined when none is. */
+  readonly oldest: number | undefined;
+  /** Takes a piece behind all others, and forgets what is beyond the limits. `now` never goes back. */
+  append(piece: Piece, now: number): void;
+  /** What is held from the first message after a position on, up to the end of its piece; undefined when there is none. */
+  after(position: number): Piece | undefined;
+  /** Forgets what is too old by now. */
+  expire(now: number): void;
+}

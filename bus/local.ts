@@ -1,0 +1,76 @@
+/**
+ * The bus for what runs in the process of the broker: its feed without a socket, and a way in without one.
+ *
+ * @module
+ */
+import { ClosedError } from "../base/errors.ts";
+import type { Feed } from "./feed.ts";
+import type { BusPort, Receipt } from "./port.ts";
+
+/** What it needs of the broker. */
+export interface LocalBroker {
+  /** For people. */
+  readonly addresses: { readonly broadcastAddress: string; readonly receiveAddress: string };
+  /** Resolves when the broker takes connections. */
+  readonly ready: Promise<void>;
+  /** Is it closed, or about to be? */
+  isClosed(): boolean;
+  /** Checks a text and makes a frame of it. */
+  frameOf(text: string): Uint8Array;
+  /** Takes whole frames. Returns the position of the last message; undefined when they were ignored. */
+  publish(frames: Uint8Array, messages: number): number | undefined;
+  /** Its counters. */
+  stats(): object;
+}
+
+/** See the module. What is published is in the feed when the call returns. */
+export class LocalBus implements BusPort {
+  readonly feed: Feed;
+  readonly ready: Promise<void>;
+  readonly #broker: LocalBroker;
+
+  constructor(feed: Feed, broker: LocalBroker) {
+    this.feed = feed;
+    this.ready = broker.ready;
+    this.#broker = broker;
+    feed.watchTypes();
+  }
+
+  get serverBroadcast(): string {
+    return this.#broker.addresses.broadcastAddress;
+  }
+
+  get serverReceive(): string {
+    return this.#broker.addresses.receiveAddress;
+  }
+
+  get isReceiving(): boolean {
+    return !this.#broker.isClosed();
+  }
+
+  get isSending(): boolean {
+    return !this.#broker.isClosed();
+  }
+
+  publish(texts: readonly string[]): Receipt {
+    const frames = texts.map((text) => this.#broker.frameOf(text));
+    if (this.#broker.isClosed()) throw new ClosedError("Cannot send message: the broker is closed");
+    const position = this.#broker.publish(joined(frames), frames.length);
+    return { position, told: () => Promise.resolve(position) };
+  }
+
+  stats(): object {
+    return this.#broker.stats();
+  }
+}
+
+function joined(frames: readonly Uint8Array[]): Uint8Array {
+  if (frames.length === 1) return frames[0]!;
+  const whole = new Uint8Array(frames.reduce((size, { length }) => size + length, 0));
+  let at = 0;
+  for (const frame of frames) {
+    whole.set(frame, at);
+    at += frame.length;
+  }
+  return whole;
+}
