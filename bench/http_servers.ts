@@ -5,7 +5,6 @@
  */
 import { serveGateway } from "../http.ts";
 import { PassiveMessageClient } from "../client.ts";
-import { muteAbortWarning } from "../programs/abort_warning.ts";
 
 const MESSAGE = '{"type":"subject","subject":119}';
 const encoder = new TextEncoder();
@@ -139,14 +138,12 @@ if (import.meta.main) {
   const [kind = "", serverBroadcast, serverReceive] = Deno.args;
   const make = BARE[kind];
   if (make !== undefined) {
-    muteAbortWarning();
     const server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, tcpBacklog: 4096, onListen: () => {} },
       make(),
     );
     console.log(server.addr.port);
   } else {
-    muteAbortWarning();
     const client = new PassiveMessageClient({
       serverBroadcast: serverBroadcast!,
       serverReceive: serverReceive!,

@@ -10,17 +10,9 @@ import type { CurveClientOptions } from "../zmtp/mod.ts";
 import { allowKeys, curveKeyPair, formatPublicKey } from "../zmtp/mod.ts";
 import { curveLibrary, readKeyFile, readKeyList } from "./key_file.ts";
 import { VERSION } from "../base/version.ts";
-import {
-  aborted,
-  complain,
-  type FlagValues,
-  integerFlag,
-  print,
-  ProgramError,
-  runProgram,
-  untilSignal,
-  UsageError,
-} from "./command_line.ts";
+import { type FlagValues, integerFlag, ProgramError, runProgram, UsageError } from "./command_line.ts";
+import { complain, print, printText, startStamps } from "./log.ts";
+import { aborted, type Stop } from "./stop.ts";
 
 const HELP =
   `The broker of the message bus: passes each message that is sent to it on to everyone who listens.
@@ -48,10 +40,11 @@ OPTIONS
 
 Stop it with Ctrl+C.`;
 
-/** Runs the broker until SIGINT or SIGTERM. */
+/** Runs the broker until it is stopped. */
 export function runBroker(): Promise<void> {
   return runProgram({
     name: "broker.ts",
+    isService: true,
     help: HELP,
     flags: {
       "broadcast-port": { type: "string" },
@@ -71,7 +64,7 @@ export function runBroker(): Promise<void> {
   });
 }
 
-async function run(values: FlagValues, positionals: readonly string[]): Promise<void> {
+async function run(values: FlagValues, positionals: readonly string[], { signal }: Stop): Promise<void> {
   if (positionals.length > 0) {
     throw new UsageError(`Cannot use argument ${JSON.stringify(positionals[0])}: expected options only`);
   }
@@ -84,16 +77,12 @@ async function run(values: FlagValues, positionals: readonly string[]): Promise<
     receivePort: integerFlag(values, "receive-port", 0, 65_535) ?? 0,
   };
   const httpPort = integerFlag(values, "http", 0, 65_535);
-  const interrupt = untilSignal();
-  try {
-    await using server = new MessageServer(options);
-    await using web = httpPort === undefined ? undefined : await serveWeb(server, httpPort, access.web);
-    announce(server, web, values.json === true);
-    if (values.verbose === true) tell(server);
-    await aborted(interrupt.signal);
-  } finally {
-    interrupt.stop();
-  }
+  await using server = new MessageServer(options);
+  await using web = httpPort === undefined ? undefined : await serveWeb(server, httpPort, access.web);
+  announce(server, web, values.json === true);
+  startStamps();
+  if (values.verbose === true) tell(server);
+  await aborted(signal);
 }
 
 /** Who may join, and with which keys the gateway in our own process does. */
@@ -147,7 +136,7 @@ async function readTransport({ transport }: FlagValues): Promise<Pick<MessageSer
 async function printKeys(json: boolean): Promise<void> {
   const keys = await curveKeyPair();
   if (json) return print(JSON.stringify(keys));
-  print(`public key, for everyone to know:  ${keys.publicKey}
+  printText(`public key, for everyone to know:  ${keys.publicKey}
 secret key, for nobody else:       ${keys.secretKey}
 
 Put the secret key into a file that only you can read.`);
@@ -159,12 +148,10 @@ async function serveWeb(
   port: number,
   curve: CurveClientOptions | undefined,
 ): Promise<Web> {
-  const [{ serveGateway }, { PassiveMessageClient }, { muteAbortWarning }] = await Promise.all([
+  const [{ serveGateway }, { PassiveMessageClient }] = await Promise.all([
     import("../http.ts"),
     import("../bus/clients.ts"),
-    import("./abort_warning.ts"),
   ]);
-  muteAbortWarning();
   const client = new PassiveMessageClient({
     serverBroadcast: here(broadcastAddress),
     serverReceive: here(receiveAddress),
@@ -177,8 +164,8 @@ async function serveWeb(
       url: gateway.url,
       pageUrl: gateway.pageUrl,
       async [Symbol.asyncDispose]() {
-        await gateway.close();
-        await client.close();
+        await gateway.close({ graceMs: 3000 });
+        await client.close({ lingerMs: 500 });
       },
     };
   } catch (error) {
@@ -209,7 +196,7 @@ function announce(server: MessageServer, web: Web | undefined, json: boolean): v
   // Whoever started us by npx has no command deno.
   const deno = /[\\/]node_modules[\\/]/.test(Deno.execPath()) ? `npx -y deno@${Deno.version.deno}` : "deno";
   const keyFlag = publicKey === undefined ? "" : ` --server-key='${publicKey}'`;
-  print(`The broker is running (version ${VERSION}). Stop it with Ctrl+C.
+  printText(`The broker is running (version ${VERSION}). Stop it with Ctrl+C.
 
   broadcast address (listen here)  ${broadcastAddress}
   receive address (send here)      ${receiveAddress}${page}${key}

@@ -8,18 +8,18 @@ import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
 import { ConnectionError, HandshakeError, MessageError, QueueFullError } from "../base/errors.ts";
 import { explainJsonText } from "../bus/json.ts";
 import { assertMessage } from "../bus/messages.ts";
+import { quote } from "../base/quote.ts";
 import {
-  aborted,
   addressFlag,
-  complain,
   type FlagValues,
   integerFlag,
-  print,
   ProgramError,
   runProgram,
-  untilSignal,
   UsageError,
 } from "./command_line.ts";
+import { inputLines } from "./input_lines.ts";
+import { complain, print, startStamps, untilReaderGone } from "./log.ts";
+import { aborted, type Stop } from "./stop.ts";
 
 const HELP = `Listens to and sends messages of the bus from a terminal.
 
@@ -30,7 +30,7 @@ USAGE
 
 COMMANDS
   listen   print each message that comes, a line each
-  send     send messages: JSON objects with a "type", as arguments or as lines of stdin
+  send     send messages: JSON objects, as arguments or as lines of stdin
   last     listen for a while and print the newest message only
 
 OPTIONS
@@ -38,6 +38,7 @@ OPTIONS
   --receive ADDRESS    the broker's receive address, likewise
   --json               listen, last: print the messages as they are, for pipes
   --count N            listen: stop after N messages
+  --heartbeat SECONDS  listen: how often to make sure that the broker is still there; 15 by default, 0 for never
   --wait SECONDS       send: how long to wait for the broker; last: how long to listen; 5 by default
   --server-key KEY     for a broker with keys: its public key
   --curve-secret-file F  for a broker that knows its clients by key: the file with your secret key
@@ -45,7 +46,9 @@ OPTIONS
   -h, --help           print this text
   -V, --version        print the version`;
 
-const COMMANDS: Readonly<Record<string, (values: FlagValues, rest: readonly string[]) => Promise<void>>> = {
+type Command = (values: FlagValues, rest: readonly string[], stop: Stop) => Promise<number | void>;
+
+const COMMANDS: Readonly<Record<string, Command>> = {
   listen,
   send,
   last,
@@ -62,15 +65,16 @@ export function runClient(): Promise<void> {
       json: { type: "boolean" },
       count: { type: "string" },
       wait: { type: "string" },
+      heartbeat: { type: "string" },
       ...CURVE_CLIENT_FLAGS,
     },
-    run: async (values, [command, ...rest]) => {
+    run: async (values, [command, ...rest], stop) => {
       if (command === undefined || !Object.hasOwn(COMMANDS, command)) {
-        const found = command === undefined ? "it is missing" : `it is ${JSON.stringify(command)}`;
+        const found = command === undefined ? "it is missing" : `it is ${quote(command)}`;
         throw new UsageError(`Cannot use command: ${found}, expected listen, send or last`);
       }
       try {
-        await COMMANDS[command]!(values, rest);
+        return await COMMANDS[command]!(values, rest, stop);
       } catch (error) {
         if (!(error instanceof HandshakeError)) throw error;
         throw new ProgramError(`${error.message}; ${hintFor(error)}`, { cause: error });
@@ -79,105 +83,115 @@ export function runClient(): Promise<void> {
   });
 }
 
-async function listen(values: FlagValues, rest: readonly string[]): Promise<void> {
+async function listen(values: FlagValues, rest: readonly string[], stop: Stop): Promise<number> {
   const serverBroadcast = needAddress(values, "broadcast", rest);
   const count = integerFlag(values, "count", 1, Number.MAX_SAFE_INTEGER) ?? Infinity;
-  const interrupt = untilSignal();
+  const heartbeatMs = 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15);
   const done = new AbortController();
-  try {
-    await using client = new PassiveMessageClient({
-      serverBroadcast,
-      ...keys(values),
-      history: { messages: 0 },
-    });
-    tellTrouble(client, done);
-    client.addEventListener("connect", () => complain(`Listening at ${serverBroadcast}`));
-    client.addEventListener("disconnect", ({ reason }) => complain(`${reason?.message}; trying again`));
-    client.addEventListener(
-      "messageerror",
-      ({ error }) => complain(`refused (${error.code}): ${error.message}`),
-    );
-    client.addEventListener("message", ({ text }) => {
-      if (client.count > count) return;
-      print(values.json === true ? oneLine(text) : describe(text));
-      if (client.count === count) done.abort();
-    });
-    await aborted(AbortSignal.any([interrupt.signal, done.signal]));
-    throwReason(done.signal);
-  } finally {
-    interrupt.stop();
-  }
+  await using client = new PassiveMessageClient({
+    serverBroadcast,
+    heartbeatMs,
+    ...keys(values),
+    history: { messages: 0 },
+  });
+  tellTrouble(client, done);
+  client.addEventListener("connect", () => {
+    startStamps();
+    complain(`Listening at ${serverBroadcast}`);
+  });
+  client.addEventListener("disconnect", ({ reason }) => complain(`${reason?.message}; trying again`));
+  client.addEventListener(
+    "messageerror",
+    ({ error }) => complain(`refused (${error.code}): ${error.message}`),
+  );
+  let printed = 0;
+  client.addEventListener("message", ({ text }) => {
+    if (printed === count) return;
+    print(values.json === true ? oneLine(text) : describe(text));
+    if (++printed === count) done.abort();
+  });
+  await aborted(AbortSignal.any([stop.signal, done.signal, untilReaderGone()]));
+  throwReason(done.signal);
+  return stop.signal.aborted && count !== Infinity && printed < count ? stop.code : 0;
 }
 
-async function send(values: FlagValues, messages: readonly string[]): Promise<void> {
+async function send(values: FlagValues, texts: readonly string[], stop: Stop): Promise<number> {
   const serverReceive = needAddress(values, "receive", []);
   const waitMs = 1000 * (integerFlag(values, "wait", 1, 86_400) ?? 5);
-  for (const text of messages) checkMessage(text);
-  const interrupt = untilSignal();
-  const done = new AbortController();
+  for (const text of texts) checkText(text);
+  await using client = new PassiveMessageClient({ serverReceive, ...keys(values), lingerMs: 0 });
+  let trouble = "nobody answers";
+  client.addEventListener("error", ({ message }) => trouble = message);
+  let refused = 0;
+  let isWhole = false;
   try {
-    await using client = new PassiveMessageClient({ serverReceive, ...keys(values), lingerMs: 0 });
-    let trouble = "nobody answers";
-    client.addEventListener("error", ({ message }) => trouble = message);
-    const ready = within(client.ready, waitMs, [interrupt.signal, done.signal]);
-    if (!await ready) {
-      if (interrupt.signal.aborted) return;
+    if (!await within(client.ready, waitMs, stop.signal)) {
       throw new ProgramError(`Cannot send: no broker within ${waitMs / 1000} s: ${trouble}`);
     }
-    let refused = 0;
-    if (messages.length > 0) {
-      for (const text of messages) await sendOne(client, text, interrupt.signal);
+    if (texts.length > 0) {
+      for (const [index, text] of texts.entries()) {
+        warnOfMessage(text, `message ${index + 1}`);
+        await sendOne(client, text, stop.signal);
+      }
     } else {
-      let number = 0;
-      for await (const line of linesOfStdin(interrupt.signal)) {
-        number++;
-        if (line.trim() === "") continue;
+      for await (const { number, text, problem } of inputLines(stdin(stop.signal))) {
+        if (text?.trim() === "") continue;
         try {
-          checkMessage(line);
+          if (text === undefined) throw new MessageError("not-utf8", `Cannot send message: ${problem}`);
+          checkText(text);
+          warnOfMessage(text, `line ${number}`);
+          await sendOne(client, text, stop.signal);
         } catch (error) {
           if (!(error instanceof MessageError)) throw error;
           refused++;
           complain(`client.ts: line ${number}: ${error.message}`);
-          continue;
         }
-        await sendOne(client, line, interrupt.signal);
       }
     }
-    if (!await within(client.flush(), waitMs, [interrupt.signal]) && !interrupt.signal.aborted) {
+    // Whoever types ends with Ctrl+C as well as with Ctrl+D.
+    isWhole = !stop.signal.aborted || (texts.length === 0 && Deno.stdin.isTerminal());
+    if (!await within(client.flush(), isWhole && stop.signal.aborted ? 1000 : waitMs)) {
+      const { queued } = client.stats();
       throw new ProgramError(
-        `Cannot send: ${client.stats().queued} messages could not be delivered within ${waitMs / 1000} s`,
+        `Cannot send: ${queued} messages could not be delivered within ${waitMs / 1000} s`,
       );
     }
-    const { lost } = client.stats();
-    if (lost > 0) throw new ProgramError(`Cannot send: ${lost} messages were cut by the end of a connection`);
-    if (refused > 0) Deno.exitCode = 1;
-  } finally {
-    interrupt.stop();
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
   }
+  const { sent, written, lost } = client.stats();
+  if (stop.signal.aborted && !(isWhole && written === sent)) {
+    const all = texts.length > 0 ? ` of ${texts.length}` : "";
+    complain(
+      written === 0
+        ? "client.ts: not sent: stopped before"
+        : `client.ts: not all sent: stopped after ${written}${all} messages`,
+    );
+    return stop.code;
+  }
+  if (lost > 0) throw new ProgramError(`Cannot send: ${lost} messages were cut by the end of a connection`);
+  return refused > 0 ? 1 : 0;
 }
 
-async function last(values: FlagValues, rest: readonly string[]): Promise<void> {
+async function last(values: FlagValues, rest: readonly string[], stop: Stop): Promise<number> {
   const serverBroadcast = needAddress(values, "broadcast", rest);
   const seconds = integerFlag(values, "wait", 1, 86_400) ?? 5;
-  const interrupt = untilSignal();
   const done = new AbortController();
-  try {
-    await using client = new PassiveMessageClient({
-      serverBroadcast,
-      ...keys(values),
-      history: { messages: 0 },
-    });
-    tellTrouble(client, done);
-    const timer = setTimeout(() => done.abort(), 1000 * seconds);
-    await aborted(AbortSignal.any([interrupt.signal, done.signal]));
-    clearTimeout(timer);
-    throwReason(done.signal);
-    const [count, text] = client.getLastMessage();
-    if (count === 0) throw new ProgramError(`Cannot print the last message: none came within ${seconds} s`);
-    print(values.json === true ? oneLine(text) : describe(text));
-  } finally {
-    interrupt.stop();
-  }
+  await using client = new PassiveMessageClient({
+    serverBroadcast,
+    ...keys(values),
+    history: { messages: 0 },
+  });
+  tellTrouble(client, done);
+  const timer = setTimeout(() => done.abort(), 1000 * seconds);
+  await aborted(AbortSignal.any([stop.signal, done.signal, untilReaderGone()]));
+  clearTimeout(timer);
+  throwReason(done.signal);
+  const [count, text] = client.getLastMessage();
+  if (count > 0) print(values.json === true ? oneLine(text) : describe(text));
+  if (stop.signal.aborted) return stop.code;
+  if (count === 0) throw new ProgramError(`Cannot print the last message: none came within ${seconds} s`);
+  return 0;
 }
 
 /** Trying again is of no use when the sandbox forbids it or the broker refuses us: then the program ends. */
@@ -209,7 +223,7 @@ function throwReason({ reason }: AbortSignal): void {
 
 function needAddress(values: FlagValues, name: "broadcast" | "receive", rest: readonly string[]): string {
   if (rest.length > 0) {
-    throw new UsageError(`Cannot use argument ${JSON.stringify(rest[0])}: expected options only`);
+    throw new UsageError(`Cannot use argument ${quote(rest[0]!)}: expected options only`);
   }
   const address = addressFlag(values, name);
   if (address === undefined) throw new UsageError(`Cannot connect: --${name} is missing`);
@@ -221,14 +235,36 @@ function keys(values: FlagValues): Pick<ClientOptions, "curve"> {
   return curve === undefined ? {} : { curve };
 }
 
-function checkMessage(text: string): void {
+/** The bus takes every JSON object. */
+function checkText(text: string): void {
   const error = explainJsonText(text);
   if (error !== undefined) throw error;
-  assertMessage(JSON.parse(text));
 }
+
+let warnings = 0;
+
+/** Most applications look at `type` first, and at the fields that go with it: a slip there is a message that nobody hears. */
+function warnOfMessage(text: string, where: string): void {
+  if (warnings > MAX_WARNINGS) return;
+  try {
+    assertMessage(JSON.parse(text));
+  } catch (error) {
+    if (!(error instanceof MessageError)) throw error;
+    const why = error.message.replace(/^[^:]*: /, "");
+    warnings++;
+    complain(
+      warnings > MAX_WARNINGS
+        ? "client.ts: warning: no more warnings of this kind"
+        : `client.ts: warning: ${where} is sent all the same: ${why}`,
+    );
+  }
+}
+
+const MAX_WARNINGS = 10;
 
 /** When the queue is full the sender waits: a file may be longer than the queue. */
 async function sendOne(client: PassiveMessageClient, text: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   try {
     client.sendJsonMessage(text);
   } catch (error) {
@@ -238,9 +274,9 @@ async function sendOne(client: PassiveMessageClient, text: string, signal: Abort
   }
 }
 
-/** A line break outside of a JSON text's strings is white space, so it may be a space. */
+/** A line break or a tab outside of a JSON text's strings is white space, so it may be a space. */
 function oneLine(text: string): string {
-  return text.replaceAll(/\r\n|[\r\n]/g, " ");
+  return text.replace(/\r\n|[\r\n\t]/g, " ");
 }
 
 function describe(text: string): string {
@@ -249,28 +285,23 @@ function describe(text: string): string {
   return `${time}  ${typeof type === "string" ? type : "(no type)"}  ${oneLine(text)}`;
 }
 
-/** Did it resolve in time? Rejects as the promise does. */
-async function within(promise: Promise<void>, ms: number, signals: readonly AbortSignal[]): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const give = () => resolve(false);
-  const timer = setTimeout(give, ms);
-  for (const signal of signals) signal.addEventListener("abort", give);
+/** Did it resolve in time, and before the signal was aborted? Rejects as the promise does. */
+async function within(promise: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
+  const { promise: late, resolve, reject } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), ms);
+  const abort = () => reject(signal!.reason);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   try {
     return await Promise.race([promise.then(() => true), late]);
   } finally {
     clearTimeout(timer);
-    for (const signal of signals) signal.removeEventListener("abort", give);
+    signal?.removeEventListener("abort", abort);
   }
 }
 
-async function* linesOfStdin(signal: AbortSignal): AsyncGenerator<string> {
-  const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).getReader();
-  signal.addEventListener("abort", () => void lines.cancel().catch(() => {}), { once: true });
-  let rest = "";
-  for (let result; !(result = await lines.read()).done;) {
-    const parts = (rest + result.value).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
-  }
-  if (rest !== "") yield rest;
+async function* stdin(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const reader = Deno.stdin.readable.getReader();
+  signal.addEventListener("abort", () => void reader.cancel().catch(() => {}), { once: true });
+  for (let result; !(result = await reader.read()).done;) yield result.value;
 }

@@ -1,11 +1,12 @@
 /**
- * What the programs have in common: arguments, output, exit codes and signals.
+ * What the programs have in common: arguments and exit codes.
  *
  * | exit code | means |
  * | --- | --- |
- * | 0 | done, or stopped by SIGINT or SIGTERM |
- * | 1 | it did not work: no permission, port in use, no broker |
+ * | 0 | done; also what runs until it is stopped, and was |
+ * | 1 | it did not work: no permission, port in use, no broker, results that could not be written |
  * | 2 | the command line is wrong |
+ * | 129, 130, 143 | SIGHUP, SIGINT (Ctrl+C) or SIGTERM came before the work was done, or a second time |
  *
  * @module
  */
@@ -20,6 +21,8 @@ import {
   TransportError,
 } from "../base/errors.ts";
 import { VERSION } from "../base/version.ts";
+import { complain, flushLines, print, printText, takeConsole } from "./log.ts";
+import { Stop } from "./stop.ts";
 
 /** The command line is wrong: one line on stderr, exit code 2. */
 export class UsageError extends Error {
@@ -39,30 +42,55 @@ export interface Program {
   readonly help: string;
   /** Flags, apart from `--help` and `--version`. */
   readonly flags: NonNullable<ParseArgsConfig["options"]>;
-  /** Does the work. The program ends when it resolves. */
-  run(values: FlagValues, positionals: readonly string[]): Promise<void>;
+  /** Does the work until the signal of `stop` is aborted. The program ends when it resolves, with 0 or the code it answers. */
+  run(values: FlagValues, positionals: readonly string[], stop: Stop): Promise<number | void>;
+  /** It runs until it is stopped, so being stopped is no failure. */
+  readonly isService?: boolean;
 }
 
 /** The values of the flags that were given. */
 export type FlagValues = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
-/** Runs a program: reads the command line, prints what went wrong in one line and sets the exit code. */
-export async function runProgram(program: Program, args: readonly string[] = Deno.args): Promise<void> {
-  try {
-    const { values, positionals } = await parse(program, args);
-    if (values.help === true) return print(program.help);
-    if (values.version === true) return print(VERSION);
-    await program.run(values, positionals);
-  } catch (error) {
-    const isUsage = error instanceof UsageError || error instanceof OptionError ||
-      error instanceof AddressError ||
-      error instanceof MessageError;
-    const isKnown = isUsage || error instanceof ProgramError || error instanceof ListenError ||
-      error instanceof ConnectionError || error instanceof HandshakeError || error instanceof TransportError;
-    if (!isKnown) throw error;
-    complain(`${program.name}: ${error.message}${isUsage ? ` (see ${program.name} --help)` : ""}`);
-    Deno.exitCode = isUsage ? 2 : 1;
+/** Runs a program: reads the command line, prints what went wrong in one line, and ends the process. */
+export async function runProgram(program: Program, args: readonly string[] = Deno.args): Promise<never> {
+  takeConsole();
+  const stop = new Stop((code) => Deno.exit(program.isService === true ? 0 : code));
+  const failed = Promise.withResolvers<never>();
+  for (const type of ["error", "unhandledrejection"] as const) {
+    addEventListener(type, (event) => {
+      event.preventDefault(); // Deno would write to stderr itself, and wait for it.
+      failed.reject(event instanceof ErrorEvent ? event.error : (event as PromiseRejectionEvent).reason);
+    });
   }
+  let code: number;
+  try {
+    code = await Promise.race([start(program, args, stop), failed.promise]);
+  } catch (error) {
+    code = explain(program, error);
+  }
+  const isLost = await flushLines(stop.signal) > 0;
+  Deno.exit(code === 0 && isLost && program.isService !== true ? 1 : code);
+}
+
+async function start(program: Program, args: readonly string[], stop: Stop): Promise<number> {
+  const { values, positionals } = await parse(program, args);
+  if (values.help === true) printText(program.help);
+  else if (values.version === true) print(VERSION);
+  else return await program.run(values, positionals, stop) ?? 0;
+  return 0;
+}
+
+/** Says in one line what went wrong; a fault of ours is shown in full. Answers with the exit code. */
+function explain(program: Program, error: unknown): number {
+  const isUsage = error instanceof UsageError || error instanceof OptionError ||
+    error instanceof AddressError ||
+    error instanceof MessageError;
+  const isKnown = isUsage || error instanceof ProgramError || error instanceof ListenError ||
+    error instanceof ConnectionError || error instanceof HandshakeError || error instanceof TransportError;
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  if (isKnown) complain(`${program.name}: ${message}${isUsage ? ` (see ${program.name} --help)` : ""}`);
+  else for (const line of (stack ?? message).split("\n")) complain(`${program.name}: ${line}`);
+  return isUsage ? 2 : 1;
 }
 
 /** The value of a flag that is a whole number. */
@@ -84,49 +112,6 @@ export function addressFlag(values: FlagValues, name: string): string | undefine
   return typeof text === "string" && /^\d{1,5}$/.test(text)
     ? `tcp://127.0.0.1:${text}`
     : text as string | undefined;
-}
-
-/** Resolves with the first SIGINT or SIGTERM. A second one ends the process at once. */
-export function untilSignal(): { readonly signal: AbortSignal; readonly stop: () => void } {
-  const controller = new AbortController();
-  const handle = () => {
-    if (controller.signal.aborted) Deno.exit(130);
-    controller.abort();
-  };
-  const names: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  for (const name of names) Deno.addSignalListener(name, handle);
-  return {
-    signal: controller.signal,
-    stop: () => {
-      for (const name of names) Deno.removeSignalListener(name, handle);
-    },
-  };
-}
-
-/** Resolves when the signal is aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-/** Writes a line to stdout, at once and whole. A reader that has gone, such as `head`, ends the program in silence. */
-export function print(line: string): void {
-  try {
-    writeAll(Deno.stdout, `${line}\n`);
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
-    throw error;
-  }
-}
-
-/** Writes a line to stderr. */
-export function complain(line: string): void {
-  writeAll(Deno.stderr, `${line}\n`);
-}
-
-function writeAll(output: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  let bytes = new TextEncoder().encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(output.writeSync(bytes));
 }
 
 /** What stands on the command line. */

@@ -5,18 +5,9 @@
  */
 import { PassiveMessageClient, type PassiveMessageClientOptions } from "../bus/clients.ts";
 import { ClosedError, OptionError } from "../base/errors.ts";
-import {
-  aborted,
-  addressFlag,
-  complain,
-  type FlagValues,
-  integerFlag,
-  print,
-  runProgram,
-  untilSignal,
-  UsageError,
-} from "./command_line.ts";
-import { muteAbortWarning } from "./abort_warning.ts";
+import { addressFlag, type FlagValues, integerFlag, runProgram, UsageError } from "./command_line.ts";
+import { complain, print, printText, startStamps } from "./log.ts";
+import { aborted, type Stop } from "./stop.ts";
 import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "../http/server.ts";
 
 const HELP = `The bus on the web: poll, long-poll, history, event stream, WebSocket, and a live page.
@@ -44,11 +35,11 @@ OPTIONS
 
 Stop it with Ctrl+C.`;
 
-/** Runs the gateway until SIGINT or SIGTERM. */
-export async function runGateway(): Promise<void> {
-  muteAbortWarning();
-  await runProgram({
+/** Runs the gateway until it is stopped. */
+export function runGateway(): Promise<void> {
+  return runProgram({
     name: "http.ts",
+    isService: true,
     help: HELP,
     flags: {
       "broadcast": { type: "string" },
@@ -69,29 +60,22 @@ export async function runGateway(): Promise<void> {
   });
 }
 
-async function run(values: FlagValues, positionals: readonly string[]): Promise<void> {
+async function run(values: FlagValues, positionals: readonly string[], { signal }: Stop): Promise<void> {
   if (positionals.length > 0) {
     throw new UsageError(`Cannot use argument ${JSON.stringify(positionals[0])}: expected options only`);
   }
   const clientOptions = readClientOptions(values);
   const serverOptions = readServerOptions(values);
-  const interrupt = untilSignal();
-  try {
-    await using client = new PassiveMessageClient(clientOptions);
-    await using server = serve(client, serverOptions);
-    announce(server, client, values.json === true);
-    // A broker that refuses us, or a sandbox that does, will do so again: that ends the program. One that is away may come.
-    const refused = client.ready.then(() => new Promise<never>(() => {}));
-    await Promise.race([aborted(interrupt.signal), refused]).catch((error: unknown) => {
-      if (!(error instanceof ClosedError)) throw error;
-    });
-    await server.close();
-    await client.close();
-  } finally {
-    interrupt.stop();
-  }
-  // A client that does not read its answer could keep the process for as long as it likes.
-  Deno.exit();
+  await using client = new PassiveMessageClient({ ...clientOptions, lingerMs: 500 });
+  await using server = serve(client, serverOptions);
+  announce(server, client, values.json === true);
+  startStamps();
+  // A broker that refuses us, or a sandbox that does, will do so again: that ends the program. One that is away may come.
+  const refused = client.ready.then(() => new Promise<never>(() => {}));
+  await Promise.race([aborted(signal), refused]).catch((error: unknown) => {
+    if (!(error instanceof ClosedError)) throw error;
+  });
+  await server.close({ graceMs: 3000 });
 }
 
 function serve(client: PassiveMessageClient, options: ServeGatewayOptions): GatewayServer {
@@ -146,7 +130,7 @@ function announce(server: GatewayServer, client: PassiveMessageClient, asJson: b
       receiveAddress: serverReceive,
     }));
   }
-  print(`The gateway is running. Stop it with Ctrl+C.
+  printText(`The gateway is running. Stop it with Ctrl+C.
 
   live page       ${pageUrl}
   messages        ${url}/messages

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { quote } from "../base/quote.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { GREETING_SIZE, MAJOR, MECHANISM_SIZE, MINOR } from "./wire.ts";
 
@@ -100,8 +101,8 @@ function guessProtocol(bytes: Uint8Array): string {
 
 /** Bytes as text for one line of a log: what does not print is escaped. */
 export function printable(text: string): string {
-  return JSON.stringify(text).replaceAll(
-    /[\u007f-\u00ff]/g,
-    (char) => `\\x${char.charCodeAt(0).toString(16)}`,
+  return quote(text, Infinity).replaceAll(
+    /[\u00a0-\u00ff]/g,
+    (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
   );
 }

@@ -114,7 +114,7 @@ Deno.test("http.ts without a permission names the flag: for its port, and for th
   assert.equal(second.code, 1);
   assert.match(
     second.stderr,
-    /^http\.ts: Cannot connect to tcp:\/\/127\.0\.0\.1:5555: .*--allow-net=127\.0\.0\.1\n$/,
+    /^[\d:.TZ-]+ http\.ts: Cannot connect to tcp:\/\/127\.0\.0\.1:5555: .*--allow-net=127\.0\.0\.1\n$/,
   );
 });
 

@@ -135,7 +135,7 @@ const WRONG: readonly (readonly string[])[] = [
   ["client.ts", "listen", "--broadcast", "9", "argument"],
   ["client.ts", "send", '{"type":"a"}'],
   ["client.ts", "send", "--receive", "9", "no JSON"],
-  ["client.ts", "send", "--receive", "9", '{"typ":"a"}'],
+  ["client.ts", "send", "--receive", "9", '["a"]'],
   ["client.ts", "last", "--broadcast", "9", "--wait", "soon"],
 ];
 for (const args of WRONG) {
@@ -239,6 +239,38 @@ Deno.test("client.ts send at the broadcast address asks whether it is the other 
 
   assert.equal(code, 1);
   assert.match(stderr, /^client\.ts: .*other address\?\n$/);
+});
+
+Deno.test("client.ts send takes every JSON object as the bus does, and warns where applications would not hear it", async () => {
+  await using server = new MessageServer();
+  await using listener = new PassiveMessageClient({ serverBroadcast: server.broadcastAddress });
+  await soon(listener.ready);
+  const texts = ['{"Type":"a"}', '{"type":"subject"}', '{"type":"a"}'];
+
+  const { code, stderr } = await run(["client.ts", "send", "--receive", server.receiveAddress, ...texts]);
+
+  assert.equal(code, 0);
+  assert.equal(stderr, "client.ts: warning: message 1 is sent all the same: type is missing, not a text\n");
+  await until(() => listener.stats().received === 3, "all messages");
+});
+
+Deno.test("client.ts send refuses bytes that are no UTF-8 by their line, and takes lines that end with CRLF", async () => {
+  await using server = new MessageServer();
+  await using listener = new PassiveMessageClient({ serverBroadcast: server.broadcastAddress });
+  const heard: string[] = [];
+  listener.addEventListener("message", ({ text }) => heard.push(text));
+  await soon(listener.ready);
+  await using sender = new Program(["client.ts", "send", "--receive", server.receiveAddress]);
+
+  await sender.say('{"type":"a"}\r\n{"type":"');
+  await sender.sayBytes(Uint8Array.of(0xff, 0xfe));
+  await sender.say('"}\n{"type":"b"}');
+  const { code, stderr } = await sender.ended();
+
+  assert.equal(code, 1);
+  assert.equal(stderr, "client.ts: line 2: Cannot send message: it is not UTF-8\n");
+  await until(() => heard.length === 2, "both messages");
+  assert.deepEqual(heard, ['{"type":"a"}', '{"type":"b"}']);
 });
 
 Deno.test("client.ts last prints only the newest message", async () => {

@@ -61,7 +61,11 @@ export class Program implements AsyncDisposable {
   }
 
   async say(text: string): Promise<void> {
-    await this.#stdin.write(new TextEncoder().encode(text));
+    await this.sayBytes(new TextEncoder().encode(text));
+  }
+
+  async sayBytes(bytes: Uint8Array): Promise<void> {
+    await this.#stdin.write(bytes);
   }
 
   async endInput(): Promise<void> {

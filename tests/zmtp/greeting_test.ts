@@ -80,7 +80,7 @@ const STRANGERS: readonly (readonly [what: string, start: string, text: RegExp])
   ["TLS", "16 03 01 02 00 01", /speaks TLS \("\\u0016\\u0003/],
   ["SSH", "'SSH-2.0-OpenSSH_9.2'", /speaks SSH \("SSH-2.0-OpenSSH_"\)/],
   ["ZMTP 1.0 without identity", "01 00", /speaks ZMTP 1.0/],
-  ["anything else", "00 80 fe", /speaks "\\u0000\\x80\\xfe", not ZMTP 3/],
+  ["anything else", "00 80 fe", /speaks "\\u0000\\u0080\\u00fe", not ZMTP 3/],
   ["ZMTP 1.0 with a long identity", "ff 00 00 00 00 00 00 00 01 7e", /speaks ZMTP 1.0, needs libzmq >= 4.0/],
   ["ZMTP 1.0 by its revision", "ff 00 00 00 00 00 00 00 01 7f 00", /speaks ZMTP revision 0, needs/],
   ["libzmq 3.x", "ff 00 00 00 00 00 00 00 01 7f 01", /speaks ZMTP 2.0, needs libzmq >= 4.0/],

@@ -1,0 +1,102 @@
+/** Programs go on working whatever becomes of their output. */
+import assert from "node:assert/strict";
+import { PassiveMessageClient } from "../../client.ts";
+import { MessageServer } from "../../broker.ts";
+import { soon, until } from "../support/deadline.ts";
+import { freePorts, HAS_TROUBLES, TroubledProgram, TROUBLES } from "../support/stdio.ts";
+
+const STREAMS = [[1, "stdout"], [2, "stderr"]] as const;
+
+for (const trouble of TROUBLES) {
+  for (const [fd, stream] of STREAMS) {
+    for (const flags of [[], ["-v"]]) {
+      Deno.test({
+        name: `broker.ts ${flags.join(" ")} carries messages and stops while its ${stream} is ${trouble}`,
+        ignore: !HAS_TROUBLES,
+        fn: async () => {
+          const [broadcastPort, receivePort] = freePorts(2) as [number, number];
+          const ports = ["--broadcast-port", `${broadcastPort}`, "--receive-port", `${receivePort}`];
+          await using broker = new TroubledProgram(["broker.ts", ...ports, ...flags], fd, trouble);
+          await using client = new PassiveMessageClient({
+            serverBroadcast: `tcp://127.0.0.1:${broadcastPort}`,
+            serverReceive: `tcp://127.0.0.1:${receivePort}`,
+            reconnect: { minMs: 5, maxMs: 50 },
+          });
+          await soon(client.ready);
+
+          // With -v each of them is a line: more than a pipe and the queue of notes hold.
+          const text = JSON.stringify({ type: "n", text: "x".repeat(900) });
+          for (let i = 0; i < 1000; i++) client.sendJsonMessage(text);
+          await until(() => client.stats().received === 1000, "all messages");
+
+          assert.equal(await broker.end(), 0);
+        },
+      });
+    }
+  }
+  Deno.test({
+    name: `client.ts listen goes on, or ends as head wants it, while its stdout is ${trouble}`,
+    ignore: !HAS_TROUBLES,
+    fn: async () => {
+      await using server = new MessageServer();
+      await using listener = new TroubledProgram(
+        ["client.ts", "listen", "--broadcast", server.broadcastAddress],
+        1,
+        trouble,
+      );
+      await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
+
+      for (let i = 0; i < 200; i++) server.sendMessage({ type: "n", text: "x".repeat(900) });
+
+      if (trouble === "a closed pipe") {
+        assert.equal(await listener.code(), 0);
+        assert.doesNotMatch(await listener.other, /stdout/);
+        return;
+      }
+      await until(() => server.stats().subscribers!.subscribers[0]!.queuedMessages === 0, "the listener");
+      const code = await listener.end();
+      const isLost = trouble !== "a closed descriptor"; // Deno puts /dev/null there.
+      assert.equal(code, isLost ? 1 : 0);
+      assert.match(await listener.other, isLost ? /\d+ lines were not written to stdout/ : /Listening/);
+    },
+  });
+}
+
+Deno.test({
+  name: "broker.ts tells how many lines were not written, once somebody reads again",
+  ignore: !HAS_TROUBLES,
+  fn: async () => {
+    await using server = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", "--allow-net=127.0.0.1", "broker.ts", "--json", "-v"],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+    }).spawn();
+    const output = server.stdout.getReader();
+    const addresses = JSON.parse(new TextDecoder().decode((await soon(output.read())).value));
+    await using client = new PassiveMessageClient({
+      serverBroadcast: addresses.broadcastAddress,
+      serverReceive: addresses.receiveAddress,
+    });
+    await soon(client.ready);
+    const text = JSON.stringify({ type: "n", text: "x".repeat(900) });
+    for (let i = 0; i < 1000; i++) client.sendJsonMessage(text);
+    await until(() => client.stats().received === 1000, "all messages");
+
+    let told = 0;
+    let lines = 0;
+    let notes = "";
+    const stderr = server.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    while (told === 0) {
+      notes += (await soon(stderr.read(), "the note")).value;
+      told = Number(/ (\d+) lines were not written\n/.exec(notes)?.[1] ?? 0);
+    }
+    lines = notes.split("\n").filter((line) => line.includes(" message ")).length;
+
+    assert.equal(lines + told, 1000);
+    assert.match(notes, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z message \{/);
+    server.kill("SIGTERM");
+    await Promise.all([stderr.cancel(), output.cancel(), server.status]);
+  },
+});
