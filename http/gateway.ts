@@ -1,5 +1,5 @@
 /**
- * The gateway: all handlers, the service routes and the monitor page under their paths.
+ * The gateway: all handlers, the service routes and the live page under their paths.
  *
  * @module
  */
@@ -7,19 +7,12 @@ import type { GatewayClient } from "./gateway_client.ts";
 import { Gate } from "./gate.ts";
 import { type GatewayHandler, handlerOf, LONG_POLL, MESSAGES, STREAM, WEB_SOCKET } from "./handlers.ts";
 import { history } from "./history.ts";
+import { PAGE, PAGE_ROUTES } from "./live_page.ts";
 import { metrics } from "./metrics.ts";
-import { monitorIcon, monitorPage, monitorScript, monitorStyle } from "./monitor.ts";
 import { openApi } from "./openapi.ts";
 import type { GatewayOptions } from "./options.ts";
 import type { Route } from "./route.ts";
 import { describeProblem, health, readiness, subscribers } from "./service.ts";
-
-const PAGE: Route = {
-  name: "monitor",
-  methods: { GET: monitorPage, HEAD: monitorPage },
-  isOpen: true,
-  isPage: true,
-};
 
 /** Every path of the gateway. `/problems/{code}` is the only one with a variable part. */
 export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
@@ -40,19 +33,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/metrics", { name: "metrics", methods: { GET: metrics, HEAD: metrics }, worksWhileDraining: true }],
   ["/openapi.json", { name: "openapi", methods: { GET: openApi, HEAD: openApi } }],
   ["/problems/{code}", { name: "problems", methods: { GET: describeProblem, HEAD: describeProblem } }],
-  ["/", PAGE],
-  ["/monitor", PAGE],
-  ["/monitor/page.css", {
-    name: "monitor",
-    methods: { GET: monitorStyle, HEAD: monitorStyle },
-    isOpen: true,
-  }],
-  ["/monitor/page.js", {
-    name: "monitor",
-    methods: { GET: monitorScript, HEAD: monitorScript },
-    isOpen: true,
-  }],
-  ["/monitor/icon.svg", { name: "monitor", methods: { GET: monitorIcon, HEAD: monitorIcon }, isOpen: true }],
+  ...PAGE_ROUTES,
 ]);
 
 /**

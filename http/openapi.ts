@@ -6,6 +6,7 @@
 import { json as jsonAnswer } from "./answers.ts";
 import type { Gate } from "./gate.ts";
 import { DEFAULT_LIMIT, MAX_LIMIT } from "./history.ts";
+import { PAGE_FILES } from "./live_page.ts";
 import { MAX_TIMEOUT_S } from "./long_poll.ts";
 import { PROBLEMS } from "./problem.ts";
 import { MAX_CONFIRM_S } from "./post.ts";
@@ -225,9 +226,9 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
     ([
       ["/", "page", "The live page", "text/html"],
       ["/monitor", "monitor", "The live page", "text/html"],
-      ["/monitor/page.css", "pageStyle", "Its style", "text/css"],
-      ["/monitor/page.js", "pageScript", "Its script", "text/javascript"],
-      ["/monitor/icon.svg", "pageIcon", "Its icon", "image/svg+xml"],
+      ...PAGE_FILES.map(({ path, contentType }) =>
+        [path, path.slice(1).replace(/\W/g, "_"), "A file of the page", contentType.split(";")[0]!] as const
+      ),
     ] as const).map(([path, id, summary, type]) => {
       const operation = file(id, summary, type);
       return [path, { get: operation, head: head(operation) }];
