@@ -123,7 +123,7 @@ async function send(values: FlagValues, texts: readonly string[], stop: Stop): P
   let trouble = "nobody answers";
   client.addEventListener("error", ({ message }) => trouble = message);
   let refused = 0;
-  let isWhole = false;
+  let isTyped = false;
   try {
     if (!await within(client.ready, waitMs, stop.signal)) {
       throw new ProgramError(`Cannot send: no broker within ${waitMs / 1000} s: ${trouble}`);
@@ -148,9 +148,7 @@ async function send(values: FlagValues, texts: readonly string[], stop: Stop): P
         }
       }
     }
-    // Whoever types ends with Ctrl+C as well as with Ctrl+D.
-    isWhole = !stop.signal.aborted || (texts.length === 0 && Deno.stdin.isTerminal());
-    if (!await within(client.flush(), isWhole && stop.signal.aborted ? 1000 : waitMs)) {
+    if (!await within(client.flush(), waitMs, stop.signal)) {
       const { queued } = client.stats();
       throw new ProgramError(
         `Cannot send: ${queued} messages could not be delivered within ${waitMs / 1000} s`,
@@ -158,9 +156,13 @@ async function send(values: FlagValues, texts: readonly string[], stop: Stop): P
     }
   } catch (error) {
     if (!stop.signal.aborted) throw error;
+    // Whoever types ends with Ctrl+C as well as with Ctrl+D.
+    isTyped = texts.length === 0 && Deno.stdin.isTerminal();
+    if (isTyped) await within(client.flush(), 1000).catch(() => {});
   }
   const { sent, written, lost } = client.stats();
-  if (stop.signal.aborted && !(isWhole && written === sent)) {
+  const isDone = isTyped ? written === sent : texts.length > 0 && written === texts.length;
+  if (stop.signal.aborted && !isDone) {
     const all = texts.length > 0 ? ` of ${texts.length}` : "";
     complain(
       written === 0
@@ -300,8 +302,11 @@ async function within(promise: Promise<void>, ms: number, signal?: AbortSignal):
   }
 }
 
+/** Throws the signal's reason when it is aborted: a line that is cut is no line. */
 async function* stdin(signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const reader = Deno.stdin.readable.getReader();
-  signal.addEventListener("abort", () => void reader.cancel().catch(() => {}), { once: true });
-  for (let result; !(result = await reader.read()).done;) yield result.value;
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  stopped.catch(() => {});
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  for (let result; !(result = await Promise.race([reader.read(), stopped])).done;) yield result.value;
 }

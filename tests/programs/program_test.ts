@@ -189,6 +189,45 @@ Deno.test("client.ts listen prints type and text for people, and ends after --co
   );
 });
 
+/** A text and a `type` that would clear a terminal, ring, forge a line and turn the order of what follows. */
+const HOSTILE = '{"type":"\\u001b[2J\\u0007\\n12:00:00  forged","text":"\u009b31m\u202e\u2028\u007f"}';
+// deno-lint-ignore no-control-regex
+const HARMFUL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u202e]/;
+
+for (
+  const args of [["listen", "--count", "1"], ["listen", "--count", "1", "--json"], ["last", "--wait", "1"]]
+) {
+  Deno.test(`client.ts ${args.join(" ")} shows nothing that acts on a terminal`, async () => {
+    await using server = new MessageServer();
+    await using program = new Program(["client.ts", ...args, "--broadcast", server.broadcastAddress]);
+    await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
+
+    server.sendJsonMessage(HOSTILE);
+    const { stdout } = await program.ended();
+
+    assert.doesNotMatch(stdout, HARMFUL);
+    assert.equal(stdout.split("\n").length, 2);
+    if (args.includes("--json")) assert.deepEqual(JSON.parse(stdout), JSON.parse(HOSTILE));
+  });
+}
+
+Deno.test("broker.ts -v shows nothing that acts on a terminal", async () => {
+  await using broker = await startBroker("-v");
+  await using client = new PassiveMessageClient({
+    serverBroadcast: broker.broadcastAddress,
+    serverReceive: broker.receiveAddress,
+  });
+  await soon(client.ready);
+  client.sendJsonMessage(HOSTILE);
+  await until(() => client.stats().received === 1, "the message");
+
+  broker.kill("SIGTERM");
+  const { stderr } = await broker.ended();
+
+  assert.match(stderr, / message \{/);
+  assert.doesNotMatch(stderr, HARMFUL);
+});
+
 Deno.test("client.ts send takes lines of stdin, tells which one is wrong, and sends all others", async () => {
   await using server = new MessageServer();
   await using listener = new PassiveMessageClient({ serverBroadcast: server.broadcastAddress });

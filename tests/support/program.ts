@@ -17,6 +17,8 @@ export interface ProgramOptions {
   readonly permission?: string;
   /** @default the root of the project */
   readonly cwd?: string;
+  /** A program that starts ours, such as nohup. */
+  readonly command?: string;
 }
 
 /** A running program of ours that is read line by line. */
@@ -29,9 +31,12 @@ export class Program implements AsyncDisposable {
 
   /** `deno run <permission> <args>`. */
   constructor(args: readonly string[], options: ProgramOptions = {}) {
-    const { permission = "--allow-net=127.0.0.1", cwd = ROOT } = options;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", ...(permission === "" ? [] : [permission]), ...args],
+    const { permission = "--allow-net=127.0.0.1", cwd = ROOT, command } = options;
+    this.#child = new Deno.Command(command ?? Deno.execPath(), {
+      args: [
+        ...(command === undefined ? [] : [Deno.execPath()]),
+        ...["run", "--no-prompt", ...(permission === "" ? [] : [permission]), ...args],
+      ],
       cwd,
       env: { NO_COLOR: "1" },
       stdin: "piped",
