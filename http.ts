@@ -41,8 +41,7 @@ export {
   messageHandler,
   webSocketMessageHandler,
 } from "./http/handlers.ts";
-export type { PublishRate } from "./base/token_bucket.ts";
-export type { GatewayOptions, HandlerOptions } from "./http/options.ts";
+export type { GatewayOptions, HandlerOptions, PublishRate } from "./http/options.ts";
 export type { ProblemCode } from "./http/problem.ts";
 export {
   type GatewayServer,

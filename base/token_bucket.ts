@@ -1,41 +1,74 @@
 /**
- * How fast one address may publish: a bucket of tokens for each.
+ * How often something may happen: a bucket of tokens, one for each time. Time is a number of milliseconds that the caller passes.
  *
  * @module
  */
-/** How often one address may publish: a bucket of tokens, one for each message. */
-export interface PublishRate {
-  /** Messages per second in the long run. */
+
+/** How often something may happen. */
+export interface Rate {
+  /** Times per second in the long run. */
   readonly perSecond: number;
-  /** Messages at once. */
+  /** Times at once. */
   readonly burst: number;
 }
 
-/** More addresses than this are not remembered; the one that was silent longest is forgotten, and starts with a full bucket. */
-const MAX_ADDRESSES = 10_000;
+/** One bucket, full at first. */
+export class TokenBucket {
+  readonly #rate: Rate;
+  #tokens: number;
+  #time: number;
 
-/** See the module. */
-export class RateLimit {
-  readonly #rate: PublishRate;
-  // Invariant: in the order of last use, oldest first.
-  readonly #buckets = new Map<string, { tokens: number; time: number }>();
+  constructor(rate: Rate, now: number) {
+    this.#rate = rate;
+    this.#tokens = rate.burst;
+    this.#time = now;
+  }
 
-  constructor(rate: PublishRate) {
+  /** Tokens that are there; below zero when it was overdrawn. */
+  tokens(now: number): number {
+    const { perSecond, burst } = this.#rate;
+    this.#tokens = Math.min(burst, this.#tokens + (now - this.#time) / 1000 * perSecond);
+    this.#time = now;
+    return this.#tokens;
+  }
+
+  /**
+   * Takes so many tokens and answers 0, or takes none and answers after how many seconds there will be enough. A full bucket is
+   * enough for any number, and is then overdrawn.
+   */
+  take(count: number, now: number): number {
+    const { perSecond, burst } = this.#rate;
+    const missing = Math.min(count, burst) - this.tokens(now);
+    if (missing > 0) return missing / perSecond;
+    this.#tokens -= count;
+    return 0;
+  }
+
+  /** Takes so many tokens, whether they are there or not: it has happened already. */
+  spend(count: number, now: number): void {
+    this.#tokens = this.tokens(now) - count;
+  }
+}
+
+/** More keys than this are not remembered; the one that was silent longest is forgotten, and starts with a full bucket. */
+const MAX_KEYS = 10_000;
+
+/** A bucket for each key, such as an address. */
+export class TokenBuckets {
+  readonly #rate: Rate;
+  /** Invariant: in the order of last use, oldest first. */
+  readonly #buckets: Map<string, TokenBucket> = new Map();
+
+  constructor(rate: Rate) {
     this.#rate = rate;
   }
 
-  /** Takes tokens for so many messages. Answers 0, or after how many seconds there will be enough. */
-  take(address: string, messages: number, now: number = performance.now()): number {
-    const { perSecond, burst } = this.#rate;
-    const known = this.#buckets.get(address);
-    const tokens = known === undefined
-      ? burst
-      : Math.min(burst, known.tokens + (now - known.time) / 1000 * perSecond);
-    // More at once than a bucket holds: a full one is enough, and is overdrawn.
-    const isEnough = tokens >= Math.min(messages, burst);
-    this.#buckets.delete(address);
-    this.#buckets.set(address, { tokens: isEnough ? tokens - messages : tokens, time: now });
-    if (this.#buckets.size > MAX_ADDRESSES) this.#buckets.delete(this.#buckets.keys().next().value!);
-    return isEnough ? 0 : (Math.min(messages, burst) - tokens) / perSecond;
+  /** The bucket of that key, to be used now. */
+  of(key: string, now: number): TokenBucket {
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#rate, now);
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > MAX_KEYS) this.#buckets.delete(this.#buckets.keys().next().value!);
+    return bucket;
   }
 }

@@ -65,7 +65,7 @@ function dispatch(
   return respond(gate, {
     request,
     query: Query.of(request.url),
-    remote: gate.rateLimit === undefined ? "" : remoteOf(info),
+    remote: gate.publishRate === undefined ? "" : remoteOf(info),
     route: route.name,
     corsOrigin,
   });

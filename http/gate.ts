@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RateLimit } from "../base/token_bucket.ts";
+import { TokenBuckets } from "../base/token_bucket.ts";
 import { Bodies } from "./bodies.ts";
 import { Counters, type HandlerStats } from "./counters.ts";
 import { Exit } from "./exit.ts";
@@ -33,7 +33,7 @@ export class Gate {
   /** How answers leave. */
   readonly exit: Exit;
   /** `undefined` when publishing is not limited. */
-  readonly rateLimit: RateLimit | undefined;
+  readonly publishRate: TokenBuckets | undefined;
 
   constructor(client: GatewayClient | null, options: GatewayOptions) {
     this.settings = resolveOptions(options);
@@ -43,9 +43,9 @@ export class Gate {
     this.waiting = new WaitingRoom(this.hub, this.counters, this.stop, this.settings.maxWaiters);
     this.bodies = new Bodies(this.settings.bodyTimeoutMs);
     this.exit = new Exit(this.settings, this.policy, this.counters, this.stop);
-    this.rateLimit = this.settings.publishRate === undefined
+    this.publishRate = this.settings.publishRate === undefined
       ? undefined
-      : new RateLimit(this.settings.publishRate);
+      : new TokenBuckets(this.settings.publishRate);
   }
 
   /** The counters as they are now. */

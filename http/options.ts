@@ -4,7 +4,15 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
-import type { PublishRate } from "../base/token_bucket.ts";
+import type { Rate } from "../base/token_bucket.ts";
+
+/** How often one address may publish: a bucket of tokens, one for each message. */
+export interface PublishRate extends Rate {
+  /** Messages per second in the long run. */
+  readonly perSecond: number;
+  /** Messages at once. */
+  readonly burst: number;
+}
 
 /** Options of every handler. All have defaults that suit a gateway on the local machine. */
 export interface HandlerOptions {

@@ -114,7 +114,8 @@ export function requireSending(gate: Gate): void {
 
 /** Throws when this address publishes too fast. */
 export function takeRate(gate: Gate, remote: string, messages: number): void {
-  const wait = gate.rateLimit?.take(remote, messages) ?? 0;
+  const now = performance.now();
+  const wait = gate.publishRate?.of(remote, now).take(messages, now) ?? 0;
   if (wait === 0) return;
   throw new Problem(
     "too-many-requests",

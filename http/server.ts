@@ -6,7 +6,9 @@
  *
  * @module
  */
-import { ListenError, OptionError } from "../base/errors.ts";
+import { OptionError } from "../base/errors.ts";
+import { explainListen } from "../base/listen_error.ts";
+import { within } from "../base/waits.ts";
 import type { HandlerStats } from "./counters.ts";
 import { Gate } from "./gate.ts";
 import { gatewayOf } from "./gateway.ts";
@@ -179,7 +181,7 @@ class Server implements GatewayServer {
     let hasEnded = isIdle;
     if (server !== undefined && isIdle) {
       // The rest is answers on their way out; they need a moment, however short the grace was.
-      hasEnded = await endsWithin(server.shutdown(), Math.max(100, deadline - performance.now()));
+      hasEnded = await within(server.shutdown(), Math.max(100, deadline - performance.now()));
     } else if (server !== undefined) {
       // shutdown() waits for handlers that may never answer, and aborting after it is fatal: so this one cuts at once.
       this.#abort.abort();
@@ -201,7 +203,7 @@ class Server implements GatewayServer {
         onListen: () => {},
       }, this.#gateway);
     } catch (error) {
-      throw explainListen(error, hostname, port);
+      throw explainListen(error, `${hostname}:${port}`, hostname);
     }
     this.#server = server;
     this.#listensSince = performance.now();
@@ -230,47 +232,6 @@ class Server implements GatewayServer {
       }
     }, this.#backOffMs);
   }
-}
-
-async function endsWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), milliseconds);
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function explainListen(cause: unknown, hostname: string, port: number): ListenError {
-  const where = `${hostname}:${port}`;
-  if (cause instanceof Deno.errors.NotCapable) {
-    return new ListenError(
-      "permission-denied",
-      `Cannot listen on ${where}: the sandbox does not allow it, run with --allow-net=${hostname}`,
-      { cause },
-    );
-  }
-  if (cause instanceof Deno.errors.AddrInUse) {
-    return new ListenError("address-in-use", `Cannot listen on ${where}: another program uses the port`, {
-      cause,
-    });
-  }
-  if (cause instanceof Deno.errors.AddrNotAvailable) {
-    return new ListenError(
-      "address-not-available",
-      `Cannot listen on ${where}: this machine has no such address`,
-      { cause },
-    );
-  }
-  if (cause instanceof Deno.errors.PermissionDenied) {
-    return new ListenError(
-      "permission-denied",
-      `Cannot listen on ${where}: the operating system does not allow it; ports below 1024 are for the administrator`,
-      { cause },
-    );
-  }
-  return new ListenError("listen-failed", `Cannot listen on ${where}: ${messageOf(cause)}`, { cause });
 }
 
 function messageOf(error: unknown): string {

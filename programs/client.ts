@@ -9,6 +9,7 @@ import { ConnectionError, HandshakeError, MessageError, QueueFullError } from ".
 import { explainJsonText } from "../bus/json.ts";
 import { assertMessage } from "../bus/messages.ts";
 import { quote } from "../base/quote.ts";
+import { within } from "../base/waits.ts";
 import {
   addressFlag,
   type FlagValues,
@@ -285,21 +286,6 @@ function describe(text: string): string {
   const { type } = JSON.parse(text);
   const time = new Date().toTimeString().slice(0, 8);
   return `${time}  ${typeof type === "string" ? type : "(no type)"}  ${oneLine(text)}`;
-}
-
-/** Did it resolve in time, and before the signal was aborted? Rejects as the promise does. */
-async function within(promise: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
-  const { promise: late, resolve, reject } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), ms);
-  const abort = () => reject(signal!.reason);
-  signal?.addEventListener("abort", abort);
-  if (signal?.aborted) abort();
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
-  }
 }
 
 /** Throws the signal's reason when it is aborted: a line that is cut is no line. */

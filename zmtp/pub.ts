@@ -14,8 +14,8 @@ import { metadataOf, propertyOf } from "./properties.ts";
 import { listenStats } from "./pull.ts";
 import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { Link, type LinkHandler, SMALL_READ_BYTES } from "./link.ts";
-import { type Clock, Listener } from "./tcp.ts";
+import { type Connection, Link, type LinkClock, type LinkHandler, SMALL_READ_BYTES } from "./link.ts";
+import { Listener } from "./listener.ts";
 import { TopicGroup } from "./topic_group.ts";
 import type {
   Published,
@@ -61,7 +61,7 @@ export class Pub implements PubSocket {
     options.memory?.onShortage(() => this.#dropLargest());
     const security = listenSecurity(metadataOf("PUB", options.properties), options);
     const decide = decider(options.authorize, "listen");
-    const makeLink = (conn: Deno.TcpConn, clock: Clock): Link => {
+    const makeLink = (conn: Connection, clock: LinkClock): Link => {
       const outbox = new Outbox(options.queue);
       const subscriber = new Subscriber(outbox, this.#faults, options, {
         join: () => this.#subscribers.add(subscriber),

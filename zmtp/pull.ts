@@ -10,8 +10,8 @@ import { decider } from "./authorize.ts";
 import { listenSecurity } from "./security.ts";
 import type { SubscriptionChange } from "./command.ts";
 import { metadataOf, propertyOf } from "./properties.ts";
-import { Link, type LinkHandler } from "./link.ts";
-import { type Clock, Listener } from "./tcp.ts";
+import { type Connection, Link, type LinkClock, type LinkHandler } from "./link.ts";
+import { Listener } from "./listener.ts";
 import type { ListenStats, MessageHandler, PeerConnection, PullOptions, PullSocket } from "./transport.ts";
 
 /**
@@ -37,7 +37,7 @@ export class Pull implements PullSocket {
     const endpoint = parseBindEndpoint(options.address);
     const security = listenSecurity(metadataOf("PULL", options.properties), options);
     const decide = decider(options.authorize, "send");
-    const makeLink = (conn: Deno.TcpConn, clock: Clock) => {
+    const makeLink = (conn: Connection, clock: LinkClock) => {
       const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
       const outbox = new Outbox(NOTHING_TO_SEND);
       const peer = new PullPeer(handler, this.#faults);

@@ -4,13 +4,14 @@
  * @module
  */
 import { QueueFullError } from "../base/errors.ts";
+import { atTurnEnd } from "../base/waits.ts";
 import { Arena } from "./arena.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { Outbox } from "./outbox.ts";
 import { metadataOf } from "./properties.ts";
 import { dialSecurity, type Security } from "./security.ts";
 import { Link, type LinkHandler } from "./link.ts";
-import { atTurnEnd, Dialer, type DialerHandler } from "./tcp.ts";
+import { Dialer, type DialerHandler } from "./dialer.ts";
 import type { PushHandler, PushOptions, PushSocket } from "./transport.ts";
 
 /**

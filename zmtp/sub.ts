@@ -9,7 +9,7 @@ import { metadataOf, propertyOf } from "./properties.ts";
 import { dialSecurity, type Security } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Link, type LinkHandler } from "./link.ts";
-import { Dialer, type DialerHandler } from "./tcp.ts";
+import { Dialer, type DialerHandler } from "./dialer.ts";
 import type { ConnectionHandler, MessageHandler, SubOptions, SubSocket } from "./transport.ts";
 
 /** Gives each byte a character of its own, which is all that a key needs. */

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { OptionError } from "../../base/errors.ts";
 import { messageGateway, messageHandler, serveGateway } from "../../http.ts";
 import { parseAuthority } from "../../http/policy.ts";
-import { RateLimit } from "../../base/token_bucket.ts";
 import { soon, until } from "../support/deadline.ts";
 import { quiet } from "./support/bus.ts";
 import { FakeClient } from "./support/fake_client.ts";
@@ -460,15 +459,6 @@ Deno.test("publishRate: who sends too fast gets 429 and the time to wait; others
   assert.equal((await refused.json()).code, "too-many-requests");
   assert.equal((await post("10.0.0.2")).status, 202);
   assert.equal(client.sent.length, 3);
-});
-
-Deno.test("RateLimit.take() fills the bucket with time and never above its size", () => {
-  const limit = new RateLimit({ perSecond: 10, burst: 5 });
-  assert.equal(limit.take("a", 5, 0), 0);
-  assert.equal(limit.take("a", 1, 0), 0.1);
-  assert.equal(limit.take("a", 1, 100), 0);
-  assert.equal(limit.take("a", 5, 100_000), 0);
-  assert.equal(limit.take("a", 1, 100_000), 0.1);
 });
 
 Deno.test("parseAuthority() takes names and addresses with an optional port, and nothing else", () => {

@@ -24,12 +24,12 @@ import {
   AddressError,
   ConnectionError,
   HandshakeError,
-  ListenError,
   OptionError,
   QueueFullError,
   TransportError,
 } from "../../base/errors.ts";
 import { Fifo } from "../../base/fifo.ts";
+import { explainListen } from "../../base/listen_error.ts";
 import {
   type ConnectionHandler,
   type ConnectionOptions,
@@ -329,31 +329,7 @@ function bind(socket: zeromq.Socket, address: string): string {
     return socket.lastEndpoint!;
   } catch (cause) {
     socket.close();
-    throw explainListen(where, cause as LibzmqError);
-  }
-}
-
-function explainListen(where: string, cause: LibzmqError): ListenError {
-  switch (cause.code) {
-    case "EADDRINUSE":
-      return new ListenError("address-in-use", `Cannot listen on ${where}: another program uses the port`, {
-        cause,
-      });
-    case "EADDRNOTAVAIL":
-    case "ENODEV":
-      return new ListenError(
-        "address-not-available",
-        `Cannot listen on ${where}: this machine has no such address`,
-        { cause },
-      );
-    case "EACCES":
-      return new ListenError(
-        "permission-denied",
-        `Cannot listen on ${where}: the operating system does not allow it, try a port above 1023`,
-        { cause },
-      );
-    default:
-      return new ListenError("listen-failed", `Cannot listen on ${where}: ${cause.message}`, { cause });
+    throw explainListen(cause, where, endpoint.hostname);
   }
 }
 

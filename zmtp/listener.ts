@@ -1,0 +1,206 @@
+/**
+ * Listens, and decides who comes in.
+ *
+ * @module
+ */
+import { explainListen } from "../base/listen_error.ts";
+import { pause, unlessAborted, within } from "../base/waits.ts";
+import { Clock } from "./clock.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { type Connection, LEAVE_TIMEOUT_MS, type Link, type LinkClock } from "./link.ts";
+import { MAX_CONNECTIONS, MAX_PENDING_HANDSHAKES, MAX_PENDING_HANDSHAKES_PER_ADDRESS } from "./wire.ts";
+
+/** The pause after a failed accept, for example when file descriptors have run out. */
+const ACCEPT_RETRY_MS = 50;
+/** Whoever has not shaken hands after this time, while others want to, has to give way: honest peers are faster. */
+const HANDSHAKE_GRACE_MS = 1000;
+/** The pause before looking again whether a crowd of newcomers has shaken hands. */
+const CROWD_RETRY_MS = 10;
+
+/** Options of a {@linkcode Listener}. */
+export interface ListenerOptions {
+  /** Where to listen; port 0 for any free one. */
+  readonly endpoint: Endpoint;
+  /** Connections at once; one more is closed as soon as it is accepted. @default 4096 */
+  readonly maxConnections?: number | undefined;
+  /** Connections at once whose handshake is not over. @default 256 */
+  readonly maxPendingHandshakes?: number | undefined;
+  /** The same for one address. @default 64; for the loopback, which all programs of this machine share, no limit of its own */
+  readonly maxPendingHandshakesPerAddress?: number | undefined;
+  /** Until it resolves connections wait in the operating system; when it rejects, we stop to listen. */
+  readonly ready?: Promise<void> | undefined;
+}
+
+/** Listens, and makes a link of each connection. */
+export class Listener {
+  /** Where it listens, with the port that was chosen. */
+  readonly endpoint: Endpoint;
+  readonly #listener: Deno.TcpListener;
+  readonly #limits: {
+    readonly connections: number;
+    readonly pending: number;
+    readonly perAddress: number | undefined;
+  };
+  /** The connections in the handshake: address and begin of each. Invariant: the one that began first comes first. */
+  readonly #pending: Map<Link, { readonly hostname: string; readonly since: number }> = new Map();
+  readonly #links: Set<Link> = new Set();
+  readonly #accepting: Promise<void>;
+  readonly #clock = new Clock();
+  readonly #stopping = new AbortController();
+  #refused = 0;
+  #refusedHandshakes = 0;
+  #failed = 0;
+
+  /**
+   * Binds at once.
+   *
+   * @throws {ListenError} If it cannot.
+   */
+  constructor(options: ListenerOptions, makeLink: (conn: Connection, clock: LinkClock) => Link) {
+    this.#listener = listen(options.endpoint);
+    const { hostname, port } = this.#listener.addr;
+    this.endpoint = { hostname, port };
+    this.#limits = {
+      connections: options.maxConnections ?? MAX_CONNECTIONS,
+      pending: options.maxPendingHandshakes ?? MAX_PENDING_HANDSHAKES,
+      perAddress: options.maxPendingHandshakesPerAddress,
+    };
+    this.#accepting = this.#run(options.ready, makeLink);
+  }
+
+  /** Connections at the moment, those that are about to end included. */
+  get connections(): number {
+    return this.#links.size;
+  }
+
+  /** Of these, those in the handshake. */
+  get pendingHandshakes(): number {
+    return this.#pending.size;
+  }
+
+  /** Connections that were closed because too many were in the handshake. */
+  get refusedHandshakes(): number {
+    return this.#refusedHandshakes;
+  }
+
+  /** Connections that were closed because there were too many. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Times that the operating system could not give us a connection, for example for lack of file descriptors. */
+  get failed(): number {
+    return this.#failed;
+  }
+
+  /** Stops listening and ends all links; what they still have to write is written if that takes no longer than `lingerMs`. */
+  async close(lingerMs: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort();
+    this.#listener[Symbol.dispose]();
+    await this.#accepting;
+    const links = [...this.#links];
+    if (lingerMs > 0) {
+      await within(Promise.all(links.map((link) => link.drained())), lingerMs);
+    }
+    for (const link of links) link.leave();
+    await within(Promise.all(links.map((link) => link.gone)), LEAVE_TIMEOUT_MS);
+    for (const link of links) link.abort();
+    await Promise.all(links.map((link) => link.gone));
+  }
+
+  async #run(
+    ready: Promise<void> | undefined,
+    makeLink: (conn: Connection, clock: LinkClock) => Link,
+  ): Promise<void> {
+    if (ready !== undefined) {
+      try {
+        await unlessAborted(ready, this.#stopping.signal);
+      } catch {
+        // Who dials should see that nobody is there, not wait.
+        this.#listener[Symbol.dispose]();
+        return;
+      }
+    }
+    await this.#accept(makeLink);
+  }
+
+  async #accept(makeLink: (conn: Connection, clock: LinkClock) => Link): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      let conn: Deno.TcpConn;
+      try {
+        conn = await this.#listener.accept();
+      } catch {
+        if (this.#stopping.signal.aborted) return;
+        // EMFILE and ECONNABORTED pass: the broker outlives them.
+        this.#failed++;
+        await pause(ACCEPT_RETRY_MS, this.#stopping.signal);
+        continue;
+      }
+      if (this.#stopping.signal.aborted || this.#links.size >= this.#limits.connections) {
+        this.#refused++;
+        conn.close();
+        continue;
+      }
+      const { hostname } = conn.remoteAddr;
+      if (!await this.#makeRoom(hostname)) {
+        this.#refusedHandshakes++;
+        conn.close();
+        continue;
+      }
+      const link = makeLink(conn, this.#clock);
+      this.#links.add(link);
+      this.#pending.set(link, { hostname, since: this.#clock.now() });
+      void link.settled.then(() => this.#pending.delete(link));
+      void link.gone.then(() => this.#links.delete(link));
+      link.start();
+    }
+  }
+
+  /**
+   * Makes room for one more in the handshake. Who is at it for longest gives way, so that silent connections keep nobody out.
+   * When all are young it is a crowd: it gets time, and newcomers wait in the operating system, where it costs least. Only for one
+   * address above its own limit nobody waits: then this returns false.
+   */
+  async #makeRoom(hostname: string): Promise<boolean> {
+    const perAddress = this.#limits.perAddress ??
+      (LOOPBACK.test(hostname) ? Infinity : MAX_PENDING_HANDSHAKES_PER_ADDRESS);
+    while (!this.#stopping.signal.aborted) {
+      let oldest: Link | undefined;
+      let oldestOfAddress: Link | undefined;
+      let ofAddress = 0;
+      for (const [link, pending] of this.#pending) {
+        // Whoever waits for `authorize` has done its part.
+        if (!link.session.isUndecided) oldest ??= link;
+        if (pending.hostname !== hostname) continue;
+        if (!link.session.isUndecided) oldestOfAddress ??= link;
+        ofAddress++;
+      }
+      if (ofAddress >= perAddress) return this.#giveUp(oldestOfAddress);
+      if (this.#pending.size < this.#limits.pending || this.#giveUp(oldest)) return true;
+      await pause(CROWD_RETRY_MS, this.#stopping.signal);
+    }
+    return false;
+  }
+
+  #giveUp(link: Link | undefined): boolean {
+    if (link === undefined || this.#clock.now() - this.#pending.get(link)!.since < HANDSHAKE_GRACE_MS) {
+      return false;
+    }
+    this.#refusedHandshakes++;
+    this.#pending.delete(link);
+    link.abort();
+    return true;
+  }
+}
+
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
+
+function listen(endpoint: Endpoint): Deno.TcpListener {
+  const { hostname, port } = endpoint;
+  try {
+    return Deno.listen({ hostname, port, transport: "tcp" });
+  } catch (cause) {
+    throw explainListen(cause, formatEndpoint(endpoint), hostname);
+  }
+}
