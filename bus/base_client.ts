@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { ClosedError, HandshakeError, MessageError, OptionError } from "../base/errors.ts";
+import { ClosedError, HandshakeError, type MessageError, OptionError } from "../base/errors.ts";
 import { BusMessageEvent, ConnectionEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
 import {
+  checkSize,
   explainJson,
   explainJsonText,
   explainUnfit,
@@ -15,7 +16,8 @@ import {
 } from "./json.ts";
 import { MessageLoop } from "./message_loop.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
-import { checkInteger, MAX_TIMEOUT_MS } from "../base/options.ts";
+import { CLIENT_NUMBERS } from "../base/defaults.ts";
+import { checkNumber, readNumbers } from "../base/options.ts";
 import {
   type ConnectionHandler,
   type CurveClientOptions,
@@ -145,38 +147,23 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     }
     this.serverBroadcast = serverBroadcast;
     this.serverReceive = serverReceive;
-    this.#maxMessageBytes = checkInteger(
-      "maxMessageBytes",
-      options.maxMessageBytes ?? 16 * MIB,
-      1,
-      1024 * MIB,
-    );
-    this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 2000, 0, MAX_TIMEOUT_MS);
-    const minMs = checkInteger("reconnect.minMs", options.reconnect?.minMs ?? 100, 1, MAX_TIMEOUT_MS);
+    const numbers = readNumbers(CLIENT_NUMBERS, options);
+    this.#maxMessageBytes = numbers.maxMessageBytes;
+    this.#lingerMs = numbers.lingerMs;
+    const minMs = numbers["reconnect.minMs"];
     const common = {
       maxMessageBytes: this.#maxMessageBytes,
-      handshakeTimeoutMs: checkInteger(
-        "handshakeTimeoutMs",
-        options.handshakeTimeoutMs ?? 10_000,
-        1,
-        MAX_TIMEOUT_MS,
-      ),
-      heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0, MAX_TIMEOUT_MS),
+      handshakeTimeoutMs: numbers.handshakeTimeoutMs,
+      heartbeatMs: numbers.heartbeatMs,
       curve: options.curve,
       reconnect: {
         minMs,
-        maxMs: checkInteger(
-          "reconnect.maxMs",
-          options.reconnect?.maxMs ?? Math.max(5000, minMs),
-          minMs,
-          MAX_TIMEOUT_MS,
-        ),
+        maxMs: checkNumber("reconnect.maxMs", numbers["reconnect.maxMs"] ?? Math.max(5000, minMs), {
+          min: minMs,
+        }),
       },
     };
-    const queue = {
-      messages: checkInteger("sendQueue.messages", options.sendQueue?.messages ?? 10_000, 1),
-      bytes: checkInteger("sendQueue.bytes", options.sendQueue?.bytes ?? 64 * MIB, 1),
-    };
+    const queue = { messages: numbers["sendQueue.messages"], bytes: numbers["sendQueue.bytes"] };
     if (serverBroadcast !== undefined) {
       this.#sub = transport.sub({ ...common, address: serverBroadcast }, this.#intake(serverBroadcast));
       this.#sub.subscribe(EVERYTHING);
@@ -266,9 +253,15 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   /**
    * Sends what waits, for up to `lingerMs`, also by connecting again, and then closes both connections. What could not be
    * sent stays counted in `stats().queued`.
+   *
+   * @throws {OptionError} If `lingerMs` is no time: `bad-option`.
    */
   close(options: { readonly lingerMs?: number } = {}): Promise<void> {
-    return this.#closing ??= this.#close(options.lingerMs ?? this.#lingerMs);
+    const lingerMs = checkNumber("lingerMs", options.lingerMs, {
+      ...CLIENT_NUMBERS.lingerMs,
+      default: this.#lingerMs,
+    });
+    return this.#closing ??= this.#close(lingerMs);
   }
 
   /** The same as {@linkcode BusClient.close}. */
@@ -331,16 +324,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     if (this.#push === undefined) {
       throw new OptionError("bad-option", "Cannot send message: the client was made without serverReceive");
     }
-    // A character takes three bytes at most; only large texts have to be measured.
-    if (3 * text.length > this.#maxMessageBytes) {
-      const size = encoder.encode(text).length;
-      if (size > this.#maxMessageBytes) {
-        throw new MessageError(
-          "too-large",
-          `Cannot send message: it is ${size} bytes, limit is ${this.#maxMessageBytes}`,
-        );
-      }
-    }
+    checkSize(text, this.#maxMessageBytes);
     this.#push.send(text);
     this.handleSent(++this.#sent, text);
   }
@@ -426,7 +410,5 @@ export function closedError(what: string): ClosedError {
   return new ClosedError(`Cannot ${what}: the client is closed`);
 }
 
-const MIB: number = 1024 * 1024;
 const EVERYTHING = new Uint8Array(0);
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

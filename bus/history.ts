@@ -46,7 +46,7 @@ export interface HistoryLimit {
   readonly messages: number;
   /** Bytes of their texts in UTF-8. */
   readonly bytes: number;
-  /** Milliseconds since they came. @default however old */
+  /** Milliseconds since they came; 0 for however old. @default 0 */
   readonly maxAgeMs?: number | undefined;
 }
 

@@ -144,6 +144,20 @@ export function explainUnfit(reason: "multipart" | "too-large", size: number, pa
   return new MessageError(reason, `Cannot take message: ${why}`);
 }
 
+/**
+ * For a text that goes out.
+ *
+ * @throws {MessageError} `too-large`: more bytes of UTF-8 than the limit.
+ */
+export function checkSize(text: string, limit: number): void {
+  // A character takes three bytes at most; only large texts have to be measured.
+  if (3 * text.length <= limit) return;
+  const size = encoder.encode(text).length;
+  if (size > limit) {
+    throw new MessageError("too-large", `Cannot send message: it is ${size} bytes, limit is ${limit}`);
+  }
+}
+
 /** Characters of a text that is encoded and checked; longer ones are parsed. */
 const SHORT_MESSAGE = 512;
 /** Shared by all calls: a call is over before the next begins. Large enough, since a character takes three bytes at most. */

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { checkInteger } from "../base/options.ts";
+import { HISTORY_NUMBERS } from "../base/defaults.ts";
+import { readNumbers } from "../base/options.ts";
 import { BusClient, type ClientOptions, closedError } from "./base_client.ts";
 import { History, type HistoryLimit, type HistorySlice } from "./history.ts";
 
@@ -39,13 +40,12 @@ export class PassiveMessageClient extends BusClient {
 
   /** See {@linkcode BusClient}. */
   constructor(options: PassiveMessageClientOptions) {
+    const numbers = readNumbers(HISTORY_NUMBERS, options); // Before a connection is made that nobody could close.
     super(options);
     this.#history = new History({
-      messages: checkInteger("history.messages", options.history?.messages ?? 1000, 0),
-      bytes: checkInteger("history.bytes", options.history?.bytes ?? 16 * MIB, 0),
-      maxAgeMs: options.history?.maxAgeMs === undefined
-        ? undefined
-        : checkInteger("history.maxAgeMs", options.history.maxAgeMs, 1),
+      messages: numbers["history.messages"],
+      bytes: numbers["history.bytes"],
+      maxAgeMs: numbers["history.maxAgeMs"] || undefined,
     });
   }
 
@@ -68,8 +68,12 @@ export class PassiveMessageClient extends BusClient {
   /**
    * The messages after a count, oldest first, at most `limit` of them. `missed` says how many of them are no longer
    * remembered, so that no gap stays unseen.
+   *
+   * @throws {RangeError} If one of the two is negative or NaN.
    */
   messagesAfter(count: number, limit: number = Infinity): HistorySlice {
+    checkCount("count", count);
+    checkCount("limit", limit);
     this.#history.expire(Date.now());
     return this.#history.after(count, limit);
   }
@@ -79,12 +83,14 @@ export class PassiveMessageClient extends BusClient {
    *
    * @throws The signal's reason when it is aborted.
    * @throws {ClosedError} If the client is closed before.
+   * @throws {RangeError} If the count is negative or NaN.
    */
   async waitForMessages(
     count: number,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<HistorySlice> {
     const { signal } = options;
+    checkCount("count", count);
     signal?.throwIfAborted();
     if (this.count <= count) {
       if (this.closedSignal.aborted) throw closedError("wait for messages");
@@ -115,4 +121,8 @@ export class PassiveMessageClient extends BusClient {
   }
 }
 
-const MIB: number = 1024 * 1024;
+function checkCount(name: string, count: number): void {
+  if (!(typeof count === "number" && count >= 0)) {
+    throw new RangeError(`Cannot look up messages: ${name} is ${count}, not a number from 0 on`);
+  }
+}

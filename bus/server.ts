@@ -9,7 +9,6 @@ import { Feed } from "./feed.ts";
 import { FEED_PROPERTY, LINK_PROPERTY, parseFeedTopic, parseLink } from "./feed_note.ts";
 import { FeedReader } from "./feed_reader.ts";
 import { FeedSender } from "./feed_sender.ts";
-import type { FeedLimit } from "./feed_store.ts";
 import {
   explainJson,
   explainJsonText,
@@ -18,11 +17,13 @@ import {
   isJsonObjectText,
   refusalOf,
 } from "./json.ts";
+import type { FeedLimit } from "./feed_store.ts";
 import { LocalBus } from "./local.ts";
 import { type Message, stringifyMessage } from "./messages.ts";
 import { makeEpoch } from "./place.ts";
 import type { BusPort } from "./port.ts";
-import { checkInteger, MAX_TIMEOUT_MS } from "../base/options.ts";
+import { BROKER_NUMBERS } from "../base/defaults.ts";
+import { checkNumber, readNumbers } from "../base/options.ts";
 import {
   type Authorize,
   type CurveServerOptions,
@@ -206,17 +207,11 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   constructor(options: MessageServerOptions = {}) {
     super();
     const hostname = checkHostname(options);
-    const broadcastPort = checkInteger("broadcastPort", options.broadcastPort ?? 0, 0, 65_535);
-    const receivePort = checkInteger("receivePort", options.receivePort ?? 0, 0, 65_535);
-    const maxMessageBytes = checkInteger(
-      "maxMessageBytes",
-      options.maxMessageBytes ?? 16 * MIB,
-      1,
-      1024 * MIB,
-    );
+    const numbers = readNumbers(BROKER_NUMBERS, options);
+    const { broadcastPort, receivePort, maxMessageBytes } = numbers;
     const queue = {
-      messages: checkInteger("subscriberQueue.messages", options.subscriberQueue?.messages ?? 100_000, 1),
-      bytes: checkInteger("subscriberQueue.bytes", options.subscriberQueue?.bytes ?? 64 * MIB, 1),
+      messages: numbers["subscriberQueue.messages"],
+      bytes: numbers["subscriberQueue.bytes"],
     };
     if (queue.bytes < maxMessageBytes + FRAME_OVERHEAD) {
       throw new OptionError(
@@ -226,40 +221,39 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     }
     this.#maxMessageBytes = maxMessageBytes;
     this.#memory = new MemoryBudget(
-      checkInteger("memoryBudgetBytes", options.memoryBudgetBytes ?? 1024 * MIB, maxMessageBytes),
+      checkNumber("memoryBudgetBytes", numbers.memoryBudgetBytes, { min: maxMessageBytes }),
     );
     const common = {
       maxMessageBytes,
       memory: this.#memory,
-      maxConnections: checkInteger("maxConnections", options.maxConnections ?? 4096, 1),
-      maxPendingHandshakes: checkInteger("maxPendingHandshakes", options.maxPendingHandshakes ?? 256, 1),
-      maxPendingHandshakesPerAddress: options.maxPendingHandshakesPerAddress === undefined
-        ? undefined
-        : checkInteger("maxPendingHandshakesPerAddress", options.maxPendingHandshakesPerAddress, 1),
-      handshakeTimeoutMs: checkInteger(
-        "handshakeTimeoutMs",
-        options.handshakeTimeoutMs ?? 10_000,
-        1,
-        MAX_TIMEOUT_MS,
-      ),
+      maxConnections: numbers.maxConnections,
+      maxPendingHandshakes: numbers.maxPendingHandshakes,
+      maxPendingHandshakesPerAddress: numbers.maxPendingHandshakesPerAddress,
+      handshakeTimeoutMs: numbers.handshakeTimeoutMs,
       curve: options.curve,
       authorize: checkAuthorize(options.authorize),
-      heartbeatMs: checkInteger("heartbeatMs", options.heartbeatMs ?? 0, 0, MAX_TIMEOUT_MS),
+      heartbeatMs: numbers.heartbeatMs,
     };
+    // A quarter of a small memory: what waits for subscribers needs it, too.
+    const historyBytes = numbers["history.bytes"] ?? Math.min(16_777_216, Math.floor(this.#memory.limit / 4));
     this.feed = new Feed({
       epoch: makeEpoch(),
-      limit: checkHistory(options.history, this.#memory.limit),
+      limit: {
+        messages: numbers["history.messages"],
+        bytes: checkNumber("history.bytes", historyBytes, { min: 0, max: this.#memory.limit }),
+        maxAgeMs: numbers["history.maxAgeMs"] || undefined,
+      },
       memory: this.#memory,
     });
-    this.#lingerMs = checkInteger("lingerMs", options.lingerMs ?? 1000, 0, MAX_TIMEOUT_MS);
+    this.#lingerMs = numbers.lingerMs;
     this.publicKey = options.curve && formatPublicKey(options.curve);
     const { transport = zmtp } = options;
     this.#pub = transport.pub({
       ...common,
       address: formatEndpoint({ hostname, port: broadcastPort }),
       queue,
-      maxTopics: checkInteger("maxTopics", options.maxTopics ?? 10_000, 1),
-      maxTopicBytes: checkInteger("maxTopicBytes", options.maxTopicBytes ?? 4096, 1),
+      maxTopics: numbers.maxTopics,
+      maxTopicBytes: numbers.maxTopicBytes,
       properties: () => [[FEED_PROPERTY, this.feed.place(this.feed.position)]],
       serve: (topic, queue) => this.#serve(topic, queue),
     });
@@ -291,10 +285,17 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     return this.#pull.address;
   }
 
+  /** Both, as a client wants them: `new MessageClient(server.addresses)`. */
+  get addresses(): { readonly serverBroadcast: string; readonly serverReceive: string } {
+    return { serverBroadcast: this.broadcastAddress, serverReceive: this.receiveAddress };
+  }
+
   /**
    * Broadcasts a message of the broker's own, also while paused. No `message` event tells of it.
    *
-   * @throws {MessageError} If it is no object with a text in `type`, or if JSON cannot hold it.
+   * @throws {MessageError} If it is no object with a text in `type`, if JSON cannot hold it, or if it is larger than
+   * `maxMessageBytes` (`too-large`).
+   * @throws {ClosedError} If the broker is closed.
    */
   sendMessage(message: Message): void {
     this.sendJsonMessage(stringifyMessage(message));
@@ -303,7 +304,8 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   /**
    * Broadcasts a text as it is.
    *
-   * @throws {MessageError} If it is no JSON object.
+   * @throws {MessageError} If it is no JSON object, or if it is larger than `maxMessageBytes` (`too-large`).
+   * @throws {ClosedError} If the broker is closed.
    */
   sendJsonMessage(text: string): void {
     const frame = this.#frameOf(text);
@@ -510,16 +512,6 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   }
 }
 
-/** What is kept of the messages that were accepted. */
-function checkHistory(history: Partial<FeedLimit> = {}, memoryBytes: number): FeedLimit {
-  const { messages = 100_000, bytes = Math.min(16 * MIB, Math.floor(memoryBytes / 4)), maxAgeMs } = history;
-  return {
-    messages: checkInteger("history.messages", messages, 0),
-    bytes: checkInteger("history.bytes", bytes, 0, memoryBytes),
-    maxAgeMs: maxAgeMs === undefined ? undefined : checkInteger("history.maxAgeMs", maxAgeMs, 1),
-  };
-}
-
 /** Where to listen, if the options allow it. */
 function checkHostname(
   { localOnly = true, hostname, curve, allowAnonymous = false }: MessageServerOptions,
@@ -552,7 +544,6 @@ function checkAuthorize(authorize: Authorize | undefined): Authorize | undefined
 }
 
 const LOCAL_HOSTNAME = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
-const MIB: number = 1024 * 1024;
 /** Bytes that a frame's header adds at most. */
 const FRAME_OVERHEAD = 9;
 const NOTHING = new Uint8Array(0);

@@ -27,7 +27,7 @@ export function readBody(
   use: (body: Uint8Array) => Response | Promise<Response>,
 ): Later {
   const { request } = call;
-  const limit = gate.settings.maxBody;
+  const limit = gate.settings.maxBodyBytes;
   const declared = request.headers.get("content-length");
   // Where the length is announced and the body not read, Deno closes the connection by itself.
   const headers = declared === null ? CLOSE : NO_HEADERS;

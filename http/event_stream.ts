@@ -184,7 +184,7 @@ class EventStream implements Waiter {
       ),
     );
     this.#fill();
-    this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs);
+    if (this.#heartbeatMs > 0) this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs);
     return answer(body, 200, [
       ["content-type", this.#format.contentType],
       ["cache-control", "no-store, no-transform"],

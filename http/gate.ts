@@ -54,10 +54,10 @@ export class Gate {
   }
 
   /** Refuses what is new, sends home who waits, and resolves when nothing is left, or when the time is over; says which. */
-  async close(graceMs: number): Promise<boolean> {
+  async close(lingerMs: number): Promise<boolean> {
     this.stop.begin();
     this.waiting.sendHome(this, 1);
-    const isIdle = await this.stop.idle(graceMs);
+    const isIdle = await this.stop.idle(lingerMs);
     this.hub.removeFanOutListener(this.counters.handleFanOut);
     return isIdle;
   }

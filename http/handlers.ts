@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { HTTP_LINGER_MS } from "../base/defaults.ts";
+import { checkNumber } from "../base/options.ts";
 import type { GatewayClient } from "./gateway_client.ts";
 import type { HandlerStats } from "./counters.ts";
 import { eventStream } from "./event_stream.ts";
@@ -22,7 +24,7 @@ export interface CloseOptions {
    *
    * @default 5000
    */
-  readonly graceMs?: number;
+  readonly lingerMs?: number;
 }
 
 /** A function for `Deno.serve` that can be stopped and asked for its counters. It never throws and never rejects. */
@@ -38,6 +40,8 @@ export interface GatewayHandler extends AsyncDisposable {
    * elsewhere, and resolves when nothing is left or the grace is over. The bus client stays open: it is yours.
    *
    * Says whether everything ended in time.
+   *
+   * @throws {OptionError} If `lingerMs` is no time: `bad-option`.
    */
   close(options?: CloseOptions): Promise<boolean>;
 }
@@ -161,7 +165,8 @@ export function webSocketMessageHandler(
 export function handlerOf(gate: Gate, routeOf: (url: string) => Route | undefined): GatewayHandler {
   const handle = (request: Request, info?: Deno.ServeHandlerInfo): Response | Promise<Response> =>
     admit(gate, routeOf(request.url), request, info);
-  const close = ({ graceMs = 5000 }: CloseOptions = {}): Promise<boolean> => gate.close(graceMs);
+  const close = ({ lingerMs }: CloseOptions = {}): Promise<boolean> =>
+    gate.close(checkNumber("lingerMs", lingerMs, HTTP_LINGER_MS));
   return Object.assign(handle, {
     token: gate.policy.token,
     stats: () => gate.stats(),

@@ -130,7 +130,7 @@ class LongPoll implements Waiter {
     const signal = call.request.signal;
     if (signal.aborted) this.handleEvent();
     else signal.addEventListener("abort", this);
-    const waitMs = this.#timeoutMs ?? this.gate.settings.longPollMaxMs;
+    const waitMs = this.#timeoutMs ?? (this.gate.settings.longPollMaxMs || Infinity);
     // setTimeout counts in 31 bits, about 24 days; a longer wait is as good as none.
     if (waitMs < 2 ** 30) this.#timer = setTimeout(() => this.#finish(this.expire()), jitter(waitMs));
     return later;

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { HANDLER_NUMBERS } from "../base/defaults.ts";
 import { OptionError } from "../base/errors.ts";
+import { readNumbers } from "../base/options.ts";
 import type { Rate } from "../base/token_bucket.ts";
 
 /** How often one address may publish: a bucket of tokens, one for each message. */
@@ -35,7 +37,7 @@ export interface HandlerOptions {
    *
    * @default 1_048_576
    */
-  readonly maxBody?: number;
+  readonly maxBodyBytes?: number;
   /**
    * Most bytes that may wait for one slow reader of a stream or a WebSocket before it is cut. It can resume by its cursor.
    *
@@ -43,14 +45,14 @@ export interface HandlerOptions {
    */
   readonly maxQueuedBytes?: number;
   /**
-   * Longest time in milliseconds that a long-poll without `timeout` waits. Deno sets no TCP keepalive, so a wider bind wants
-   * a limit: {@linkcode serveGateway} then takes 300_000.
+   * Longest time in milliseconds that a long-poll without `timeout` waits; 0 for no limit. Deno sets no TCP keepalive, so a
+   * wider bind wants a limit: {@linkcode serveGateway} then takes 300_000.
    *
-   * @default Infinity
+   * @default 0
    */
   readonly longPollMaxMs?: number;
   /**
-   * Time in milliseconds between two signs of life in a silent stream.
+   * Time in milliseconds between two signs of life in a silent stream; 0 for none.
    *
    * @default 15_000
    */
@@ -119,21 +121,19 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
  * @throws {OptionError} If one has a value that it cannot have: `bad-option`.
  */
 export function resolveOptions(options: GatewayOptions): Settings {
+  const { "publishRate.perSecond": perSecond, "publishRate.burst": burst, ...numbers } = readNumbers(
+    HANDLER_NUMBERS,
+    options,
+  );
   const settings: Settings = {
+    ...numbers,
     prefix: options.prefix ?? "",
     messageAs: options.messageAs ?? "text",
-    maxWaiters: options.maxWaiters ?? 2000,
-    maxBody: options.maxBody ?? 1_048_576,
-    maxQueuedBytes: options.maxQueuedBytes ?? 1_048_576,
-    longPollMaxMs: options.longPollMaxMs ?? Infinity,
-    heartbeatMs: options.heartbeatMs ?? 15_000,
-    bodyTimeoutMs: options.bodyTimeoutMs ?? 30_000,
     allowedHosts: options.allowedHosts ?? [],
     allowedOrigins: options.allowedOrigins ?? [],
     allowPrivateNetwork: options.allowPrivateNetwork ?? false,
     // deno-lint-ignore no-console -- a refusal that nobody sees costs an afternoon; `log` turns it off
     log: options.log ?? ((line) => console.warn(line)),
-    ...(options.publishRate === undefined ? {} : { publishRate: options.publishRate }),
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
   };
@@ -143,23 +143,11 @@ export function resolveOptions(options: GatewayOptions): Settings {
   if (settings.messageAs !== "text" && settings.messageAs !== "value") {
     throw bad("messageAs", String(settings.messageAs), '"text" or "value"');
   }
-  requireNumber("maxWaiters", settings.maxWaiters, 0);
-  requireNumber("maxBody", settings.maxBody, 1);
-  requireNumber("maxQueuedBytes", settings.maxQueuedBytes, 1);
-  requireNumber("longPollMaxMs", settings.longPollMaxMs, 1);
-  requireNumber("heartbeatMs", settings.heartbeatMs, 1);
-  requireNumber("bodyTimeoutMs", settings.bodyTimeoutMs, 1);
-  if (settings.publishRate !== undefined) {
-    requireNumber("publishRate.perSecond", settings.publishRate.perSecond, Number.MIN_VALUE);
-    requireNumber("publishRate.burst", settings.publishRate.burst, 1);
+  if (options.publishRate === undefined) return settings;
+  if (perSecond === undefined || burst === undefined) {
+    throw bad("publishRate", "without one of the two", "perSecond and burst");
   }
-  return settings;
-}
-
-function requireNumber(name: string, value: number, min: number): void {
-  if (typeof value !== "number" || !(value >= min)) {
-    throw bad(name, String(value), `a number from ${min} on`);
-  }
+  return { ...settings, publishRate: { perSecond, burst } };
 }
 
 function bad(name: string, value: string, expected: string): OptionError {

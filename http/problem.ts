@@ -80,7 +80,7 @@ export const PROBLEMS: Readonly<
     "Messages after this cursor are no longer held",
     "Go on with `since=earliest` or with the cursor in `latest`, knowing that messages are missing.",
   ],
-  "too-large": [413, "The body is too large", "Send less at once, or raise the option `maxBody`."],
+  "too-large": [413, "The body is too large", "Send less at once, or raise the option `maxBodyBytes`."],
   "unsupported-media-type": [415, "This content type is not understood", "See the Accept-Post header."],
   "not-an-object": [
     422,

@@ -6,8 +6,10 @@
  *
  * @module
  */
+import { GATEWAY_NUMBERS, HTTP_LINGER_MS } from "../base/defaults.ts";
 import { OptionError } from "../base/errors.ts";
 import { explainListen } from "../base/listen_error.ts";
+import { checkNumber, readNumbers } from "../base/options.ts";
 import { within } from "../base/waits.ts";
 import type { HandlerStats } from "./counters.ts";
 import { Gate } from "./gate.ts";
@@ -20,7 +22,7 @@ import { isLoopback } from "./policy.ts";
 /** Options of {@linkcode serveGateway}. */
 export interface ServeGatewayOptions extends GatewayOptions {
   /**
-   * Address to listen at. Any but a loopback one needs `token` or `insecure: true`.
+   * Address to listen at. Any but a loopback one needs `token` or `allowAnonymous: true`.
    *
    * @default "127.0.0.1"
    */
@@ -36,7 +38,7 @@ export interface ServeGatewayOptions extends GatewayOptions {
    *
    * @default false
    */
-  readonly insecure?: boolean;
+  readonly allowAnonymous?: boolean;
   /**
    * Connections that the system may hold before they are accepted. Thousands of clients that come at once need a long queue.
    *
@@ -72,6 +74,8 @@ export interface GatewayServer extends AsyncDisposable {
   /**
    * Answers everyone who waits, refuses new requests, and resolves when all connections are done or the grace is over.
    * The bus client stays open: it is yours. Says whether everything ended in time.
+   *
+   * @throws {OptionError} If `lingerMs` is no time: `bad-option`.
    */
   close(options?: CloseOptions): Promise<boolean>;
 }
@@ -87,7 +91,7 @@ const CALM_MS = 10_000;
 /**
  * Serves {@linkcode messageGateway} on a port.
  *
- * - It listens when this returns. Binding beyond the loopback device without `token` or `insecure: true` throws.
+ * - It listens when this returns. Binding beyond the loopback device without `token` or `allowAnonymous: true` throws.
  * - Too many open files do not end it: some of those who wait are answered so that they come back later, and it listens again.
  * - `close()` answers everyone who waits and ends within its grace.
  *
@@ -101,7 +105,7 @@ const CALM_MS = 10_000;
  *
  * @param client Where messages come from and go to; `null` for none.
  * @throws {OptionError} If an option has a value that it cannot have (`bad-option`), or a wider bind has neither token nor
- * `insecure: true` (`anonymous-not-allowed`).
+ * `allowAnonymous: true` (`anonymous-not-allowed`).
  * @throws {ListenError} If it cannot listen: `address-in-use`, `address-not-available`, `permission-denied` (the message names
  * the flag) or `listen-failed`.
  */
@@ -118,7 +122,7 @@ class Server implements GatewayServer {
   readonly finished: Promise<void>;
   readonly #gate: Gate;
   readonly #gateway: GatewayHandler;
-  readonly #options: ServeGatewayOptions;
+  readonly #tcpBacklog: number;
   readonly #resolveFinished: () => void;
   readonly #stopListening: () => void;
   // Invariant: undefined between a failed accept and the next successful listen, and after the end.
@@ -130,19 +134,20 @@ class Server implements GatewayServer {
   #closing: Promise<boolean> | undefined;
 
   constructor(client: GatewayClient | null, options: ServeGatewayOptions) {
-    const { hostname = "127.0.0.1", port = 8000, signal } = options;
+    const { hostname = "127.0.0.1", signal } = options;
+    const { port, tcpBacklog } = readNumbers(GATEWAY_NUMBERS, options);
     const isWide = !isLoopback(hostname.toLowerCase());
-    if (isWide && options.token === undefined && options.insecure !== true) {
+    if (isWide && options.token === undefined && options.allowAnonymous !== true) {
       throw new OptionError(
         "anonymous-not-allowed",
-        `Cannot listen on ${hostname}: other machines could reach it. Give a token, or say insecure: true`,
+        `Cannot listen on ${hostname}: other machines could reach it. Give a token, or say allowAnonymous: true`,
       );
     }
     // Deno sets no TCP keepalive: a peer that vanished from the network is noticed when a wait ends, so every wait must.
     const wideDefaults = isWide ? { longPollMaxMs: 300_000 } : {};
     this.#gate = new Gate(client, { ...wideDefaults, ...options, hostname });
     this.#gateway = gatewayOf(this.#gate);
-    this.#options = options;
+    this.#tcpBacklog = tcpBacklog;
     this.token = this.#gateway.token;
     const finished = Promise.withResolvers<void>();
     this.finished = finished.promise;
@@ -162,20 +167,21 @@ class Server implements GatewayServer {
     return { ...this.#gate.stats(), isListening: this.#server !== undefined };
   }
 
-  close({ graceMs = 5000 }: CloseOptions = {}): Promise<boolean> {
-    return this.#closing ??= this.#close(graceMs);
+  close({ lingerMs }: CloseOptions = {}): Promise<boolean> {
+    const checkedMs = checkNumber("lingerMs", lingerMs, HTTP_LINGER_MS);
+    return this.#closing ??= this.#close(checkedMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(graceMs: number): Promise<boolean> {
-    const deadline = performance.now() + graceMs;
+  async #close(lingerMs: number): Promise<boolean> {
+    const deadline = performance.now() + lingerMs;
     this.#stopListening();
     clearTimeout(this.#retryTimer);
     // New connections are still accepted here, and told to go elsewhere by a 503 rather than by a reset.
-    const isIdle = await this.#gateway.close({ graceMs });
+    const isIdle = await this.#gateway.close({ lingerMs });
     const server = this.#server;
     this.#server = undefined;
     let hasEnded = isIdle;
@@ -198,7 +204,7 @@ class Server implements GatewayServer {
       server = Deno.serve({
         hostname,
         port,
-        tcpBacklog: this.#options.tcpBacklog ?? 4096,
+        tcpBacklog: this.#tcpBacklog,
         signal: this.#abort.signal,
         onListen: () => {},
       }, this.#gateway);

@@ -37,10 +37,10 @@ export class Stop {
   }
 
   /** Resolves when nothing is left, or when the time is over; says which. */
-  async idle(graceMs: number): Promise<boolean> {
+  async idle(lingerMs: number): Promise<boolean> {
     if (this.#underWay === 0) return true;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), graceMs);
+    const timer = setTimeout(() => resolve(false), lingerMs);
     const handleIdle = () => resolve(true);
     this.#idleListeners.add(handleIdle);
     try {

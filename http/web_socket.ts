@@ -192,12 +192,12 @@ class BusSocket implements Waiter {
   #handleMessage(data: unknown): void {
     if (!this.#isOpen) return;
     const size = typeof data === "string"
-      ? utf8Length(data, this.gate.settings.maxBody)
+      ? utf8Length(data, this.gate.settings.maxBodyBytes)
       : data instanceof ArrayBuffer
       ? data.byteLength
       : Infinity;
-    if (size > this.gate.settings.maxBody) {
-      return this.#close(TOO_BIG, `limit is ${this.gate.settings.maxBody} bytes`);
+    if (size > this.gate.settings.maxBodyBytes) {
+      return this.#close(TOO_BIG, `limit is ${this.gate.settings.maxBodyBytes} bytes`);
     }
     let text: string;
     try {

@@ -164,7 +164,7 @@ async function serveWeb(
       url: gateway.url,
       pageUrl: gateway.pageUrl,
       async [Symbol.asyncDispose]() {
-        await gateway.close({ graceMs: 3000 });
+        await gateway.close({ lingerMs: 3000 });
         await client.close({ lingerMs: 500 });
       },
     };

@@ -75,7 +75,7 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   await Promise.race([aborted(signal), refused]).catch((error: unknown) => {
     if (!(error instanceof ClosedError)) throw error;
   });
-  await server.close({ graceMs: 3000 });
+  await server.close({ lingerMs: 3000 });
 }
 
 function serve(client: PassiveMessageClient, options: ServeGatewayOptions): GatewayServer {
@@ -106,7 +106,7 @@ function readServerOptions(values: FlagValues): ServeGatewayOptions {
   const maxWaiters = integerFlag(values, "max-waiters", 0, 1_000_000);
   return {
     port: integerFlag(values, "port", 0, 65_535) ?? 8000,
-    insecure: values.insecure === true,
+    allowAnonymous: values.insecure === true,
     allowedHosts: (values["allow-host"] ?? []) as string[],
     allowedOrigins: (values["allow-origin"] ?? []) as string[],
     messageAs: values.value === true ? "value" : "text",

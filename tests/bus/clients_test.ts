@@ -145,10 +145,53 @@ Deno.test("MessageClient.sendMessage() throws too-large above maxMessageBytes", 
   assert.throws(() => client.sendMessage({ type: "é".repeat(60) }), isError(MessageError, "too-large"));
 });
 
-Deno.test("MessageClient refuses a time that no timer can wait", () => {
-  const options = { serverReceive: "tcp://127.0.0.1:9", handshakeTimeoutMs: 2 ** 31 };
+const BAD_NUMBERS = [-1, 0.5, NaN, Infinity, "5", null];
 
-  assert.throws(() => new MessageClient(options), isError(OptionError, "bad-option"));
+for (
+  const name of [
+    "maxMessageBytes",
+    "handshakeTimeoutMs",
+    "heartbeatMs",
+    "lingerMs",
+    "sendQueue.messages",
+    "sendQueue.bytes",
+    "reconnect.minMs",
+    "reconnect.maxMs",
+    "history.messages",
+    "history.bytes",
+    "history.maxAgeMs",
+  ]
+) {
+  Deno.test(`PassiveMessageClient refuses ${name} out of its range with bad-option`, () => {
+    const [outer, inner] = name.split(".") as [string, string?];
+    for (const value of name.endsWith("Ms") ? [...BAD_NUMBERS, 2 ** 31] : BAD_NUMBERS) {
+      const options = { [outer]: inner === undefined ? value : { [inner]: value } };
+      assert.throws(
+        () => new PassiveMessageClient({ serverReceive: "tcp://127.0.0.1:9", ...options }),
+        (error) =>
+          isError(OptionError, "bad-option")(error) && String(error).includes(`Cannot use ${name}: `),
+      );
+    }
+  });
+}
+
+Deno.test("MessageClient.close() refuses a lingerMs that is no time, and can still be closed", async () => {
+  await using client = new MessageClient({ serverReceive: "tcp://127.0.0.1:9", ...FAST });
+
+  for (const lingerMs of [NaN, Infinity, -1, 2 ** 31]) {
+    assert.throws(() => client.close({ lingerMs }), isError(OptionError, "bad-option"));
+  }
+});
+
+Deno.test("PassiveMessageClient refuses to look up a count that is none", async () => {
+  await using server = new MessageServer();
+  await using client = new PassiveMessageClient(server.addresses);
+
+  for (const count of [NaN, -1]) {
+    assert.throws(() => client.messagesAfter(count), RangeError);
+    await assert.rejects(client.waitForMessages(count), RangeError);
+  }
+  assert.throws(() => client.messagesAfter(0, NaN), RangeError);
 });
 
 Deno.test("MessageClient.sendMessage() throws bad-option without serverReceive", async () => {

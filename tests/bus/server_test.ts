@@ -1,6 +1,7 @@
 /** The broker, with raw peers and our clients around it. */
 import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
+import { PassiveMessageClient } from "../../client.ts";
 import { ClosedError, ListenError, MessageError, OptionError } from "../../base/errors.ts";
 import { encodeLegacySubscription, encodeSubscription } from "../../zmtp/command.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
@@ -89,6 +90,76 @@ for (
     assert.throws(() => new MessageServer(options), isError(OptionError, "bad-option"));
   });
 }
+
+for (
+  const name of [
+    "broadcastPort",
+    "receivePort",
+    "maxMessageBytes",
+    "maxConnections",
+    "subscriberQueue.messages",
+    "subscriberQueue.bytes",
+    "maxPendingHandshakes",
+    "maxPendingHandshakesPerAddress",
+    "maxTopics",
+    "maxTopicBytes",
+    "history.messages",
+    "history.bytes",
+    "history.maxAgeMs",
+    "memoryBudgetBytes",
+    "handshakeTimeoutMs",
+    "heartbeatMs",
+    "lingerMs",
+  ]
+) {
+  Deno.test(`MessageServer refuses ${name} out of its range with bad-option`, () => {
+    const [outer, inner] = name.split(".") as [string, string?];
+    const values = [-1, 0.5, NaN, Infinity, "5", null];
+    for (const value of name.endsWith("Ms") ? [...values, 2 ** 31] : values) {
+      const options = { [outer]: inner === undefined ? value : { [inner]: value } };
+      assert.throws(
+        () => new MessageServer(options),
+        (error) =>
+          isError(OptionError, "bad-option")(error) && String(error).includes(`Cannot use ${name}: `),
+      );
+    }
+  });
+}
+
+Deno.test("MessageServer refuses a memory budget below one message with bad-option", () => {
+  assert.throws(
+    () => new MessageServer({ memoryBudgetBytes: 1000, maxMessageBytes: 2000 }),
+    /Cannot use memoryBudgetBytes: it is 1000, not a whole number from 2000 on/,
+  );
+});
+
+Deno.test("MessageServer.addresses goes into a client as it is", async () => {
+  await using server = new MessageServer();
+  assert.deepEqual(server.addresses, {
+    serverBroadcast: server.broadcastAddress,
+    serverReceive: server.receiveAddress,
+  });
+  await using client = new PassiveMessageClient(server.addresses);
+  await soon(client.ready);
+  client.sendMessage({ type: "a" });
+  assert.equal((await soon(client.waitForMessages(0))).entries[0]!.text, '{"type":"a"}');
+});
+
+Deno.test("MessageServer.sendMessage() throws too-large above maxMessageBytes, and sends nothing", async () => {
+  await using server = new MessageServer({ maxMessageBytes: 100 });
+  await using client = new PassiveMessageClient(server.addresses);
+  await soon(client.ready);
+
+  assert.throws(() => server.sendMessage({ type: "é".repeat(60) }), isError(MessageError, "too-large"));
+  assert.throws(
+    () => server.sendJsonMessage(`{"a":"${"x".repeat(93)}"}`),
+    isError(MessageError, "too-large"),
+  );
+  server.sendJsonMessage(`{"a":"${"x".repeat(92)}"}`);
+
+  assert.equal((await soon(client.waitForMessages(0))).entries[0]!.text.length, 100);
+  assert.equal(server.stats().broadcast, 1);
+});
 
 Deno.test("MessageServer with localOnly: false demands allowAnonymous and says so", () => {
   assert.throws(() => new MessageServer({ localOnly: false }), (error) => {

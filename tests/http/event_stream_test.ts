@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { eventStreamHandler, messageGateway, serveGateway } from "../../http.ts";
 import { soon, until } from "../support/deadline.ts";
+import { TimerCount } from "../support/timers.ts";
 import { quiet } from "./support/bus.ts";
 import { FakeClient } from "./support/fake_client.ts";
 import { RawConnection, requestText } from "./support/raw.ts";
@@ -123,6 +124,14 @@ Deno.test("stream: a sign of life comes when nothing else does", async () => {
   using connection = await RawConnection.open(gateway.port);
   await connection.write(requestText("GET", "/messages/stream", [`Host: 127.0.0.1:${gateway.port}`]));
   await soon(connection.until("\n:\n\n"), "a comment");
+});
+
+Deno.test("stream: with heartbeatMs 0 there are no signs of life", async () => {
+  const client = FakeClient.connected();
+  await using handler = eventStreamHandler(client, { heartbeatMs: 0, ...quiet });
+  using intervals = new TimerCount("setInterval");
+  await using _reader = new StreamReader(await handler(ask("")));
+  assert.equal(intervals.count, 0);
 });
 
 Deno.test("stream: NDJSON is one line for each message, by Accept or by format", async () => {

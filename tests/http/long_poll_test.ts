@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { longPollMessageHandler, messageGateway, messageHandler } from "../../http.ts";
 import { soon, until } from "../support/deadline.ts";
+import { TimerCount } from "../support/timers.ts";
 import { quiet, startBus } from "./support/bus.ts";
 import { FakeClient } from "./support/fake_client.ts";
 
@@ -122,6 +123,16 @@ Deno.test("long-poll: the first message of a new epoch tells an old client that 
   const response = await soon(waiting);
   assert.equal(response.headers.get("message-missed"), "unknown");
   assert.equal(handler.stats().gaps.told, 1);
+});
+
+Deno.test("long-poll: with longPollMaxMs 0 a wait without timeout has no end", async () => {
+  const client = FakeClient.connected();
+  await using handler = longPollMessageHandler(client, { longPollMaxMs: 0, ...quiet });
+  using timeouts = new TimerCount("setTimeout");
+  const answer = handler(ask());
+  assert.equal(timeouts.count, 0);
+  client.receive('{"type":"x"}');
+  assert.equal((await answer).status, 200);
 });
 
 Deno.test("long-poll: longPollMaxMs ends a wait without timeout", async () => {

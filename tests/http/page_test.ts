@@ -68,7 +68,7 @@ browserTest("page: all seven templates are sent as messages of their kind", asyn
 
 browserTest("page: an error is shown beside the box, and what was typed stays", async (browser) => {
   const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, maxBody: 100, ...quiet });
+  await using gateway = serveGateway(client, { port: 0, maxBodyBytes: 100, ...quiet });
   const { page } = await openPage(browser, gateway.url);
   await live(page);
   const note = page.locator("#send-note[data-state=bad]");

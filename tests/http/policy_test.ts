@@ -265,11 +265,34 @@ Deno.test("Policy: options that open too much or cannot be are refused when the 
   refuses({ token: "" }, /token/);
   refuses({ token: "two words" }, /token/);
   refuses({ maxWaiters: -1 }, /maxWaiters/);
-  refuses({ maxBody: NaN }, /maxBody/);
-  refuses({ heartbeatMs: 0 }, /heartbeatMs/);
+  for (
+    const name of [
+      "maxWaiters",
+      "maxBodyBytes",
+      "maxQueuedBytes",
+      "longPollMaxMs",
+      "heartbeatMs",
+      "bodyTimeoutMs",
+    ]
+  ) {
+    for (const value of [-1, NaN, Infinity, 0.5, "5", null]) {
+      refuses(
+        { [name]: value },
+        new RegExp(`^Cannot use ${name}: it is "?${value}"?, not a whole number from \\d`),
+      );
+    }
+  }
+  for (const name of ["longPollMaxMs", "heartbeatMs", "bodyTimeoutMs"]) {
+    refuses({ [name]: 2 ** 31 }, /from [01] to 2147483647/);
+  }
+  refuses({ publishRate: { perSecond: 0, burst: 1 } }, /publishRate\.perSecond/);
+  refuses({ publishRate: { perSecond: Infinity, burst: 1 } }, /publishRate\.perSecond/);
+  refuses({ publishRate: { perSecond: 0.5, burst: 0.5 } }, /publishRate\.burst/);
+  refuses(JSON.parse('{ "publishRate": { "burst": 1 } }'), /perSecond and burst/);
+  refuses(JSON.parse('{ "publishRate": null }'), /publishRate/);
 });
 
-Deno.test("serveGateway() binds beyond loopback only with a token or with insecure", () => {
+Deno.test("serveGateway() binds beyond loopback only with a token or with allowAnonymous", () => {
   assert.throws(() => serveGateway(null, { hostname: "0.0.0.0", port: 0 }), (error) => {
     assert.ok(error instanceof OptionError);
     assert.equal(error.code, "anonymous-not-allowed");
@@ -278,7 +301,7 @@ Deno.test("serveGateway() binds beyond loopback only with a token or with insecu
 });
 
 Deno.test("serveGateway() with a token binds wider, and does not answer to 0.0.0.0", async () => {
-  for (const options of [{ token: "auto" }, { insecure: true }]) {
+  for (const options of [{ token: "auto" }, { allowAnonymous: true }]) {
     await using gateway = serveGateway(FakeClient.connected(), {
       hostname: "0.0.0.0",
       port: 0,

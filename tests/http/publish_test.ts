@@ -14,7 +14,7 @@ async function post(
   contentType?: string,
   client: FakeClient = FakeClient.connected(),
 ): Promise<{ readonly status: number; readonly code: string | undefined; readonly sent: readonly string[] }> {
-  await using handler = messageHandler(client, { ...quiet, maxBody: 10_000 });
+  await using handler = messageHandler(client, { ...quiet, maxBodyBytes: 10_000 });
   const headers: Record<string, string> = contentType === undefined ? {} : { "content-type": contentType };
   const response = await handler(new Request("http://127.0.0.1/", { method: "POST", body, headers }));
   const text = await response.text();

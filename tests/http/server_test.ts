@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
 import { PassiveMessageClient } from "../../client.ts";
-import { ListenError } from "../../base/errors.ts";
-import { messageGateway, serveGateway } from "../../http.ts";
+import { ListenError, OptionError } from "../../base/errors.ts";
+import { messageGateway, messageHandler, serveGateway } from "../../http.ts";
 import { soon, until } from "../support/deadline.ts";
 import { form, quiet, startBus } from "./support/bus.ts";
 import { Child } from "./support/child.ts";
@@ -50,10 +50,26 @@ Deno.test("GatewayServer.close() ends within its grace though a body never comes
   );
   await raw(gateway.port, requestText("GET", "/healthz", [`Host: 127.0.0.1:${gateway.port}`]));
   const start = performance.now();
-  assert.equal(await soon(gateway.close({ graceMs: 50 })), false);
+  assert.equal(await soon(gateway.close({ lingerMs: 50 })), false);
   assert.ok(performance.now() - start < 2000);
   assert.equal(await soon(connection.end()), "");
   await gateway.finished;
+});
+
+Deno.test("serveGateway() and close() refuse numbers out of range with bad-option", async () => {
+  const isBad = (name: string) => (error: unknown) =>
+    error instanceof OptionError && error.code === "bad-option" &&
+    error.message.startsWith(`Cannot use ${name}: `);
+  for (const port of [70_000, -1, 0.5, NaN, "8000", null]) {
+    assert.throws(() => serveGateway(null, { port: port as number }), isBad("port"));
+  }
+  assert.throws(() => serveGateway(null, { port: 0, tcpBacklog: 0 }), isBad("tcpBacklog"));
+  await using gateway = serveGateway(null, { port: 0, ...quiet });
+  await using handler = messageHandler(null);
+  for (const lingerMs of [Infinity, NaN, -1, 2 ** 31]) {
+    assert.throws(() => gateway.close({ lingerMs }), isBad("lingerMs"));
+    assert.throws(() => handler.close({ lingerMs }), isBad("lingerMs"));
+  }
 });
 
 Deno.test("GatewayServer.close() answers all kinds of waiting clients at once, and every second call is the same", async () => {
@@ -64,7 +80,7 @@ Deno.test("GatewayServer.close() answers all kinds of waiting clients at once, a
     Object.values(gateway.stats().waiting).reduce((sum, number) => sum + number) === paths.length
   );
   const start = performance.now();
-  const ended = gateway.close({ graceMs: 10_000 });
+  const ended = gateway.close({ lingerMs: 10_000 });
   assert.equal(gateway.close(), ended);
   const responses = await Promise.all(answers);
   await Promise.all(responses.map((response) => response.text()));

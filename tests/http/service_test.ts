@@ -76,7 +76,7 @@ Deno.test("/openapi.json: operation ids are unique, and the version is the packa
 Deno.test("/openapi.json: each status that a route answers is described", async () => {
   const { paths } = await describe();
   const client = FakeClient.connected({ historyMessages: 2 });
-  await using gateway = messageGateway(client, { ...quiet, maxBody: 100 });
+  await using gateway = messageGateway(client, { ...quiet, maxBodyBytes: 100 });
   client.receiveMany(5);
   const requests: readonly (readonly [path: string, request: string, init?: RequestInit])[] = [
     ["/messages", "/messages"],

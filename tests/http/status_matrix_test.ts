@@ -503,7 +503,7 @@ async function whileDraining(
   );
   // Its answer comes after the slow one began.
   await get(gateway, "/healthz");
-  const closing = gateway.close({ graceMs: 5000 });
+  const closing = gateway.close({ lingerMs: 5000 });
   await ask();
   await slow.write(BODY.slice(5));
   assert.equal((await slow.response()).status, 202, "what was on its way finishes");

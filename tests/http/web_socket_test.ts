@@ -70,7 +70,7 @@ const BAD: readonly (readonly [title: string, frame: string | Uint8Array<ArrayBu
 for (const [title, frame, code] of BAD) {
   Deno.test(`WebSocket: ${title} closes with ${code}, and nothing is sent`, async () => {
     const client = FakeClient.connected();
-    await using gateway = serveGateway(client, { port: 0, maxBody: 1000, ...quiet });
+    await using gateway = serveGateway(client, { port: 0, maxBodyBytes: 1000, ...quiet });
     await using socket = await new Socket(`${gateway.url}/messages/ws`).open();
     socket.socket.send(frame);
     assert.equal((await soon(socket.closed)).code, code);
