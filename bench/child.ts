@@ -139,9 +139,9 @@ export async function startOursOnLibzmq(): Promise<Broker> {
   return await startOurs({ transport: "libzmq" }, ["--allow-ffi", "--allow-read"]);
 }
 
-/** Our broker behind CURVE, with that library. */
-export async function startOursWithCurve(library: "noble" | "libsodium"): Promise<Broker> {
-  return await startOurs({ curve: { ...await curveKeyPair(), library } });
+/** Our broker behind CURVE. */
+export async function startOursWithCurve(): Promise<Broker> {
+  return await startOurs({ curve: await curveKeyPair() });
 }
 
 /** libzmq's proxy. */

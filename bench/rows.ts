@@ -263,13 +263,11 @@ async function measureRoundTrip(effort: Effort): Promise<Figure[]> {
 /** Messages of one round, sealed beforehand: what the generator can prepare in a second or two. */
 const SEALED_MESSAGES = 150_000;
 
-/** The bar is held against the faster library: who needs the speed chooses it. */
 async function measureCurve(effort: Effort): Promise<Figure[]> {
   await using generator = new LoadGenerator();
-  await using fast = await startOursWithCurve("libsodium");
-  await using small = await startOursWithCurve("noble");
+  await using ours = await startOursWithCurve();
   await using proxy = await startProxyWithCurve();
-  const brokers = [fast, small, proxy];
+  const brokers = [ours, proxy];
   for (const [i, broker] of brokers.entries()) {
     await generator.ask(connectRequest(`${i}`, broker, { size: 100 }));
   }
@@ -285,14 +283,11 @@ async function measureCurve(effort: Effort): Promise<Figure[]> {
       if (round >= 0) results[i]!.push(result);
     }
   }
-  const peer = { peer: results[2]!, peerName: `${PROXY} with CURVE` };
-  return [
-    ...relayFigures("curve-100B", "CURVE, 100 B, 1 to 1", { ours: results[0]!, ...peer }),
-    ...relayFigures("curve-100B-noble", "CURVE with the smaller library, noble, 100 B, 1 to 1", {
-      ours: results[1]!,
-      ...peer,
-    }),
-  ];
+  return relayFigures("curve-100B", "CURVE, 100 B, 1 to 1", {
+    ours: results[0]!,
+    peer: results[1]!,
+    peerName: `${PROXY} with CURVE`,
+  });
 }
 
 function clientRow(what: "send" | "receive", kind: "text" | "object", isQuick: boolean): RowGroup {

@@ -8,7 +8,7 @@ import { TransportError } from "../base/errors.ts";
 import type { MessageServerOptions } from "../bus/server.ts";
 import type { CurveClientOptions } from "../zmtp/mod.ts";
 import { allowKeys, curveKeyPair, formatPublicKey } from "../zmtp/mod.ts";
-import { curveLibrary, readKeyFile, readKeyList } from "./key_file.ts";
+import { readKeyFile, readKeyList } from "./key_file.ts";
 import { VERSION } from "../base/version.ts";
 import { type FlagValues, integerFlag, ProgramError, runProgram, UsageError } from "./command_line.ts";
 import { complain, print, printText, startStamps } from "./log.ts";
@@ -27,7 +27,6 @@ OPTIONS
   --public             be reachable from other machines: deno run --allow-net, and either
                        --curve-secret-file with --allow-keys, or --allow-anonymous
   --curve-secret-file F  encrypt everything; F holds the broker's secret key
-  --curve-library L    with --curve-secret-file: what encrypts, libsodium (the default) or noble, which is smaller
   --allow-keys F       with --curve-secret-file: only who has one of these public keys, one on each line, may join
   --allow-anonymous    with --public: let everyone join who can reach the addresses
   --curve-keygen       print a fresh pair of keys and end
@@ -54,7 +53,6 @@ export function runBroker(): Promise<void> {
       "allow-anonymous": { type: "boolean" },
       "allow-keys": { type: "string" },
       "curve-secret-file": { type: "string" },
-      "curve-library": { type: "string" },
       "curve-keygen": { type: "boolean" },
       transport: { type: "string" },
       json: { type: "boolean" },
@@ -104,14 +102,10 @@ async function readAccess(values: FlagValues): Promise<Access> {
     );
   }
   const common = { localOnly: !isPublic, allowAnonymous: isAnonymous };
-  const library = curveLibrary(values);
-  if (typeof secretFile !== "string") {
-    if (library === undefined) return { server: common, web: undefined };
-    throw new UsageError("Cannot use --curve-library: without --curve-secret-file nothing is encrypted");
-  }
-  const curve = { secretKey: readKeyFile("curve-secret-file", secretFile), library };
+  if (typeof secretFile !== "string") return { server: common, web: undefined };
+  const curve = { secretKey: readKeyFile("curve-secret-file", secretFile) };
   const ours = await curveKeyPair();
-  const web = { serverKey: formatPublicKey(curve), ...ours, library };
+  const web = { serverKey: formatPublicKey(curve), ...ours };
   if (typeof keysFile !== "string") return { server: { ...common, curve }, web };
   const authorize = allowKeys([...readKeyList("allow-keys", keysFile), ours.publicKey]);
   return { server: { ...common, curve, authorize }, web };

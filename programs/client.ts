@@ -43,7 +43,6 @@ OPTIONS
   --wait SECONDS       send: how long to wait for the broker; last: how long to listen; 5 by default
   --server-key KEY     for a broker with keys: its public key
   --curve-secret-file F  for a broker that knows its clients by key: the file with your secret key
-  --curve-library L    with --server-key: what encrypts, libsodium (the default) or noble, which is smaller
   -h, --help           print this text
   -V, --version        print the version`;
 

@@ -48,31 +48,19 @@ export function readKeyList(flag: string, file: string): string[] {
 export const CURVE_CLIENT_FLAGS = {
   "server-key": { type: "string" },
   "curve-secret-file": { type: "string" },
-  "curve-library": { type: "string" },
 } as const;
 
 /** The keys that those flags give; undefined without them. */
 export function curveClientOptions(values: FlagValues): CurveClientOptions | undefined {
   const serverKey = values["server-key"];
   const file = values["curve-secret-file"];
-  const library = curveLibrary(values);
   if (typeof serverKey !== "string") {
-    if (file === undefined && library === undefined) return undefined;
-    const flag = file === undefined ? "curve-library" : "curve-secret-file";
-    throw new UsageError(`Cannot use --${flag}: --server-key, the broker's public key, is missing`);
+    if (file === undefined) return undefined;
+    throw new UsageError("Cannot use --curve-secret-file: --server-key, the broker's public key, is missing");
   }
   return typeof file === "string"
-    ? { serverKey, secretKey: readKeyFile("curve-secret-file", file), library }
-    : { serverKey, library };
-}
-
-/** What encrypts, by `--curve-library`. */
-export function curveLibrary(values: FlagValues): "libsodium" | "noble" | undefined {
-  const name = values["curve-library"];
-  if (name === undefined || name === "noble" || name === "libsodium") return name;
-  throw new UsageError(
-    `Cannot use --curve-library: it is ${JSON.stringify(name)}, expected libsodium or noble`,
-  );
+    ? { serverKey, secretKey: readKeyFile("curve-secret-file", file) }
+    : { serverKey };
 }
 
 function readFile(flag: string, file: string): string {

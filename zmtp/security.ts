@@ -6,7 +6,6 @@
 import { OptionError } from "../base/errors.ts";
 import type { Metadata } from "./command.ts";
 import { type Cryptography, KEY_SIZE } from "./curve/crypto.ts";
-import { type CryptoLibrary, loadCryptography, parseCryptoLibrary } from "./curve/crypto_library.ts";
 import type { CurveClient, CurveServer } from "./curve/handshake.ts";
 import { parseClientKeys, parseServerKeys } from "./curve/keys.ts";
 import { FailureRation } from "./failure_ration.ts";
@@ -29,7 +28,7 @@ export interface Security {
 /**
  * For a socket that listens.
  *
- * @throws {OptionError} `bad-option`: a key is none, or there is no such library.
+ * @throws {OptionError} `bad-option`: a key is none.
  */
 export function listenSecurity(
   metadata: () => Metadata,
@@ -43,7 +42,7 @@ export function listenSecurity(
   }
   const keys = parseServerKeys(curve);
   const ration = new FailureRation();
-  const { ready, loaded } = load(parseCryptoLibrary(curve.library));
+  const { ready, loaded } = load();
   return {
     ready,
     makeMechanism: (address, now) => {
@@ -64,14 +63,14 @@ export function listenSecurity(
 /**
  * For a socket that dials.
  *
- * @throws {OptionError} `bad-option`: a key is none, or there is no such library.
+ * @throws {OptionError} `bad-option`: a key is none.
  */
 export function dialSecurity(metadata: () => Metadata, curve: CurveClientOptions | undefined): Security {
   if (curve === undefined) {
     return { ready: undefined, makeMechanism: () => new NullMechanism(metadata, false) };
   }
   const { serverKey, keys } = parseClientKeys(curve);
-  const { ready, loaded } = load(parseCryptoLibrary(curve.library), (crypto) => {
+  const { ready, loaded } = load((crypto) => {
     try {
       crypto.beforenm(serverKey, crypto.random(KEY_SIZE)).fill(0);
     } catch (cause) {
@@ -95,16 +94,14 @@ interface Curve {
 }
 
 function load(
-  name: CryptoLibrary,
   check: (crypto: Cryptography) => void = () => {},
 ): { readonly ready: Promise<void>; loaded(): Curve } {
   let loaded: Curve | undefined;
-  const ready = Promise.all([loadCryptography(name), import("./curve/handshake.ts")]).then(
-    ([crypto, mechanisms]) => {
-      check(crypto);
-      loaded = { crypto, ...mechanisms };
-    },
-  );
+  const cryptography = import("./curve/libsodium.ts").then(({ loadCryptography }) => loadCryptography());
+  const ready = Promise.all([cryptography, import("./curve/handshake.ts")]).then(([crypto, mechanisms]) => {
+    check(crypto);
+    loaded = { crypto, ...mechanisms };
+  });
   ready.catch(() => {}); // Whoever needs it waits for it as well.
   return { ready, loaded: () => loaded! };
 }

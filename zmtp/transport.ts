@@ -66,11 +66,6 @@ export interface CurveServerOptions {
   readonly secretKey: CurveKey;
   /** The public key; need not be given, but is compared when it is. */
   readonly publicKey?: CurveKey | undefined;
-  /**
-   * What encrypts: `npm:libsodium-wrappers`, libsodium as WebAssembly; or `npm:@noble/ciphers`, all TypeScript and a quarter of
-   * the size, which takes six times as long for short messages. Both speak with everyone. Our own engine only. @default "libsodium"
-   */
-  readonly library?: "libsodium" | "noble" | undefined;
 }
 
 /** What a socket that dials needs for CURVE. */
@@ -81,8 +76,6 @@ export interface CurveClientOptions {
   readonly secretKey?: CurveKey | undefined;
   /** Our public key; need not be given, but is compared when it is. */
   readonly publicKey?: CurveKey | undefined;
-  /** What encrypts, as {@linkcode CurveServerOptions.library}; the two sides need not agree. @default "libsodium" */
-  readonly library?: "libsodium" | "noble" | undefined;
 }
 
 /** Who wants to join. */

@@ -411,8 +411,6 @@ Deno.test("broker.ts with keys lets in whom --allow-keys names, and reads only t
       "0",
       "--curve-secret-file",
       files[0]!,
-      "--curve-library",
-      "noble",
       "--allow-keys",
       files[1]!,
     ],
@@ -428,7 +426,7 @@ Deno.test("broker.ts with keys lets in whom --allow-keys names, and reads only t
   const [member, stranger, plain] = await Promise.all([
     send(
       `--server-key=${publicKey}`,
-      ...["--curve-secret-file", `${keys.path}/client.key`, "--curve-library", "noble"],
+      ...["--curve-secret-file", `${keys.path}/client.key`],
     ),
     send(`--server-key=${publicKey}`),
     send(),
@@ -448,13 +446,6 @@ const WRONG_KEYS: readonly [what: string, args: readonly string[], code: number,
   ["a file that is not there", ["--curve-secret-file", "no-such-file"], 1, /there is no such file/],
   ["a file that holds no key", ["--curve-secret-file", "LICENSE"], 1, /one key of 40 characters/],
   ["a list of keys without a secret", ["--allow-keys", "LICENSE"], 2, /--curve-secret-file/],
-  ["a library without a secret", ["--curve-library", "libsodium"], 2, /--curve-secret-file/],
-  [
-    "a library that there is not",
-    ["--curve-secret-file", "LICENSE", "--curve-library", "openssl"],
-    2,
-    /--curve-library: it is "openssl", expected libsodium or noble/,
-  ],
   ["--public without keys", ["--public"], 2, /--curve-secret-file and --allow-keys, or --allow-anonymous/],
 ];
 for (const [what, args, expected, says] of WRONG_KEYS) {

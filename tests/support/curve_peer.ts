@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { encodeCommand, encodeMetadata, socketTypeMetadata } from "../../zmtp/command.ts";
 import type { Cryptography, KeyPair } from "../../zmtp/curve/crypto.ts";
-import { loadCryptography } from "../../zmtp/curve/crypto_library.ts";
+import { loadCryptography } from "../../zmtp/curve/libsodium.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";
 import { decodeZ85 } from "../../zmtp/curve/z85.ts";
@@ -13,9 +13,7 @@ import { concat, RawPeer } from "./raw_peer.ts";
 import type { RawServer } from "./raw_server.ts";
 
 /** The library that the tests use for what the raw peers say. */
-export const library: Cryptography = await loadCryptography("noble");
-/** All that there are. */
-export const LIBRARIES: readonly Cryptography[] = [library, await loadCryptography("libsodium")];
+export const library: Cryptography = await loadCryptography();
 
 /** Public keys for which X25519 gives zero, whatever the secret is. */
 export const LOW_ORDER_KEYS: readonly Uint8Array[] = [

@@ -87,27 +87,25 @@ class HealthyPair implements Disposable {
 
 // With libzmq, our side listening
 
-for (const library of ["noble", "libsodium"] as const) {
-  Deno.test(`MessageServer under CURVE with ${library} passes 5,000 messages of a libzmq PUSH on to a libzmq SUB in order`, async () => {
-    await using server = await curveServer({ curve: { ...KEYS, library } });
-    using pair = await HealthyPair.join(server);
-    const sending = (async () => {
-      for (let i = 0; i < 5000; i++) await send(pair.push, `{"type":"n","i":${i}}`);
-    })();
-    const texts = await receiveTexts(pair.sub, 5000);
-    await sending;
-    assert.deepEqual(texts.map((text) => JSON.parse(text).i), Array.from({ length: 5000 }, (_, i) => i));
-  });
+Deno.test(`MessageServer under CURVE passes 5,000 messages of a libzmq PUSH on to a libzmq SUB in order`, async () => {
+  await using server = await curveServer();
+  using pair = await HealthyPair.join(server);
+  const sending = (async () => {
+    for (let i = 0; i < 5000; i++) await send(pair.push, `{"type":"n","i":${i}}`);
+  })();
+  const texts = await receiveTexts(pair.sub, 5000);
+  await sending;
+  assert.deepEqual(texts.map((text) => JSON.parse(text).i), Array.from({ length: 5000 }, (_, i) => i));
+});
 
-  Deno.test(`MessageServer under CURVE with ${library} passes 3,000,000 characters between libzmq peers untouched`, async () => {
-    await using server = await curveServer({ curve: { ...KEYS, library } });
-    using pair = await HealthyPair.join(server);
-    const text = `{"type":"x","x":"${"é".repeat(3_000_000)}"}`;
-    await send(pair.push, text);
-    assert.deepEqual(await receiveTexts(pair.sub, 1), [text]);
-    await pair.passesAMessage();
-  });
-}
+Deno.test(`MessageServer under CURVE passes 3,000,000 characters between libzmq peers untouched`, async () => {
+  await using server = await curveServer();
+  using pair = await HealthyPair.join(server);
+  const text = `{"type":"x","x":"${"é".repeat(3_000_000)}"}`;
+  await send(pair.push, text);
+  assert.deepEqual(await receiveTexts(pair.sub, 1), [text]);
+  await pair.passesAMessage();
+});
 
 for (const size of [1, 200, 222, 223, 255, 256, 65_536]) {
   Deno.test(`MessageServer under CURVE passes ${size} characters between libzmq peers untouched`, async () => {
@@ -182,45 +180,41 @@ Deno.test("MessageServer under CURVE is found again by libzmq and by our clients
 
 // With libzmq, our side dialling
 
-for (const library of ["noble", "libsodium"] as const) {
-  Deno.test(`PassiveMessageClient under CURVE with ${library} hears a libzmq PUB that is a CURVE server`, async () => {
-    using pub = new LibzmqPub({ curveServer: true, curveSecretKey: KEYS.secretKey });
-    await pub.bind("tcp://127.0.0.1:*");
-    await using client = new PassiveMessageClient({
-      serverBroadcast: pub.lastEndpoint!,
-      curve: { serverKey: SERVER_KEY, library },
-      ...FAST,
-    });
-    await soon(client.ready);
-    // A libzmq PUB answers PING before its application's thread has the topic: the first messages may still go to nobody.
-    let sent = 0;
-    while (client.getLastMessage()[0] === 0) {
-      await send(pub, `{"type":"n","i":${sent++}}`);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    for (let i = 0; i < 100; i++) await send(pub, `{"type":"n","i":${sent++}}`);
-    await until(() => JSON.parse(client.getLastMessage()[1]).i === sent - 1, "the last message");
-    const numbers = client.messagesAfter(0).entries.map(({ text }) => JSON.parse(text).i);
-    assert.deepEqual(numbers, Array.from(numbers, (_, i) => numbers[0] + i));
-    assert(numbers.length > 100);
+Deno.test(`PassiveMessageClient under CURVE hears a libzmq PUB that is a CURVE server`, async () => {
+  using pub = new LibzmqPub({ curveServer: true, curveSecretKey: KEYS.secretKey });
+  await pub.bind("tcp://127.0.0.1:*");
+  await using client = new PassiveMessageClient({
+    serverBroadcast: pub.lastEndpoint!,
+    curve: { serverKey: SERVER_KEY },
+    ...FAST,
   });
+  await soon(client.ready);
+  // A libzmq PUB answers PING before its application's thread has the topic: the first messages may still go to nobody.
+  let sent = 0;
+  while (client.getLastMessage()[0] === 0) {
+    await send(pub, `{"type":"n","i":${sent++}}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  for (let i = 0; i < 100; i++) await send(pub, `{"type":"n","i":${sent++}}`);
+  await until(() => JSON.parse(client.getLastMessage()[1]).i === sent - 1, "the last message");
+  const numbers = client.messagesAfter(0).entries.map(({ text }) => JSON.parse(text).i);
+  assert.deepEqual(numbers, Array.from(numbers, (_, i) => numbers[0] + i));
+  assert(numbers.length > 100);
+});
 
-  Deno.test(`MessageClient under CURVE with ${library} sends to a libzmq PULL that is a CURVE server, short and long`, async () => {
-    using pull = new LibzmqPull({ curveServer: true, curveSecretKey: KEYS.secretKey });
-    await pull.bind("tcp://127.0.0.1:*");
-    await using client = new MessageClient({
-      serverReceive: pull.lastEndpoint!,
-      curve: { serverKey: SERVER_KEY, library },
-      ...FAST,
-    });
-    await soon(client.ready);
-    const texts = [0, 100, 230, 300, 70_000, 2_000_000].map((size) =>
-      `{"type":"x","x":"${"y".repeat(size)}"}`
-    );
-    for (const text of texts) client.sendJsonMessage(text);
-    assert.deepEqual(await receiveTexts(pull, texts.length), texts);
+Deno.test(`MessageClient under CURVE sends to a libzmq PULL that is a CURVE server, short and long`, async () => {
+  using pull = new LibzmqPull({ curveServer: true, curveSecretKey: KEYS.secretKey });
+  await pull.bind("tcp://127.0.0.1:*");
+  await using client = new MessageClient({
+    serverReceive: pull.lastEndpoint!,
+    curve: { serverKey: SERVER_KEY },
+    ...FAST,
   });
-}
+  await soon(client.ready);
+  const texts = [0, 100, 230, 300, 70_000, 2_000_000].map((size) => `{"type":"x","x":"${"y".repeat(size)}"}`);
+  for (const text of texts) client.sendJsonMessage(text);
+  assert.deepEqual(await receiveTexts(pull, texts.length), texts);
+});
 
 Deno.test("Our clients talk to our broker under CURVE, with keys of their own and with fresh ones", async () => {
   await using server = await curveServer();
@@ -705,15 +699,14 @@ Deno.test("MessageClient without curve at a broker with it rejects ready with me
 
 // Without cryptography
 
-const BOTH_WITH = (library: string) => `
+const BOTH = `
   import { curveKeyPair, MessageClient, MessageServer } from ${
   JSON.stringify(import.meta.resolve("../../mod.ts"))
 };
-  const library = "${library}";
   const keys = await curveKeyPair();
-  const server = new MessageServer({ curve: { ...keys, library } });
+  const server = new MessageServer({ curve: keys });
   const address = { serverReceive: server.receiveAddress };
-  const client = new MessageClient({ ...address, curve: { serverKey: keys.publicKey, library } });
+  const client = new MessageClient({ ...address, curve: { serverKey: keys.publicKey } });
   const outcome = (ready) => ready.then(() => "ready", ({ name, code, message }) => name + " " + code + " " + message);
   console.log(await outcome(server.ready));
   console.log(await outcome(client.ready));
@@ -743,35 +736,21 @@ async function run(source: string, ...flags: string[]): Promise<{ stdout: string
   return { stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-for (
-  const [library, specifier] of [["noble", "@noble/ciphers@"], ["libsodium", "libsodium-wrappers@"]] as const
-) {
-  Deno.test(`MessageServer and MessageClient with ${library} reject ready with crypto-unavailable where npm is out of reach`, async () => {
-    const { stdout, stderr } = await run(BOTH_WITH(library) + AND_DIAL, "--no-npm");
-    const [served, joined, dialled] = stdout.trim().split("\n");
-    for (const outcome of [served!, joined!]) {
-      assert(outcome.startsWith("HandshakeError crypto-unavailable "), stderr);
-      assert(outcome.includes(`"deno cache npm:${specifier}`), outcome);
-    }
-    // Nobody listens any more, which who dials can see.
-    assert.equal(dialled, "connect-failed");
-    assert.equal(stderr, "");
-  });
+Deno.test(`MessageServer and MessageClient reject ready with crypto-unavailable where npm is out of reach`, async () => {
+  const { stdout, stderr } = await run(BOTH + AND_DIAL, "--no-npm");
+  const [served, joined, dialled] = stdout.trim().split("\n");
+  for (const outcome of [served!, joined!]) {
+    assert(outcome.startsWith("HandshakeError crypto-unavailable "), stderr);
+    assert(outcome.includes(`"deno cache npm:libsodium-wrappers@`), outcome);
+  }
+  // Nobody listens any more, which who dials can see.
+  assert.equal(dialled, "connect-failed");
+  assert.equal(stderr, "");
+});
 
-  Deno.test(`CURVE with ${library} needs no more permission than --allow-net=127.0.0.1`, async () => {
-    const { stdout } = await run(`${BOTH_WITH(library)} await client.close(); await server.close();`);
-    assert.equal(stdout, "ready\nready\n");
-  });
-}
-
-Deno.test("MessageServer and MessageClient throw bad-option for a library that there is not", () => {
-  const library = "openssl" as "noble";
-  const badOption = { name: "OptionError", code: "bad-option", message: /curve\.library/ };
-  assert.throws(() => new MessageServer({ curve: { ...KEYS, library } }), badOption);
-  const [serverReceive, serverBroadcast] = ["tcp://127.0.0.1:1", "tcp://127.0.0.1:2"];
-  const curve = { serverKey: SERVER_KEY, library };
-  assert.throws(() => new MessageClient({ serverReceive, curve }), badOption);
-  assert.throws(() => new MessageClient({ serverBroadcast, curve }), badOption);
+Deno.test(`CURVE needs no more permission than --allow-net=127.0.0.1`, async () => {
+  const { stdout } = await run(`${BOTH} await client.close(); await server.close();`);
+  assert.equal(stdout, "ready\nready\n");
 });
 
 // Cut connections

@@ -1,6 +1,6 @@
 /**
- * The cryptography that CURVE stands on, behind one small interface, so that one library can take the place of another. Nothing of
- * it is written here: what makes and opens boxes comes from npm (`crypto_library.ts` chooses), X25519 from Deno.
+ * The cryptography that CURVE stands on, as one small interface. Nothing of it is written here: what makes and opens boxes is
+ * libsodium from npm (`libsodium.ts`), X25519 is Deno's (`x25519.ts`).
  *
  * @module
  */
@@ -22,8 +22,6 @@ export interface KeyPair {
 
 /** NaCl's `crypto_box`, cut where CURVE needs it. Synchronous. */
 export interface Cryptography {
-  /** For people. */
-  readonly name: string;
   /** A fresh pair. */
   keyPair(): KeyPair;
   /** Unpredictable bytes. */

@@ -1,9 +1,9 @@
 /**
- * `npm:libsodium-wrappers`, the default: libsodium itself as WebAssembly, several times as fast as what is written in JavaScript.
+ * `npm:libsodium-wrappers`: libsodium itself as WebAssembly, several times as fast as what is written in JavaScript.
  *
  * @module
  */
-import { ProtocolError } from "../../base/errors.ts";
+import { HandshakeError, ProtocolError } from "../../base/errors.ts";
 import {
   type Cryptography,
   KEY_SIZE,
@@ -18,10 +18,30 @@ import { freshKeyPair } from "./x25519.ts";
 /** Room for most boxes; a larger one gets room of its own for as long as it takes. */
 const ROOM_SIZE: number = 64 * 1024 + 256;
 
-/** Loads it from there; rejects with what Deno says when it cannot. */
-export async function loadLibsodium(specifier: string): Promise<Cryptography> {
+/** A version in full: a module from a URL has no import map and no lock file of ours. */
+const PACKAGE = "npm:libsodium-wrappers@0.8.4";
+
+let loading: Promise<Cryptography> | undefined;
+
+/**
+ * Loads it, once. A failed attempt is forgotten, so that it can be tried again.
+ *
+ * @throws {HandshakeError} `crypto-unavailable`: npm cannot be reached and the package is not in Deno's cache.
+ */
+export function loadCryptography(): Promise<Cryptography> {
+  return loading ??= load().catch((cause: unknown) => {
+    loading = undefined;
+    throw new HandshakeError(
+      "crypto-unavailable",
+      `Cannot use CURVE: its cryptography cannot be loaded; run "deno cache ${PACKAGE}" where npm can be reached`,
+      { cause },
+    );
+  });
+}
+
+async function load(): Promise<Cryptography> {
   // Not a literal: Deno would fetch the package when the program starts, for all who never use it.
-  const { default: library } = await import(specifier) as { readonly default: Library };
+  const { default: library } = await import(PACKAGE) as { readonly default: Library };
   await library.ready;
   return new Libsodium(library);
 }
@@ -61,7 +81,6 @@ interface Functions {
 }
 
 class Libsodium implements Cryptography {
-  readonly name = "libsodium";
   readonly #library: Library;
   readonly #memory: Memory;
 
