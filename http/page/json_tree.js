@@ -1,0 +1,126 @@
+// A JSON text as a tree that is made while it is opened: whatever the size and depth of a message, opening it makes a few
+// hundred elements at most. The rows are siblings, and a deep one is only further to the right.
+
+import { button, element, sizeText } from "./dom.js";
+import { hasParts, partsAfter } from "./json_parts.js";
+
+/** Rows that one click makes. */
+const SLICE = 100;
+/** What is small is opened with its parent, while the slice lasts. */
+const SMALL_LENGTH = 2000;
+const PREVIEW_LENGTH = 200;
+const MAX_KEY_LENGTH = 200;
+const FIRST_LENGTH = 500;
+const NEXT_LENGTH = 10_000;
+/** Further to the right there is no room. */
+const MAX_INDENT = 24;
+
+/** The tree of a text, with its first slice open. */
+export function jsonTree(text) {
+  const tree = element("div", "tree");
+  const start = text.search(/\S/);
+  tree.append(
+    ...(start >= 0 && hasParts(text, start) ? rowsOf(text, start, 0) : [element("div", "node", text)]),
+  );
+  return tree;
+}
+
+/** The rows of the parts of what begins at `at`, and of those of its parts that are small. */
+function rowsOf(text, at, depth) {
+  const budget = { rows: SLICE };
+  return sliceOf(text, at, depth, 0, budget);
+}
+
+function sliceOf(text, at, depth, firstIndex, budget) {
+  const { parts, next } = partsAfter(text, at, SLICE);
+  budget.rows -= parts.length;
+  const rows = [];
+  for (const [i, part] of parts.entries()) {
+    const row = rowOf(text, part, depth, firstIndex + i);
+    rows.push(row);
+    if (part.end - part.start > SMALL_LENGTH || !hasParts(text, part.start)) continue;
+    // Whether they fit is known only when they are counted; a text so small is counted at once.
+    const inner = partsAfter(text, part.start, budget.rows + 1).parts.length;
+    if (inner > budget.rows) continue;
+    row.firstChild.setAttribute("aria-expanded", "true");
+    rows.push(...sliceOf(text, part.start, depth + 1, 0, budget));
+  }
+  if (next !== undefined) rows.push(moreRow(text, next, depth, firstIndex + parts.length));
+  return rows;
+}
+
+function nodeRow(depth) {
+  const row = element("div", "node");
+  row.dataset.depth = depth;
+  row.style.setProperty("--depth", Math.min(depth, MAX_INDENT));
+  return row;
+}
+
+function rowOf(text, part, depth, index) {
+  const row = nodeRow(depth);
+  const label = part.key === undefined
+    ? [element("span", "index", `${index}`), " "]
+    : [element("span", "key", cut(part.key, MAX_KEY_LENGTH)), ": "];
+  if (!hasParts(text, part.start)) {
+    row.append(...label, ...valueOf(text, part));
+    return row;
+  }
+  const twist = button("twist");
+  twist.setAttribute("aria-expanded", "false");
+  const preview = text.slice(part.start, Math.min(part.end, part.start + PREVIEW_LENGTH));
+  twist.append(...label, element("span", "preview", preview));
+  twist.addEventListener("click", () => {
+    if (twist.getAttribute("aria-expanded") === "true") {
+      close(row, depth);
+      twist.setAttribute("aria-expanded", "false");
+    } else {
+      row.after(...rowsOf(text, part.start, depth + 1));
+      twist.setAttribute("aria-expanded", "true");
+    }
+  });
+  row.append(twist);
+  return row;
+}
+
+/** Removes the rows below: all that follow and are deeper. */
+function close(row, depth) {
+  while (row.nextSibling !== null && Number(row.nextSibling.dataset.depth) > depth) row.nextSibling.remove();
+}
+
+function moreRow(text, at, depth, index) {
+  const row = nodeRow(depth);
+  const more = button("more", `${index} shown; show ${SLICE} more`);
+  more.addEventListener("click", () => {
+    const rows = sliceOf(text, at, depth, index, { rows: SLICE });
+    row.replaceWith(...rows);
+    // Whoever came by keyboard goes on from here.
+    (rows.at(-1).querySelector("button") ?? rows.at(-1)).focus?.();
+  });
+  row.append(more);
+  return row;
+}
+
+function valueOf(text, { start, end }) {
+  const kind = text[start] === '"' ? "string" : /[-0-9]/.test(text[start]) ? "number" : "word";
+  const value = element("span", `value ${kind}`, cut(text.slice(start, end), FIRST_LENGTH));
+  if (value.textContent.length === end - start) return [value];
+  let shown = start + value.textContent.length;
+  const more = button("more");
+  const label = () => more.textContent = `… ${sizeText(end - shown)} more characters`;
+  label();
+  more.addEventListener("click", () => {
+    const next = cut(text.slice(shown, end), NEXT_LENGTH);
+    value.append(next);
+    shown += next.length;
+    if (shown < end) label();
+    else more.remove();
+  });
+  return [value, " ", more];
+}
+
+/** The beginning of a text; never half a character. */
+function cut(text, length) {
+  if (text.length <= length) return text;
+  const isHigh = (text.charCodeAt(length - 1) & 0xfc00) === 0xd800;
+  return text.slice(0, isHigh ? length - 1 : length);
+}
