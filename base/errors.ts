@@ -22,6 +22,8 @@ export type ProtocolErrorCode =
   | "bad-metadata"
   /** Something before READY that does not belong there. */
   | "unexpected-before-ready"
+  /** A message has begun, and nothing more of it came for `messageTimeoutMs`. */
+  | "message-timeout"
   /** More topics, or a longer topic, than one connection may have. */
   | "too-many-topics"
   /** All connections together use as much memory as they may, and this one wanted more. */

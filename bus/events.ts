@@ -65,7 +65,7 @@ export class ConnectionEvent extends Event {
 }
 
 /** A listener of one event. */
-export type Listener<E extends Event> = ((event: E) => void) | { handleEvent(event: E): void };
+export type EventHandler<E extends Event> = ((event: E) => void) | { handleEvent(event: E): void };
 
 /** An `EventTarget` that knows its events, and whether anyone ever asked for one: nothing is made for nobody. */
 export class TypedEventTarget<Events> extends EventTarget {
@@ -74,7 +74,7 @@ export class TypedEventTarget<Events> extends EventTarget {
   /** As on the web; the listener gets the event's own class. An error that it throws is the program's, as on the web. */
   override addEventListener<K extends keyof Events & string>(
     type: K,
-    listener: Listener<Events[K] & Event> | null,
+    listener: EventHandler<Events[K] & Event> | null,
     options?: boolean | AddEventListenerOptions,
   ): void {
     this.#wanted.add(type);
@@ -84,7 +84,7 @@ export class TypedEventTarget<Events> extends EventTarget {
   /** As on the web. */
   override removeEventListener<K extends keyof Events & string>(
     type: K,
-    listener: Listener<Events[K] & Event> | null,
+    listener: EventHandler<Events[K] & Event> | null,
     options?: boolean | EventListenerOptions,
   ): void {
     super.removeEventListener(type, listener as EventListenerOrEventListenerObject | null, options);

@@ -6,10 +6,9 @@
 import { HANDLER_NUMBERS } from "../base/defaults.ts";
 import { OptionError } from "../base/errors.ts";
 import { readNumbers } from "../base/options.ts";
-import type { Rate } from "../base/token_bucket.ts";
 
 /** How often one address may publish: a bucket of tokens, one for each message. */
-export interface PublishRate extends Rate {
+export interface PublishRate {
   /** Messages per second in the long run. */
   readonly perSecond: number;
   /** Messages at once. */

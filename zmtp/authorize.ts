@@ -4,12 +4,9 @@
  * @module
  */
 import { parseKey } from "./curve/keys.ts";
-import type { Session } from "./session.ts";
+import type { Decision, Session } from "./session.ts";
 import type { Authorize, AuthorizeRequest, CurveKey } from "./transport.ts";
 import { encodeZ85 } from "./curve/z85.ts";
-
-/** What a session does with a peer: `failed` is for a decision that could not be made. */
-export type Decision = "allow" | "deny" | "temporary" | "failed";
 
 /** How a link of that role decides about its peer; undefined where everyone may join. */
 export function decider(

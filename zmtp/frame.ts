@@ -81,6 +81,11 @@ export class FrameDecoder {
     this.#memory = limits.memory;
   }
 
+  /** Has a frame begun that has not come whole? */
+  get isUnfinished(): boolean {
+    return this.#partSize > 0 || this.#skipLeft > 0;
+  }
+
   /** Forgets the frame that has not come whole, when no more will come. */
   forget(): void {
     this.#forgetPart();

@@ -5,11 +5,16 @@
  * @module
  */
 import { ClosedError, ConnectionError } from "../base/errors.ts";
-import type { Decision } from "./authorize.ts";
 import type { MessageBox } from "./mechanism.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { Outbox } from "./outbox.ts";
-import { Session, type SessionFault, type SessionHandler, type SessionOptions } from "./session.ts";
+import {
+  type Decision,
+  Session,
+  type SessionFault,
+  type SessionHandler,
+  type SessionOptions,
+} from "./session.ts";
 import { LARGE_READ_BYTES } from "./wire.ts";
 
 /** A read buffer starts like this and grows when a read fills it: an idle connection costs 4 KiB, not 256. */
@@ -50,9 +55,9 @@ export interface LinkClock {
 /** Takes what a link finds out. */
 export interface LinkHandler extends SessionHandler {
   /** All events of one read have been handed over: now is the time to send on what they brought. */
-  handleTurnEnd(): void;
+  handleTurnEnd?(): void;
   /** Messages of the outbox have been handed to the operating system. */
-  handleWritten(messages: number): void;
+  handleWritten?(messages: number): void;
   /** The link is of no more use. Called once, at once; the socket may take a moment longer to close. */
   handleEnd(reason: Error): void;
 }
@@ -221,11 +226,11 @@ export class Link {
       let fault = room !== undefined
         ? this.session.filled(size, this.#clock.now())
         : this.session.receive(size === buffer.length ? buffer : buffer.subarray(0, size), this.#clock.now());
-      if (this.session.isUndecided) {
+      if (this.session.state === "undecided") {
         fault = await this.#awaitDecision();
         if (this.#hasEnded) continue;
       }
-      this.#handler.handleTurnEnd();
+      this.#handler.handleTurnEnd?.();
       if (!this.#isSettled && this.session.state === "ready") this.#settle();
       if (fault !== undefined) {
         this.#leave(fault);
@@ -293,7 +298,8 @@ export class Link {
         }
         this.#writtenBytes = 0;
         if (this.#sealed !== undefined) this.#forgetSealed();
-        this.#handler.handleWritten(this.outbox.written());
+        const messages = this.outbox.written();
+        this.#handler.handleWritten?.(messages);
       }
       if (this.#hasEnded && !this.#isClosed) await this.#conn.closeWrite();
     } catch (cause) {

@@ -171,9 +171,9 @@ export class Listener {
       let ofAddress = 0;
       for (const [link, pending] of this.#pending) {
         // Whoever waits for `authorize` has done its part.
-        if (!link.session.isUndecided) oldest ??= link;
+        if (link.session.state !== "undecided") oldest ??= link;
         if (pending.hostname !== hostname) continue;
-        if (!link.session.isUndecided) oldestOfAddress ??= link;
+        if (link.session.state !== "undecided") oldestOfAddress ??= link;
         ofAddress++;
       }
       if (ofAddress >= perAddress) return this.#giveUp(oldestOfAddress);

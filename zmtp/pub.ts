@@ -301,12 +301,6 @@ class Subscriber implements LinkHandler, SubscriberQueue {
   handleWritten(): void {
     this.reader?.handleRoom();
   }
-
-  // The session drops a subscriber's messages, and nobody waits for its PONG.
-  handleMessage(): void {}
-  handleUnfit(): void {}
-  handlePong(): void {}
-  handleTurnEnd(): void {}
 }
 
 /** Gives each byte a character of its own. */

@@ -8,7 +8,6 @@ import { FaultCounter } from "./fault_counter.ts";
 import { Outbox } from "./outbox.ts";
 import { decider } from "./authorize.ts";
 import { listenSecurity } from "./security.ts";
-import type { SubscriptionChange } from "./command.ts";
 import { metadataOf, propertyOf } from "./properties.ts";
 import { type Connection, Link, type LinkClock, type LinkHandler } from "./link.ts";
 import { Listener } from "./listener.ts";
@@ -124,9 +123,4 @@ class PullPeer implements LinkHandler, PeerConnection {
   handleEnd(reason: Error): void {
     this.#faults.count(reason);
   }
-
-  // A PULL has nothing to say, so nobody subscribes to it, answers it or waits for what it writes.
-  handleSubscription(_change: SubscriptionChange): void {}
-  handlePong(): void {}
-  handleWritten(): void {}
 }

@@ -112,12 +112,6 @@ export class Push implements PushSocket {
         if (wasConnected) this.#handler.handleDisconnect(reason);
         else this.#dialer.failed(reason);
       },
-      // A PULL has nothing to say to a PUSH; the session drops and counts what it says all the same.
-      handleMessage: () => {},
-      handleUnfit: () => {},
-      handleSubscription: () => {},
-      handlePong: () => {},
-      handleTurnEnd: () => {},
     };
   }
 }

@@ -3,9 +3,20 @@
  * socket passes the time.
  *
  * ```text
- *   greeting ──64 bytes──▶ handshake ──READY both ways──▶ ready
- *       └──────────────────────┴──── fault, deadline ────────┴──▶ dead
+ *   greeting ──64 bytes──▶ handshake ──their READY──▶ undecided ──allowed──▶ ready
+ *       │                      │ └──── nobody is asked ────┼─────────────────▶ │
+ *       └──────────────────────┴─── fault, deadline ───────┴───────────────────┴──▶ dead
  * ```
+ *
+ * In which state what is taken, and what ends it too late:
+ *
+ * | state       | takes                      | deadlines                   |
+ * | ----------- | -------------------------- | --------------------------- |
+ * | `greeting`  | the peer's 64 bytes        | `handshake`                 |
+ * | `handshake` | commands of the mechanism  | `handshake`                 |
+ * | `undecided` | `decide`; frames are held  | `handshake`                 |
+ * | `ready`     | messages, commands         | `ping`, `pong`, `ttl`, `message` |
+ * | `dead`      | nothing                    | none                        |
  *
  * @module
  */
@@ -26,7 +37,6 @@ import {
 } from "./command.ts";
 import { frameBodyStart, FrameDecoder, frameEnd } from "./frame.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "./greeting.ts";
-import type { Decision } from "./authorize.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { Mechanism, MessageBox } from "./mechanism.ts";
 import { canTalk, peersOf, type SocketType } from "./socket_type.ts";
@@ -45,8 +55,33 @@ import {
   TTL_FLOOR_MS,
 } from "./wire.ts";
 
-/** Where a session stands. */
-export type SessionState = "greeting" | "handshake" | "ready" | "dead";
+/** Where a session stands: see the module. */
+export type SessionState = "greeting" | "handshake" | "undecided" | "ready" | "dead";
+
+/** What becomes of an undecided peer: `failed` is for a decision that could not be made. */
+export type Decision = "allow" | "deny" | "temporary" | "failed";
+
+/** The times by which something must have happened; `Infinity` where nothing is waited for. */
+interface Deadlines {
+  /** Both READYs must be exchanged by then, however busily the peer talks: a slow handshake is not prolonged. */
+  handshake: number;
+  /** Then it is time for our next PING. */
+  ping: number;
+  /** By then a peer that was sent a PING must have said anything at all. */
+  pong: number;
+  /** By then a peer that asked us for it, by the ttl of its PING, must have said anything at all. */
+  ttl: number;
+  /** By then some more must have come of a message that has begun. */
+  message: number;
+}
+
+const NO_DEADLINES: Readonly<Deadlines> = {
+  handshake: Infinity,
+  ping: Infinity,
+  pong: Infinity,
+  ttl: Infinity,
+  message: Infinity,
+};
 
 /** Why a session died by itself. */
 export type SessionFault = ProtocolError | HandshakeError | ConnectionError;
@@ -61,21 +96,21 @@ export interface Peer {
   readonly metadata: Metadata;
 }
 
-/** Takes what a session finds out, in the order of the stream, while `receive` or `tick` runs. */
+/** Takes what a session finds out, in the order of the stream, while `receive` or `tick` runs. Each role has what it needs. */
 export interface SessionHandler {
   /** The handshake is over. */
   handleReady(peer: Peer): void;
   /**
-   * A message of one frame: `bytes[start, end)` with its body from `bodyStart` on. The bytes stay as they are until
+   * For PULL and SUB: a message of one frame, `bytes[start, end)` with its body from `bodyStart` on. The bytes stay as they are until
    * `receive` returns: the broker passes on together what one read brought.
    */
-  handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
-  /** A message that is not handed over: it has several frames, or one above the limit. Its bytes were not kept. */
-  handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void;
-  /** SUBSCRIBE or CANCEL in either form. The topic is a view on bytes that may be overwritten. */
-  handleSubscription(change: SubscriptionChange): void;
+  handleMessage?(bytes: Uint8Array, start: number, bodyStart: number, end: number): void;
+  /** For PULL and SUB: a message that is not handed over. It has several frames, or one above the limit. Its bytes were not kept. */
+  handleUnfit?(reason: "multipart" | "too-large", size: number, parts: number): void;
+  /** For PUB: SUBSCRIBE or CANCEL in either form. The topic is a view on bytes that may be overwritten. */
+  handleSubscription?(change: SubscriptionChange): void;
   /** The answer to a PING of ours. */
-  handlePong(): void;
+  handlePong?(): void;
   /** A frame that means nothing to our role. It was dropped. */
   handleNoise?(): void;
 }
@@ -92,6 +127,8 @@ export interface SessionOptions {
   readonly handshakeTimeoutMs?: number;
   /** Milliseconds between two PINGs; 0 for none. @default 0 */
   readonly heartbeatMs?: number;
+  /** Milliseconds without a byte of a message that has begun; 0 for any. @default 0 */
+  readonly messageTimeoutMs?: number | undefined;
   /** What unfinished messages of many connections may use together. @default no such limit */
   readonly memory?: MemoryBudget | undefined;
   /** The owner says by `decide` who is taken. @default false: whoever gets that far */
@@ -124,11 +161,7 @@ export class Session {
   #parts = 0;
   #partBytes = 0;
   #partsTooLarge = false;
-  /** Invariant: `Infinity` where nothing is waited for. */
-  #handshakeBy: number;
-  #pingAt = Infinity;
-  #heardBy = Infinity;
-  #ttlBy = Infinity;
+  readonly #deadlines: Deadlines = { ...NO_DEADLINES };
   #now: number;
   /** Where frames go that are not taken as they are: under CURVE all, and those that come while the peer is undecided. */
   #detour: ((bytes: Uint8Array, start: number, bodyStart: number, end: number) => void) | undefined;
@@ -137,7 +170,6 @@ export class Session {
   #undecided: { readonly metadata: Metadata; readonly frames: HeldFrame[]; bytes: number } | undefined;
   #noise = 0;
   #noiseSince = 0;
-  #dropped = 0;
 
   constructor(options: SessionOptions, handler: SessionHandler, now: number) {
     this.#options = options;
@@ -159,10 +191,10 @@ export class Session {
     // Never wait for the peer's greeting: libzmq sends ten bytes and waits for ours.
     this.#output = [encodeGreeting(options.mechanism.name, options.mechanism.asServer)];
     this.#now = now;
-    this.#handshakeBy = now + (options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
+    this.#deadlines.handshake = now + (options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
   }
 
-  /** Where it stands. */
+  /** Where it stands. While it is undecided nothing more should be read. */
   get state(): SessionState {
     return this.#state;
   }
@@ -170,21 +202,6 @@ export class Session {
   /** Who the peer is, from READY on. */
   get peer(): Peer | undefined {
     return this.#peer;
-  }
-
-  /** Why it is dead. */
-  get fault(): SessionFault | undefined {
-    return this.#fault;
-  }
-
-  /** Messages and commands of the peer that have no meaning for our role; libzmq drops them in silence, we count. */
-  get dropped(): number {
-    return this.#dropped;
-  }
-
-  /** Does the peer wait for {@linkcode Session.decide}? Nothing more should be read until then. */
-  get isUndecided(): boolean {
-    return this.#undecided !== undefined;
   }
 
   /** The long-term public key that the peer has proven to own, with CURVE. */
@@ -209,7 +226,8 @@ export class Session {
 
   /** When {@linkcode Session.tick} must be called at the latest; `Infinity` while nothing is waited for. */
   get deadline(): number {
-    return Math.min(this.#handshakeBy, this.#pingAt, this.#heardBy, this.#ttlBy);
+    const { handshake, ping, pong, ttl, message } = this.#deadlines;
+    return Math.min(handshake, ping, pong, ttl, message);
   }
 
   /** Takes bytes of the peer. Returns the fault that they caused, if any; after that the session stays dead. */
@@ -233,10 +251,10 @@ export class Session {
     return this.#hear(now, () => this.#decoder.filled(size));
   }
 
-  /** Decides about a peer that {@linkcode Session.isUndecided}. Returns the fault that it caused, if any. */
+  /** Decides about an undecided peer. Returns the fault that it caused, if any. */
   decide(decision: Decision, now: number): SessionFault | undefined {
-    const undecided = this.#undecided;
-    if (this.#state === "dead" || undecided === undefined) return this.#fault;
+    if (this.#state !== "undecided") return this.#fault;
+    const undecided = this.#undecided!;
     this.#now = now;
     this.#undecided = this.#detour = undefined;
     return this.#attempt(() => {
@@ -250,7 +268,8 @@ export class Session {
   tick(now: number): SessionFault | undefined {
     if (this.#state === "dead") return this.#fault;
     this.#now = now;
-    if (now >= this.#handshakeBy) {
+    const deadlines = this.#deadlines;
+    if (now >= deadlines.handshake) {
       const limit = this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
       return this.#die(
         new HandshakeError(
@@ -259,15 +278,23 @@ export class Session {
         ),
       );
     }
-    if (now >= this.#heardBy || now >= this.#ttlBy) {
+    if (now >= deadlines.pong || now >= deadlines.ttl) {
       return this.#die(
         new ConnectionError("heartbeat-timeout", "Cannot keep connection: the peer is silent"),
       );
     }
-    if (now >= this.#pingAt) {
+    if (now >= deadlines.message) {
+      return this.#die(
+        new ProtocolError(
+          "message-timeout",
+          `Cannot keep connection: a message has begun, and nothing more of it came for ${this.#options.messageTimeoutMs} ms`,
+        ),
+      );
+    }
+    if (now >= deadlines.ping) {
       this.ping();
-      this.#pingAt = now + this.#heartbeatMs;
-      this.#heardBy = Math.min(this.#heardBy, now + this.#heartbeatMs);
+      deadlines.ping = now + this.#heartbeatMs;
+      deadlines.pong = Math.min(deadlines.pong, now + this.#heartbeatMs);
     }
     return undefined;
   }
@@ -315,10 +342,14 @@ export class Session {
     if (this.#state === "dead") return this.#fault;
     this.#now = now;
     // Bytes are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
-    this.#heardBy = Infinity;
-    this.#ttlBy = Infinity;
+    const deadlines = this.#deadlines;
+    deadlines.pong = deadlines.ttl = Infinity;
     const fault = this.#attempt(take);
     this.#box?.endTurn();
+    const { messageTimeoutMs = 0 } = this.#options;
+    if (messageTimeoutMs > 0 && fault === undefined && this.#state === "ready") {
+      deadlines.message = this.#decoder.isUnfinished || this.#parts > 0 ? now + messageTimeoutMs : Infinity;
+    }
     return fault;
   }
 
@@ -326,11 +357,7 @@ export class Session {
     this.#state = "dead";
     this.#fault = fault;
     this.#undecided = undefined;
-    this.#handshakeBy =
-      this.#pingAt =
-      this.#heardBy =
-      this.#ttlBy =
-        Infinity;
+    Object.assign(this.#deadlines, NO_DEADLINES);
     return fault;
   }
 
@@ -369,10 +396,10 @@ export class Session {
     switch (this.#options.socketType) {
       case "PULL":
       case "SUB":
-        return this.#handler.handleMessage(bytes, start, bodyStart, end);
+        return this.#handler.handleMessage!(bytes, start, bodyStart, end);
       case "PUB": {
         const change = parseLegacySubscription(bytes.subarray(bodyStart, end));
-        return change === undefined ? this.#drop() : this.#handler.handleSubscription(change);
+        return change === undefined ? this.#drop() : this.#handler.handleSubscription!(change);
       }
       case "PUSH":
         return this.#drop();
@@ -380,7 +407,7 @@ export class Session {
   }
 
   #handleSkippedFrame(flags: number, size: number): void {
-    if (this.#undecided !== undefined) throw tooEarly();
+    if (this.#state === "undecided") throw tooEarly();
     if ((flags & FLAG_MORE) !== 0 || this.#parts > 0) {
       const isTooLarge = size > (this.#options.maxMessageBytes ?? MAX_MESSAGE_BYTES);
       return this.#handlePart((flags & FLAG_MORE) !== 0, size, isTooLarge);
@@ -410,7 +437,7 @@ export class Session {
 
   #handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {
     const { socketType } = this.#options;
-    if (socketType === "PULL" || socketType === "SUB") this.#handler.handleUnfit(reason, size, parts);
+    if (socketType === "PULL" || socketType === "SUB") this.#handler.handleUnfit!(reason, size, parts);
     else this.#drop();
   }
 
@@ -420,16 +447,16 @@ export class Session {
     switch (name) {
       case "PING": {
         const { ttlMs, context } = parsePing(data);
-        if (ttlMs > 0) this.#ttlBy = this.#now + Math.max(TTL_FLOOR_MS, ttlMs);
+        if (ttlMs > 0) this.#deadlines.ttl = this.#now + Math.max(TTL_FLOOR_MS, ttlMs);
         this.#pong = encodePong(context);
         return;
       }
       case "PONG":
-        return this.#handler.handlePong();
+        return this.#handler.handlePong?.();
       case "SUBSCRIBE":
       case "CANCEL":
         if (this.#options.socketType !== "PUB") return this.#drop();
-        return this.#handler.handleSubscription({ subscribe: name === "SUBSCRIBE", topic: data });
+        return this.#handler.handleSubscription!({ subscribe: name === "SUBSCRIBE", topic: data });
       default:
         return this.#drop();
     }
@@ -448,6 +475,7 @@ export class Session {
 
   /** Keeps what is still in the chunk until the owner has decided; more must not be read. */
   #holdBack(metadata: Metadata): void {
+    this.#state = "undecided";
     const undecided = this.#undecided = { metadata, frames: [] as HeldFrame[], bytes: 0 };
     this.#decoder.commandsOnly = false;
     this.#detour = (bytes, start, bodyStart, end) => {
@@ -483,11 +511,11 @@ export class Session {
     }
     this.#say(this.#mechanism.accept());
     this.#state = "ready";
-    this.#handshakeBy = Infinity;
+    this.#deadlines.handshake = Infinity;
     this.#decoder.commandsOnly = false;
     this.#box = this.#mechanism.box;
     if (this.#box !== undefined) this.#openFrames(this.#box);
-    if (this.#heartbeatMs > 0) this.#pingAt = this.#now + this.#heartbeatMs;
+    if (this.#heartbeatMs > 0) this.#deadlines.ping = this.#now + this.#heartbeatMs;
     this.#peer = { socketType, minor: this.#theirMinor, metadata };
     this.#handler.handleReady(this.#peer);
   }
@@ -530,7 +558,6 @@ export class Session {
   }
 
   #drop(): void {
-    this.#dropped++;
     this.#handler.handleNoise?.();
     if (this.#now - this.#noiseSince >= 1000) {
       this.#noiseSince = this.#now;

@@ -143,9 +143,6 @@ export class Sub implements SubSocket {
         if (wasConnected) this.#handler.handleDisconnect(reason);
         else this.#dialer.failed(reason);
       },
-      // A PUB takes no subscriptions from us and we write nothing but commands.
-      handleSubscription: () => {},
-      handleWritten: () => {},
     };
   }
 

@@ -115,6 +115,8 @@ export function allocatedBy(call: () => void): number {
 export class Recorder implements SessionHandler {
   /** What was heard since the last {@linkcode Recorder.take}. */
   lines: string[] = [];
+  /** Frames that meant nothing to the role. */
+  noise = 0;
   /** Called with each line. */
   onLine: (line: string) => void = () => {};
 
@@ -144,6 +146,9 @@ export class Recorder implements SessionHandler {
   }
   handlePong(): void {
     this.#write("pong");
+  }
+  handleNoise(): void {
+    this.noise++;
   }
 }
 

@@ -91,11 +91,6 @@ function linkOver(conn: FakeConnection): {
     handleReady: () => ready.resolve(),
     handleWritten: (messages) => done.push(messages),
     handleEnd: (reason) => ended.push(reason),
-    handleMessage: () => {},
-    handleUnfit: () => {},
-    handleSubscription: () => {},
-    handlePong: () => {},
-    handleTurnEnd: () => {},
   };
   const outbox = new Outbox({ messages: 10, bytes: 1000 });
   const clock = new FakeClock();

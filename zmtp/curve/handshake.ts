@@ -53,7 +53,7 @@ export interface FailureGuard {
 }
 
 /** What the listening side of a connection needs. */
-export interface CurveServerOptions {
+export interface CurveServerParts {
   /** S and s. */
   readonly keys: KeyPair;
   /** What READY says. */
@@ -73,7 +73,7 @@ export class CurveServer implements Mechanism {
   readonly asServer = true;
   readonly overhead: number = BOX_OVERHEAD;
   readonly #crypto: Cryptography;
-  readonly #options: CurveServerOptions;
+  readonly #options: CurveServerParts;
   #expected: "HELLO" | "INITIATE" | "nothing" = "HELLO";
   #transient: KeyPair | undefined;
   #clientTransientKey: Uint8Array | undefined;
@@ -85,7 +85,7 @@ export class CurveServer implements Mechanism {
   #peerKey: Uint8Array | undefined;
   #box: CurveBox | undefined;
 
-  constructor(crypto: Cryptography, options: CurveServerOptions) {
+  constructor(crypto: Cryptography, options: CurveServerParts) {
     this.#crypto = crypto;
     this.#options = options;
   }
@@ -275,7 +275,7 @@ export class CurveServer implements Mechanism {
 }
 
 /** What the dialling side of a connection needs. */
-export interface CurveClientOptions {
+export interface CurveClientParts {
   /** S. */
   readonly serverKey: Uint8Array;
   /** C and c. */
@@ -291,7 +291,7 @@ export class CurveClient implements Mechanism {
   readonly overhead: number = BOX_OVERHEAD;
   readonly hangUpHint = "is serverKey really its key, and is ours allowed there?";
   readonly #crypto: Cryptography;
-  readonly #options: CurveClientOptions;
+  readonly #options: CurveClientParts;
   readonly #transient: KeyPair;
   /** The key of (S, c') until WELCOME, then that of (S', c'). */
   #key: Uint8Array;
@@ -299,7 +299,7 @@ export class CurveClient implements Mechanism {
   #box: CurveBox | undefined;
 
   /** @throws {ProtocolError} `bad-crypto`: the server's key is a point of low order. */
-  constructor(crypto: Cryptography, options: CurveClientOptions) {
+  constructor(crypto: Cryptography, options: CurveClientParts) {
     this.#crypto = crypto;
     this.#options = options;
     this.#transient = crypto.keyPair();

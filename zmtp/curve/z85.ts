@@ -7,7 +7,7 @@
 
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 const BASE = 85;
-const GROUP_OCTETS = 4;
+const GROUP_BYTES = 4;
 const GROUP_CHARACTERS = 5;
 const GROUP_MAX = 0xffff_ffff;
 
@@ -17,12 +17,12 @@ const GROUP_MAX = 0xffff_ffff;
  * @throws {RangeError} If their number is no multiple of four.
  */
 export function encodeZ85(bytes: Uint8Array): string {
-  if (bytes.length % GROUP_OCTETS !== 0) {
-    throw new RangeError(`Cannot encode Z85: ${bytes.length} bytes are no multiple of ${GROUP_OCTETS}`);
+  if (bytes.length % GROUP_BYTES !== 0) {
+    throw new RangeError(`Cannot encode Z85: ${bytes.length} bytes are no multiple of ${GROUP_BYTES}`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let text = "";
-  for (let at = 0; at < bytes.length; at += GROUP_OCTETS) {
+  for (let at = 0; at < bytes.length; at += GROUP_BYTES) {
     const value = view.getUint32(at);
     for (let power = BASE ** (GROUP_CHARACTERS - 1); power >= 1; power /= BASE) {
       text += ALPHABET[Math.floor(value / power) % BASE];
@@ -37,9 +37,9 @@ export function encodeZ85(bytes: Uint8Array): string {
  */
 export function decodeZ85(text: string): Uint8Array | undefined {
   if (text.length % GROUP_CHARACTERS !== 0) return undefined;
-  const bytes = new Uint8Array((text.length / GROUP_CHARACTERS) * GROUP_OCTETS);
+  const bytes = new Uint8Array((text.length / GROUP_CHARACTERS) * GROUP_BYTES);
   const view = new DataView(bytes.buffer);
-  for (let at = 0, to = 0; at < text.length; at += GROUP_CHARACTERS, to += GROUP_OCTETS) {
+  for (let at = 0, to = 0; at < text.length; at += GROUP_CHARACTERS, to += GROUP_BYTES) {
     let value = 0;
     for (let i = at; i < at + GROUP_CHARACTERS; i++) {
       const digit = ALPHABET.indexOf(text[i]!);
