@@ -15,7 +15,7 @@ import {
   refusalOf,
 } from "./json.ts";
 import { MessageLoop } from "./message_loop.ts";
-import { type Message, stringifyMessage } from "./messages.ts";
+import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
 import { CLIENT_NUMBERS } from "../base/defaults.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
 import {
@@ -206,7 +206,10 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
    * @throws {ClosedError} If the client is closed.
    * @throws {OptionError} If the client has no `serverReceive`.
    */
-  sendMessage(message: Message): void {
+  sendMessage(message: Message): void;
+  /** The same for a message of a kind of your own. */
+  sendMessage<const Sent extends { readonly type: string }>(message: Sent & Unlisted<Sent>): void;
+  sendMessage(message: object): void {
     this.#send(stringifyMessage(message));
   }
 

@@ -32,8 +32,8 @@ export interface NewMessageHandler {
  * await using client = new GenericMessageClient(handler, { serverBroadcast: server.broadcastAddress });
  * await client.ready;
  *
- * server.sendMessage({ type: "ready" });
- * console.assert(await arrived.promise === "ready");
+ * server.sendMessage({ type: "hello" });
+ * console.assert(await arrived.promise === "hello");
  * ```
  */
 export class GenericMessageClient extends BusClient {

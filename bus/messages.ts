@@ -5,8 +5,10 @@
  * ```ts
  * import { createSubjectMessage, isMessageOfType, type Message } from "./messages.ts";
  *
- * const message: Message = createSubjectMessage(119);
- * if (isMessageOfType(message, "subject")) console.assert(message.subject === 119);
+ * const message: Message = createSubjectMessage({ subject: 119 });
+ * if (message.type === "subject") console.assert(message.subject === 119);
+ * // From a program that is not known, a message may lack what its kind demands:
+ * console.assert(isMessageOfType({ type: "subject" }, "subject") === false);
  * ```
  *
  * @module
@@ -77,9 +79,11 @@ export interface VariablesMessage {
 }
 
 /** A view to show in another application. */
-export interface VisualizationMessage {
+export interface VisualizationMessage<
+  Type extends "Visualization" | "visualization" = "Visualization" | "visualization",
+> {
   /** The kind. The original writes it with a capital letter, and so do we; `"visualization"` is understood as well. */
-  readonly type: "Visualization" | "visualization";
+  readonly type: Type;
   /** Name of the application that it comes from. */
   readonly source: string;
   /** The one instance that it is meant for; everyone when left out. */
@@ -105,19 +109,51 @@ export type KnownMessage =
   | LogMessage
   | ReloadMessage
   | VariablesMessage
-  | VisualizationMessage
+  // One each, so that the compiler can tell them apart.
+  | VisualizationMessage<"Visualization">
+  | VisualizationMessage<"visualization">
   | ReadyMessage;
 
-/** Any other message: whatever applications agree upon among themselves. */
+/**
+ * The `type` of a message that is none of the known kinds: any other text. It is a type of its own so that
+ * `message.type === "subject"` leaves one kind only, and a misspelt kind does not compile. Kinds of your own are named once,
+ * `MessageClient<MyMessage>`.
+ */
+export declare enum OtherType {
+  /** Stands for every other text. It is for the compiler alone: there is no such value. */
+  Other = "",
+}
+
+/** A message of any other kind: whatever applications agree upon among themselves. */
 export interface OtherMessage {
-  /** The kind; any text. */
-  readonly type: string;
+  /** The kind; any text that is no known one. */
+  readonly type: OtherType;
   /** Any other field. */
   readonly [field: string]: unknown;
 }
 
-/** Whatever may travel over the bus. Use {@linkcode isMessageOfType} to find out which kind it is. */
-export type Message = KnownMessage | OtherMessage;
+/**
+ * What comes over the bus: one of the seven kinds, one of your `Own`, or any other. The fields are what the sender promises;
+ * {@linkcode isMessageOfType} looks whether they are there.
+ */
+export type Message<Own extends { readonly type: string } = never> =
+  | Exclude<KnownMessage, { readonly type: Own["type"] }>
+  | Own
+  | OtherMessage;
+
+/** The messages that have this `type`; with `"*"` all. `"visualization"` stands for both spellings. */
+export type MessageOf<Type extends string, Own extends { readonly type: string } = never> = Type extends "*"
+  ? Message<Own>
+  : Type extends "visualization" ? Extract<Message<Own>, { readonly type: "Visualization" | "visualization" }>
+  : Type extends Exclude<Message<Own>["type"], OtherType> ? Extract<Message<Own>, { readonly type: Type }>
+  : { readonly type: Type; readonly [field: string]: unknown };
+
+/** A `type` that the compiler knows the fields of. */
+export type KnownType<Own extends { readonly type: string } = never> = KnownMessage["type"] | Own["type"];
+
+/** Lets an object of any kind pass that the compiler does not know, and none of a kind that it knows. */
+export type Unlisted<Sent extends { readonly type: string }, Own extends { readonly type: string } = never> =
+  Sent["type"] extends KnownType<Own> ? never : unknown;
 
 /** The kinds by name. `"visualization"` stands for both spellings. */
 export interface MessageTypes {
@@ -137,11 +173,6 @@ export interface MessageTypes {
   ready: ReadyMessage;
 }
 
-/** What a {@linkcode LogMessage} needs from its sender; the rest is filled in. */
-export type LogMessageFields =
-  & Pick<LogMessage, "action" | "state" | "application">
-  & Partial<Pick<LogMessage, "pid" | "time" | "screenshot">>;
-
 /** Id of this running instance: chosen at random when the module is loaded, the same until the process ends. */
 export const instanceId: string = crypto.randomUUID();
 
@@ -150,49 +181,42 @@ export const instanceId: string = crypto.randomUUID();
  *
  * @throws {MessageError} If a field is missing or of the wrong type: code `bad-field`. So do all constructors here.
  */
-export function createSubjectMessage(subject: SubjectId): SubjectMessage {
-  return checked({ type: "subject", subject });
+export function createSubjectMessage(fields: Omit<SubjectMessage, "type">): SubjectMessage {
+  return create("subject", fields);
 }
 
 /** "This is the new sample", for everyone or for one instance. */
-export function createSampleMessage(sample: readonly SubjectId[], target?: InstanceId): SampleMessage {
-  return checked({ type: "sample", sample, ...(target === undefined ? {} : { target }) });
+export function createSampleMessage(fields: Omit<SampleMessage, "type">): SampleMessage {
+  return create("sample", fields);
 }
 
-/**
- * "The user did this." Fills in `time` (now) and `pid` ({@linkcode instanceId}) unless they are given.
- *
- * @throws {MessageError} If a field is of the wrong type: code `bad-field`.
- */
-export function createLogMessage(fields: LogMessageFields): LogMessage {
-  const { action, state, application, pid = instanceId, time = Date.now() / 1000, screenshot } = fields;
-  const known = { type: "log", action, state, pid, application, time } as const;
-  return checked(screenshot === undefined ? known : { ...known, screenshot });
+/** "The user did this." Fills in `time` (now) and `pid` ({@linkcode instanceId}) unless they are given. */
+export function createLogMessage(
+  fields: Omit<LogMessage, "type" | "pid" | "time"> & Partial<Pick<LogMessage, "pid" | "time">>,
+): LogMessage {
+  return create("log", fields, { pid: instanceId, time: Date.now() / 1000 });
 }
 
 /** "Load this scenario", to one instance. */
-export function createReloadMessage(target: InstanceId, scenario: ApplicationState): ReloadMessage {
-  return checked({ type: "reload", target, scenario });
+export function createReloadMessage(fields: Omit<ReloadMessage, "type">): ReloadMessage {
+  return create("reload", fields);
 }
 
 /** "Have a look at these variables." */
-export function createVariablesMessage(variables: readonly string[]): VariablesMessage {
-  return checked({ type: "variables", variables });
+export function createVariablesMessage(fields: Omit<VariablesMessage, "type">): VariablesMessage {
+  return create("variables", fields);
 }
 
 /** "Show this." Sent with the original's spelling, `"Visualization"`. */
 export function createVisualizationMessage(
-  source: string,
-  scenario: ApplicationState,
-  target?: InstanceId,
-): VisualizationMessage {
-  return checked({ type: "Visualization", source, scenario, ...(target === undefined ? {} : { target }) });
+  fields: Omit<VisualizationMessage, "type">,
+): VisualizationMessage<"Visualization"> {
+  return { ...create("visualization", fields), type: "Visualization" };
 }
 
 /** "I am ready." Fills in the process id and {@linkcode instanceId} unless they are given. */
 export function createReadyMessage(fields: Partial<Omit<ReadyMessage, "type">> = {}): ReadyMessage {
-  const { source_pid = Deno.pid, source_id = instanceId } = fields;
-  return checked({ type: "ready", source_pid, source_id });
+  return create("ready", fields, { source_pid: Deno.pid, source_id: instanceId });
 }
 
 /**
@@ -207,7 +231,7 @@ export function isMessageOfType<T extends keyof MessageTypes>(
 }
 
 /** Is it an object with a text in `type`? That is all the bus asks of a message that is sent with our clients. */
-export function isMessage(value: unknown): value is Message {
+export function isMessage(value: unknown): value is { readonly type: string } {
   return isObject(value) && typeof value.type === "string";
 }
 
@@ -216,7 +240,7 @@ export function isMessage(value: unknown): value is Message {
  *
  * @throws {MessageError} If it is no object (`not-an-object`) or has no text in `type` (`missing-type`).
  */
-export function assertMessage(value: unknown): asserts value is Message {
+export function assertMessage(value: unknown): asserts value is { readonly type: string } {
   if (!isObject(value)) {
     throw new MessageError("not-an-object", `Cannot take message: it is ${nameOf(value)}, not an object`);
   }
@@ -230,7 +254,7 @@ export function assertMessage(value: unknown): asserts value is Message {
  *
  * @throws {MessageError} As {@linkcode assertMessage}, or if JSON cannot hold it (`not-json`): a `bigint`, a circle.
  */
-export function stringifyMessage(message: Message): string {
+export function stringifyMessage(message: object): string {
   assertMessage(message);
   let text: string | undefined;
   try {
@@ -243,6 +267,7 @@ export function stringifyMessage(message: Message): string {
   if (!text?.startsWith("{")) {
     throw new MessageError("not-an-object", "Cannot take message: its toJSON gives no object");
   }
+  if ("toJSON" in message) assertMessage(JSON.parse(text));
   return text;
 }
 
@@ -284,12 +309,25 @@ function fieldFault(
   return undefined;
 }
 
-function checked<T extends KnownMessage>(message: T): T {
-  const fault = fieldFault({ ...message }, kindOf(message.type)!);
-  if (fault !== undefined) {
-    throw new MessageError("bad-field", `Cannot make message of type ${message.type}: ${fault}`);
-  }
-  return message;
+/** A message of the kind, with its fields and no others. */
+function create<T extends keyof MessageTypes>(
+  kind: T,
+  fields: object,
+  defaults: object = {},
+): MessageTypes[T] {
+  const given: Readonly<Record<string, unknown>> = { ...defaults, ...definedOf(fields) };
+  const names = Object.keys(FIELDS[kind]).map((name) => name.replace("?", ""));
+  const message = {
+    type: kind,
+    ...Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])),
+  };
+  const fault = fieldFault(message, kind);
+  if (fault === undefined) return message as unknown as MessageTypes[T];
+  throw new MessageError("bad-field", `Cannot make message of type ${kind}: ${fault}`);
+}
+
+function definedOf(fields: object): object {
+  return Object.fromEntries(Object.entries(fields ?? {}).filter(([, value]) => value !== undefined));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

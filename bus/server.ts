@@ -19,7 +19,7 @@ import {
 } from "./json.ts";
 import type { FeedLimit } from "./feed_store.ts";
 import { LocalBus } from "./local.ts";
-import { type Message, stringifyMessage } from "./messages.ts";
+import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
 import { makeEpoch } from "./place.ts";
 import type { BusPort } from "./port.ts";
 import { BROKER_NUMBERS } from "../base/defaults.ts";
@@ -297,7 +297,10 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
    * `maxMessageBytes` (`too-large`).
    * @throws {ClosedError} If the broker is closed.
    */
-  sendMessage(message: Message): void {
+  sendMessage(message: Message): void;
+  /** The same for a message of a kind of your own. */
+  sendMessage<const Sent extends { readonly type: string }>(message: Sent & Unlisted<Sent>): void;
+  sendMessage(message: object): void {
     this.sendJsonMessage(stringifyMessage(message));
   }
 

@@ -14,5 +14,6 @@ client.sendMessage(createReadyMessage());
 for await (const message of client) {
   // deno-lint-ignore no-console
   console.log(JSON.stringify(message));
-  if (message.type === "stop") break;
+  const type: string = message.type;
+  if (type === "stop") break;
 }

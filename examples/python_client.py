@@ -22,7 +22,7 @@ sender.send_json({"type": "ready", "source_pid": 1, "source_id": "python"})
 while True:
     message = json.loads(listener.recv())
     print(json.dumps(message), flush=True)
-    if message["type"] == "stop":
+    if message.get("type") == "stop":  # the bus takes any object, also one without a type
         break
 
 sender.close()

@@ -19,6 +19,7 @@ async function isPrinted(server: MessageServer, line: () => Promise<string | und
   } finally {
     clearInterval(flow);
   }
+  for (const text of ["{}", '{"Type":"stop"}', '{"type":5}', '{"type":null}']) server.sendJsonMessage(text);
   server.sendMessage({ type: "stop" });
   return printed!;
 }

@@ -313,7 +313,8 @@ Deno.test("MessageServer outlives kill -9 of a libzmq sender in the middle of it
   await soon(listener.ready);
   let next = 0;
   listener.addEventListener("message", ({ message }) => {
-    if (message.type === "n") assert.equal((message as { i?: number }).i, next++);
+    const { type, i }: { type: string; i?: number } = message;
+    if (type === "n") assert.equal(i, next++);
   });
   const sender = await NodeProgram.start(SENDER, [server.receiveAddress]);
   assert.equal(await soon(sender.line()), "sending");

@@ -230,7 +230,8 @@ behaviour("A loop over a client gets the messages and ends with the client", asy
   await ready(client);
   const types: string[] = [];
   const loop = (async () => {
-    for await (const { type } of client) {
+    for await (const message of client) {
+      const type: string = message.type;
       types.push(type);
       if (type === "second") await client.close();
     }

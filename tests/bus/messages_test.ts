@@ -150,24 +150,31 @@ for (
 
 for (
   const [name, made, expected] of [
-    ["createSubjectMessage", createSubjectMessage(119), { type: "subject", subject: 119 }],
-    ["createSubjectMessage", createSubjectMessage("S-7"), { type: "subject", subject: "S-7" }],
-    ["createSampleMessage", createSampleMessage([1, "b"]), { type: "sample", sample: [1, "b"] }],
-    ["createSampleMessage", createSampleMessage([], "a"), { type: "sample", sample: [], target: "a" }],
-    ["createReloadMessage", createReloadMessage("a", { z: 1 }), {
+    ["createSubjectMessage", createSubjectMessage({ subject: 119 }), { type: "subject", subject: 119 }],
+    ["createSubjectMessage", createSubjectMessage({ subject: "S-7" }), { type: "subject", subject: "S-7" }],
+    ["createSampleMessage", createSampleMessage({ sample: [1, "b"] }), { type: "sample", sample: [1, "b"] }],
+    ["createSampleMessage", createSampleMessage({ sample: [], target: "a" }), {
+      type: "sample",
+      sample: [],
+      target: "a",
+    }],
+    ["createReloadMessage", createReloadMessage({ target: "a", scenario: { z: 1 } }), {
       type: "reload",
       target: "a",
       scenario: { z: 1 },
     }],
-    ["createVariablesMessage", createVariablesMessage(["age"]), { type: "variables", variables: ["age"] }],
+    ["createVariablesMessage", createVariablesMessage({ variables: ["age"] }), {
+      type: "variables",
+      variables: ["age"],
+    }],
     [
       "createVisualizationMessage",
-      createVisualizationMessage("viewer", {}),
+      createVisualizationMessage({ source: "viewer", scenario: {} }),
       { type: "Visualization", source: "viewer", scenario: {} },
     ],
     [
       "createVisualizationMessage",
-      createVisualizationMessage("viewer", { z: 1 }, 5),
+      createVisualizationMessage({ source: "viewer", scenario: { z: 1 }, target: 5 }),
       { type: "Visualization", source: "viewer", scenario: { z: 1 }, target: 5 },
     ],
   ] as const
@@ -221,48 +228,71 @@ Deno.test("instanceId is a UUID", () =>
 const no = undefined as never;
 for (
   const [name, call, message] of [
-    ["createSubjectMessage", () => createSubjectMessage(no), "subject is missing, not a number or a text"],
-    ["createSubjectMessage", () => createSubjectMessage(NaN), "subject is NaN, not a number or a text"],
     [
       "createSubjectMessage",
-      () => createSubjectMessage(-Infinity),
-      "subject is -Infinity, not a number or a text",
+      () => createSubjectMessage({ subject: no }),
+      "subject is missing, not a number or a text",
     ],
     [
       "createSubjectMessage",
-      () => createSubjectMessage({} as never),
+      () => createSubjectMessage({ subject: NaN }),
+      "subject is NaN, not a number or a text",
+    ],
+    [
+      "createSubjectMessage",
+      () => createSubjectMessage({ subject: -Infinity }),
+      "subject is -Infinity, not a number or a text",
+    ],
+    // How it was called before 0.2.0.
+    [
+      "createSubjectMessage",
+      () => createSubjectMessage(119 as never),
+      "subject is missing, not a number or a text",
+    ],
+    ["createSubjectMessage", () => createSubjectMessage(no), "subject is missing, not a number or a text"],
+    [
+      "createSubjectMessage",
+      () => createSubjectMessage({ subject: {} as never }),
       "subject is an object, not a number or a text",
     ],
     [
       "createSampleMessage",
-      () => createSampleMessage(5 as never),
+      () => createSampleMessage({ sample: 5 as never }),
       "sample is a number, not a list of numbers or texts",
     ],
     [
       "createSampleMessage",
-      () => createSampleMessage([null as never]),
+      () => createSampleMessage({ sample: [null as never] }),
       "sample is a list, not a list of numbers or texts",
     ],
     [
       "createSampleMessage",
-      () => createSampleMessage([], null as never),
+      () => createSampleMessage({ sample: [], target: null as never }),
       "target is null, not a number or a text",
     ],
-    ["createReloadMessage", () => createReloadMessage(no, {}), "target is missing, not a number or a text"],
-    ["createReloadMessage", () => createReloadMessage(1, [] as never), "scenario is a list, not an object"],
+    [
+      "createReloadMessage",
+      () => createReloadMessage({ target: no, scenario: {} }),
+      "target is missing, not a number or a text",
+    ],
+    [
+      "createReloadMessage",
+      () => createReloadMessage({ target: 1, scenario: [] as never }),
+      "scenario is a list, not an object",
+    ],
     [
       "createVariablesMessage",
-      () => createVariablesMessage([5 as never]),
+      () => createVariablesMessage({ variables: [5 as never] }),
       "variables is a list, not a list of texts",
     ],
     [
       "createVisualizationMessage",
-      () => createVisualizationMessage(5 as never, {}),
+      () => createVisualizationMessage({ source: 5 as never, scenario: {} }),
       "source is a number, not a text",
     ],
     [
       "createVisualizationMessage",
-      () => createVisualizationMessage("", null as never),
+      () => createVisualizationMessage({ source: "", scenario: null as never }),
       "scenario is null, not an object",
     ],
     [
@@ -318,6 +348,7 @@ for (
     ],
     ["a toJSON that gives a list", { type: "x", toJSON: () => [] }, "not-an-object"],
     ["a toJSON that gives nothing", { type: "x", toJSON: () => undefined }, "not-an-object"],
+    ["a toJSON that gives an object without type", { type: "x", toJSON: () => ({}) }, "missing-type"],
     ["no type", {} as never, "missing-type"],
     ["a list", [] as never, "not-an-object"],
   ] as const

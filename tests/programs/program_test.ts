@@ -179,13 +179,13 @@ Deno.test("client.ts listen prints type and text for people, and ends after --co
   await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
 
   server.sendJsonMessage('{"type":"subject",\n"subject":119}');
-  server.sendMessage({ type: "ready" });
+  server.sendMessage({ type: "hello" });
 
   const { code, stdout } = await listener.ended();
   assert.equal(code, 0);
   assert.match(
     stdout,
-    /^\d\d:\d\d:\d\d {2}subject {2}\{"type":"subject", "subject":119\}\n\d\d:\d\d:\d\d {2}ready {2}\{"type":"ready"\}\n$/,
+    /^\d\d:\d\d:\d\d {2}subject {2}\{"type":"subject", "subject":119\}\n\d\d:\d\d:\d\d {2}hello {2}\{"type":"hello"\}\n$/,
   );
 });
 
