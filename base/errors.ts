@@ -8,150 +8,137 @@
  * @module
  */
 
-/** Why a peer was found to break ZMTP. */
-export type ProtocolErrorCode =
-  /** The first bytes are no ZMTP 3 greeting: HTTP, TLS, SSH, ZMTP 1 or 2, or noise. */
-  | "bad-greeting"
-  /** Reserved flag bits, a command with MORE, or a command in the wrong place. */
-  | "bad-frame"
-  /** An announced size is above the limit. */
-  | "frame-too-large"
-  /** A command whose name or body does not parse. */
-  | "bad-command"
-  /** READY metadata that does not parse, or lacks or repeats `Socket-Type`. */
-  | "bad-metadata"
-  /** Something before READY that does not belong there. */
-  | "unexpected-before-ready"
-  /** A message has begun, and nothing more of it came for `messageTimeoutMs`. */
-  | "message-timeout"
-  /** More topics, or a longer topic, than one connection may have. */
-  | "too-many-topics"
-  /** All connections together use as much memory as they may, and this one wanted more. */
-  | "memory-budget"
-  /** More unknown commands or other noise than an honest peer sends. */
-  | "too-much-noise"
-  /** A box that does not open, a nonce that does not rise, or a wrong key: CURVE only. */
-  | "bad-crypto"
-  /** Too many handshakes of the same address have failed in a short time: CURVE only. */
-  | "too-many-failures";
-
 /** The peer broke ZMTP, so its connection was closed. Nothing else is affected. */
 export class ProtocolError extends Error {
   /** Always `"ProtocolError"`. */
   override readonly name = "ProtocolError";
   /** What was broken. */
-  readonly code: ProtocolErrorCode;
+  readonly code:
+    /** The first bytes are no ZMTP 3 greeting: HTTP, TLS, SSH, ZMTP 1 or 2, or noise. */
+    | "bad-greeting"
+    /** Reserved flag bits, a command with MORE, or a command in the wrong place. */
+    | "bad-frame"
+    /** An announced size is above the limit. */
+    | "frame-too-large"
+    /** A command whose name or body does not parse. */
+    | "bad-command"
+    /** READY metadata that does not parse, or lacks or repeats `Socket-Type`. */
+    | "bad-metadata"
+    /** Something before READY that does not belong there. */
+    | "unexpected-before-ready"
+    /** A message has begun, and nothing more of it came for `messageTimeoutMs`. */
+    | "message-timeout"
+    /** More topics, or a longer topic, than one connection may have. */
+    | "too-many-topics"
+    /** All connections together use as much memory as they may, and this one wanted more. */
+    | "memory-budget"
+    /** More unknown commands or other noise than an honest peer sends. */
+    | "too-much-noise"
+    /** A box that does not open, a nonce that does not rise, or a wrong key: CURVE only. */
+    | "bad-crypto"
+    /** Too many handshakes of the same address have failed in a short time: CURVE only. */
+    | "too-many-failures";
 
   /** With its code and its text; `cause` where there is one. */
-  constructor(code: ProtocolErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ProtocolError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
 }
-
-/** Why two correct peers cannot talk to each other. */
-export type HandshakeErrorCode =
-  /** The two sides use different security mechanisms. */
-  | "mechanism-mismatch"
-  /** The peer's socket type cannot talk to ours, for example a SUB that dialled the receive address. */
-  | "socket-type-mismatch"
-  /** The peer sent ERROR: it refuses us, for example for our key. */
-  | "refused-by-peer"
-  /** We refuse the peer: authorisation said no. */
-  | "denied"
-  /** We refuse the peer for the moment: authorisation said `"temporary"`. */
-  | "temporarily-denied"
-  /** We refuse the peer: authorisation threw, or returned what it must not. */
-  | "authorize-failed"
-  /** The answer of the server was not made with the key that we were given for it: another server, or someone in between. */
-  | "wrong-server-key"
-  /** The cryptography of CURVE cannot be loaded; the message says how to get it. */
-  | "crypto-unavailable"
-  /** The handshake took longer than `handshakeTimeoutMs`. */
-  | "handshake-timeout";
 
 /** Both sides are right, yet they do not fit together; trying again changes nothing until one side is set up differently. */
 export class HandshakeError extends Error {
   /** Always `"HandshakeError"`. */
   override readonly name = "HandshakeError";
   /** What does not fit. */
-  readonly code: HandshakeErrorCode;
+  readonly code:
+    /** The two sides use different security mechanisms. */
+    | "mechanism-mismatch"
+    /** The peer's socket type cannot talk to ours, for example a SUB that dialled the receive address. */
+    | "socket-type-mismatch"
+    /** The peer sent ERROR: it refuses us, for example for our key. */
+    | "refused-by-peer"
+    /** We refuse the peer: authorisation said no. */
+    | "denied"
+    /** We refuse the peer for the moment: authorisation said `"temporary"`. */
+    | "temporarily-denied"
+    /** We refuse the peer: authorisation threw, or returned what it must not. */
+    | "authorize-failed"
+    /** The answer of the server was not made with the key that we were given for it: another server, or someone in between. */
+    | "wrong-server-key"
+    /** The cryptography of CURVE cannot be loaded; the message says how to get it. */
+    | "crypto-unavailable"
+    /** The handshake took longer than `handshakeTimeoutMs`. */
+    | "handshake-timeout";
 
   /** With its code and its text; `cause` where there is one. */
-  constructor(code: HandshakeErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: HandshakeError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
 }
-
-/** Why a connection ended or did not come up. */
-export type ConnectionErrorCode =
-  /** Nobody listens at the address, or it cannot be reached or resolved. */
-  | "connect-failed"
-  /** The peer closed the connection. */
-  | "peer-closed"
-  /** Reading or writing failed, for example after a reset. */
-  | "connection-lost"
-  /** The peer was silent for longer than the heartbeat allows. */
-  | "heartbeat-timeout"
-  /** Deno's sandbox does not allow to dial the address; the message names the flag to add. */
-  | "permission-denied";
 
 /** A dial, read or write failed. It is worth to try again, and clients do so by themselves. `cause` holds Deno's error. */
 export class ConnectionError extends Error {
   /** Always `"ConnectionError"`. */
   override readonly name = "ConnectionError";
   /** What failed. */
-  readonly code: ConnectionErrorCode;
+  readonly code:
+    /** Nobody listens at the address, or it cannot be reached or resolved. */
+    | "connect-failed"
+    /** The peer closed the connection. */
+    | "peer-closed"
+    /** Reading or writing failed, for example after a reset. */
+    | "connection-lost"
+    /** The peer was silent for longer than the heartbeat allows. */
+    | "heartbeat-timeout"
+    /** Messages that waited to be sent, or were on their way to the socket, were cut by the end of the connection. */
+    | "messages-lost"
+    /** Deno's sandbox does not allow to dial the address; the message names the flag to add. */
+    | "permission-denied";
 
   /** With its code and its text; `cause` where there is one. */
-  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ConnectionError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
 }
-
-/** Why an address cannot be listened on. */
-export type ListenErrorCode =
-  /** Another program listens there already. */
-  | "address-in-use"
-  /** This machine has no such address. */
-  | "address-not-available"
-  /** The operating system or Deno's sandbox does not allow it; the message names the flag to add. */
-  | "permission-denied"
-  /** Any other reason; see `cause`. */
-  | "listen-failed";
 
 /** The broker cannot listen on an address. Nothing stays open. */
 export class ListenError extends Error {
   /** Always `"ListenError"`. */
   override readonly name = "ListenError";
   /** What stood in the way. */
-  readonly code: ListenErrorCode;
+  readonly code:
+    /** Another program listens there already. */
+    | "address-in-use"
+    /** This machine has no such address. */
+    | "address-not-available"
+    /** The operating system or Deno's sandbox does not allow it; the message names the flag to add. */
+    | "permission-denied"
+    /** Any other reason; see `cause`. */
+    | "listen-failed";
 
   /** With its code and its text; `cause` where there is one. */
-  constructor(code: ListenErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ListenError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
 }
-
-/** Why a transport cannot be used here. */
-export type TransportErrorCode =
-  /** Deno's sandbox does not let it be loaded; the message names the flags to add. */
-  | "permission-denied"
-  /** There is none for this platform, or it could not be fetched; see `cause`. */
-  | "not-available";
 
 /** An optional transport such as libzmq cannot be loaded. The default one is always there. */
 export class TransportError extends Error {
   /** Always `"TransportError"`. */
   override readonly name = "TransportError";
   /** What stood in the way. */
-  readonly code: TransportErrorCode;
+  readonly code:
+    /** Deno's sandbox does not let it be loaded; the message names the flags to add. */
+    | "permission-denied"
+    /** There is none for this platform, or it could not be fetched; see `cause`. */
+    | "not-available";
 
   /** With its code and its text; `cause` where there is one. */
-  constructor(code: TransportErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: TransportError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
@@ -173,32 +160,29 @@ export class QueueFullError extends Error {
   readonly code = "queue-full";
 }
 
-/** Why something is no message of the bus. */
-export type MessageErrorCode =
-  /** Not UTF-8, or a text with a lone surrogate, which UTF-8 cannot hold. */
-  | "not-utf8"
-  /** Not JSON. */
-  | "not-json"
-  /** JSON, but no object. */
-  | "not-an-object"
-  /** An object without a `type` that is a string. */
-  | "missing-type"
-  /** A field of one of the seven message kinds is missing or of the wrong type. */
-  | "bad-field"
-  /** More than one frame: a message of the bus is exactly one. */
-  | "multipart"
-  /** Larger than `maxMessageBytes`. */
-  | "too-large";
-
 /** Something is no message of the bus. A `TypeError`, since it is what the caller passed that is wrong. */
 export class MessageError extends TypeError {
   /** Always `"MessageError"`. */
   override readonly name = "MessageError";
   /** What is wrong with it. */
-  readonly code: MessageErrorCode;
+  readonly code:
+    /** Not UTF-8, or a text with a lone surrogate, which UTF-8 cannot hold. */
+    | "not-utf8"
+    /** Not JSON. */
+    | "not-json"
+    /** JSON, but no object. */
+    | "not-an-object"
+    /** An object without a `type` that is a string. */
+    | "missing-type"
+    /** A field of one of the seven message kinds is missing or of the wrong type. */
+    | "bad-field"
+    /** More than one frame: a message of the bus is exactly one. */
+    | "multipart"
+    /** Larger than `maxMessageBytes`. */
+    | "too-large";
 
   /** With its code and its text; `cause` where there is one. */
-  constructor(code: MessageErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: MessageError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
@@ -212,22 +196,19 @@ export class AddressError extends TypeError {
   readonly code = "invalid-address";
 }
 
-/** Why an option was refused. */
-export type OptionErrorCode =
-  /** Not a value that the option can have. */
-  | "bad-option"
-  /** Listening beyond this machine, without keys and without saying that everybody may join. */
-  | "anonymous-not-allowed";
-
 /** An option has a value that it cannot have, or that does not go with another one. */
 export class OptionError extends TypeError {
   /** Always `"OptionError"`. */
   override readonly name = "OptionError";
   /** What is wrong. */
-  readonly code: OptionErrorCode;
+  readonly code:
+    /** Not a value that the option can have. */
+    | "bad-option"
+    /** Listening beyond this machine, without keys and without saying that everybody may join. */
+    | "anonymous-not-allowed";
 
   /** With its code and its text; `cause` where there is one. */
-  constructor(code: OptionErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: OptionError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
