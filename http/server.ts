@@ -8,6 +8,7 @@
  */
 import { GATEWAY_NUMBERS, HTTP_LINGER_MS } from "../base/defaults.ts";
 import { OptionError } from "../base/errors.ts";
+import { hostToBind } from "../base/host.ts";
 import { explainListen } from "../base/listen_error.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
 import { within } from "../base/waits.ts";
@@ -202,7 +203,7 @@ class Server implements GatewayServer {
     let server: Deno.HttpServer<Deno.NetAddr>;
     try {
       server = Deno.serve({
-        hostname,
+        hostname: hostToBind(hostname),
         port,
         tcpBacklog: this.#tcpBacklog,
         signal: this.#abort.signal,

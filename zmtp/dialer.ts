@@ -101,6 +101,8 @@ export class Dialer {
 
   async #dial(): Promise<void> {
     const conn = await connect(this.#endpoint, this.#stopping.signal);
+    // The connection came in one turn, and whoever closes us may have had another in between.
+    if (this.#stopping.signal.aborted) return conn[Symbol.dispose]();
     const link = this.#handler.makeLink(conn, this.#clock);
     this.#link = link;
     link.start();
@@ -131,10 +133,6 @@ async function connect(endpoint: Endpoint, stop: AbortSignal): Promise<Deno.TcpC
       // Dialling a free port of one's own machine again and again ends in a connection with oneself (TCP allows it).
       conn.close();
       throw new ConnectionError("connect-failed", `Cannot connect to ${where}: nobody listens there`);
-    }
-    if (stop.aborted) {
-      conn.close();
-      throw new ConnectionError("connect-failed", `Cannot connect to ${where}: closed`);
     }
     return conn;
   } catch (cause) {

@@ -4,6 +4,7 @@
  * @module
  */
 import { AddressError } from "../base/errors.ts";
+import { hostToBind } from "../base/host.ts";
 
 /** Where to listen or to dial. */
 export interface Endpoint {
@@ -23,7 +24,8 @@ export function parseEndpoint(text: string): Endpoint {
 }
 
 /**
- * Reads the text of an endpoint to listen on: `*` as host means all interfaces, `*` or 0 as port any free one.
+ * Reads the text of an endpoint to listen on: `*` as host means all interfaces, `localhost` 127.0.0.1, `*` or 0 as port any free
+ * one.
  *
  * @throws {AddressError} If it is not `tcp://host:port`.
  */
@@ -71,7 +73,7 @@ function parse(text: string, binding: boolean): Endpoint {
     }
     if (name.includes(":")) return fail("an IPv6 address needs brackets");
     return HOST_NAME.test(name)
-      ? name
+      ? binding ? hostToBind(name) : name
       : fail(name === "" ? "the host is missing" : "the host is no name or address");
   }
 

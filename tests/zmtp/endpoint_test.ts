@@ -6,7 +6,6 @@ import { coreTest, thrownBy } from "./core_test_support.ts";
 
 const GOOD: readonly (readonly [text: string, hostname: string, port: number])[] = [
   ["tcp://127.0.0.1:5555", "127.0.0.1", 5555],
-  ["tcp://localhost:1", "localhost", 1],
   ["tcp://broker.lab-3.example.org:65535", "broker.lab-3.example.org", 65_535],
   ["tcp://my_host:80", "my_host", 80],
   ["tcp://[::1]:5555", "::1", 5555],
@@ -29,7 +28,8 @@ for (
     ["tcp://*:0", "0.0.0.0"],
     ["tcp://[::1]:*", "::1"],
     ["tcp://[::]:0", "::"],
-    ["tcp://localhost:*", "localhost"],
+    ["tcp://localhost:*", "127.0.0.1"],
+    ["tcp://LocalHost.:0", "127.0.0.1"],
   ] as const
 ) {
   coreTest(`parseBindEndpoint() reads ${text}`, () => {
@@ -39,6 +39,11 @@ for (
     assert.equal(thrownBy(() => parseEndpoint(text)).code, "invalid-address");
   });
 }
+
+coreTest("parseEndpoint() leaves localhost as it is, parseBindEndpoint() takes 127.0.0.1 for it", () => {
+  assert.deepEqual(parseEndpoint("tcp://localhost:1"), { hostname: "localhost", port: 1 });
+  assert.deepEqual(parseBindEndpoint("tcp://localhost:1"), { hostname: "127.0.0.1", port: 1 });
+});
 
 const BAD = [
   "",
