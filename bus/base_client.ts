@@ -4,7 +4,16 @@
  * @module
  */
 import { ClosedError, HandshakeError, type MessageError, OptionError } from "../base/errors.ts";
-import { BusMessageEvent, ConnectionEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
+import {
+  BusMessageEvent,
+  ConnectionEvent,
+  GapEvent,
+  type GapReason,
+  MessageErrorEvent,
+  TypedEventTarget,
+} from "./events.ts";
+import { type FeedStart, formatLink, isNote, LINK_PROPERTY, makeToken } from "./feed_note.ts";
+import { Follower, type FollowerHandler, type OwnMessage } from "./follower.ts";
 import {
   checkSize,
   explainJson,
@@ -16,12 +25,14 @@ import {
 } from "./json.ts";
 import { MessageLoop } from "./message_loop.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
+import { parsePlace } from "./place.ts";
 import { CLIENT_NUMBERS } from "../base/defaults.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
 import {
   type ConnectionHandler,
   type CurveClientOptions,
   type MessageHandler,
+  type PeerConnection,
   type PushHandler,
   type PushSocket,
   type QueueLimit,
@@ -54,6 +65,11 @@ export interface ClientOptions {
   readonly curve?: CurveClientOptions;
   /** What carries the messages. @default our own ZMTP engine */
   readonly transport?: Transport;
+  /**
+   * Where to begin: with what comes from now on, with everything that the broker still holds, or behind a place that
+   * {@linkcode BusClient.place} told earlier. Brokers other than ours always begin now. @default "now"
+   */
+  readonly since?: "now" | "earliest" | string;
   /** Closes the client when it is aborted. */
   readonly signal?: AbortSignal;
 }
@@ -74,6 +90,10 @@ export interface ClientStats {
   readonly refused: Readonly<Partial<Record<MessageError["code"], number>>>;
   /** Messages that were not given to a `for await` loop, because it had fallen too far behind. */
   readonly dropped: number;
+  /** Messages that were broadcast and did not come, as far as their number is known; a `gap` event told of each hole. */
+  readonly missed: number;
+  /** Holes; `null` ones, of which nobody knows the number, included. */
+  readonly gaps: number;
 }
 
 /** The events of a client. */
@@ -86,6 +106,8 @@ export interface ClientEvents {
   connect: ConnectionEvent;
   /** The connection to one of the two addresses ended; it is dialled again. */
   disconnect: ConnectionEvent;
+  /** Messages are missing here, between those that came before and those that come next. */
+  gap: GapEvent;
   /** An attempt to connect failed, or a handler threw. The client goes on. */
   error: ErrorEvent;
 }
@@ -97,7 +119,9 @@ export interface ClientEvents {
  *   return on the same addresses without its owner doing anything.
  * - Messages leave in the order in which they were sent and arrive in the order of the bus. A message is delivered at most
  *   once. What is sent while the client is away waits, up to `sendQueue`.
- * - What was broadcast while the client was away is not delivered later.
+ * - With our broker nothing is missed while its window holds it: after a cut the client goes on where it was and gets
+ *   what was broadcast meanwhile first. What it cannot get is told by a `gap` event with its number, in its place in the stream.
+ * - A foreign broker tells nothing: after each cut there is a gap of `null`.
  */
 export abstract class BusClient extends TypedEventTarget<ClientEvents> implements AsyncDisposable {
   /** The address that it listens at. */
@@ -128,6 +152,13 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   #lost = 0;
   #received = 0;
   #dropped = 0;
+  #missed = 0;
+  #gaps = 0;
+  readonly #follower: Follower;
+  /** What our connections to the broker call themselves, so that it can tell us which messages are ours. */
+  readonly #token = makeToken();
+  /** How often the sending connection was begun. */
+  #link = 0;
   readonly #refused: Partial<Record<MessageError["code"], number>> = {};
 
   /**
@@ -163,15 +194,26 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         }),
       },
     };
+    this.#follower = new Follower(startOf(options.since), this.#following());
     const queue = { messages: numbers["sendQueue.messages"], bytes: numbers["sendQueue.bytes"] };
     if (serverBroadcast !== undefined) {
-      this.#sub = transport.sub({ ...common, address: serverBroadcast }, this.#intake(serverBroadcast));
+      const properties = () => [[LINK_PROPERTY, this.#token] as const];
+      const greet = (peer: PeerConnection) => this.#follower.handleConnect((name) => peer.property(name));
+      this.#sub = transport.sub(
+        { ...common, address: serverBroadcast, properties, greet },
+        this.#intake(serverBroadcast),
+      );
       this.#sub.subscribe(EVERYTHING);
     }
     if (serverReceive !== undefined) {
       try {
         this.#push = transport.push(
-          { ...common, address: serverReceive, queue },
+          {
+            ...common,
+            address: serverReceive,
+            queue,
+            properties: () => [[LINK_PROPERTY, formatLink(this.#token, ++this.#link)]],
+          },
           this.#outlet(serverReceive),
         );
       } catch (error) {
@@ -190,6 +232,14 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   /** Is it connected to the broadcast address at the moment, with its subscription in place? */
   get isReceiving(): boolean {
     return this.#sub?.isConnected ?? false;
+  }
+
+  /**
+   * The place of the last message that came: `<epoch>.<number>`. Another client, or this one in its next life, goes on behind it
+   * with `since`. Undefined as long as no broker of ours was there.
+   */
+  get place(): string | undefined {
+    return this.#follower.place;
   }
 
   /** Is it connected to the receive address at the moment? */
@@ -282,6 +332,8 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
       received: this.#received,
       refused: { ...this.#refused },
       dropped: this.#dropped,
+      missed: this.#missed,
+      gaps: this.#gaps,
     };
   }
 
@@ -296,8 +348,14 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     return loop;
   }
 
-  /** A message came. Each class does with it what it is for. */
-  protected abstract handleText(text: string, size: number): void;
+  /**
+   * A message came: the frame `bytes[start, end)` with its body from `bodyStart` on. `own` says which of ours it is, as far as
+   * the broker tells. Each class does with it what it is for.
+   */
+  protected abstract handleFrame(frame: Frame, own: OwnMessage | undefined): void;
+
+  /** All messages of one read were handed over. */
+  protected handleTurnEnd(): void {}
 
   /** A message was queued; `number` rises by one. */
   protected handleSent(_number: number, _text: string): void {}
@@ -305,8 +363,36 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   /** All messages up to this number have left. */
   protected handleLeft(_upTo: number): void {}
 
-  /** Gives a message to listeners and loops. */
-  protected deliver(text: string): void {
+  /** The sending connection `link` is there; the next message over it has the number `number + 1`. */
+  protected handleLink(_link: number, _number: number): void {}
+
+  /** The broker numbers, or another one does. */
+  protected handleLife(_epoch: string | undefined, _seq: number, _isFirst: boolean): void {}
+
+  /** Messages are missing here. */
+  protected handleGap(_missed: number | null, _reason: GapReason): void {}
+
+  /** So many of ours, from number `index` of the connection `link` on, were not passed on. */
+  protected handleRefused(_messages: number, _link: number, _index: number): void {}
+
+  /** Sends texts, all or none. Returns the number of the last one. */
+  protected sendAll(texts: readonly string[]): number {
+    for (const text of texts) if (!isJsonObjectText(text)) throw explainJsonText(text)!;
+    for (const text of texts) this.#check(text);
+    // What begins below the limit is taken whole, so that all of it is sent or nothing.
+    texts.forEach((text, i) => this.#enqueue(text, i > 0));
+    return this.#sent;
+  }
+
+  /** Does the broker tell which messages are ours? */
+  protected get isFollowing(): boolean {
+    return this.#follower.isFollowing;
+  }
+
+  /** Gives a message to listeners and loops; nobody else pays for its text. */
+  protected deliver({ bytes, bodyStart, end }: Frame): void {
+    if (!this.isWanted("message") && this.#loops.size === 0) return;
+    const text = decoder.decode(bytes.subarray(bodyStart, end));
     if (this.isWanted("message")) this.dispatchEvent(new BusMessageEvent(text));
     for (const loop of this.#loops) if (!loop.push(text)) this.#dropped++;
   }
@@ -323,13 +409,22 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   }
 
   #send(text: string): void {
+    this.#check(text);
+    this.#enqueue(text, false);
+  }
+
+  #enqueue(text: string, isRest: boolean): void {
+    this.#push!.send(text, isRest);
+    this.handleSent(++this.#sent, text);
+  }
+
+  /** Throws where it cannot be sent at all. */
+  #check(text: string): void {
     if (this.#closing !== undefined) throw closedError("send message");
     if (this.#push === undefined) {
       throw new OptionError("bad-option", "Cannot send message: the client was made without serverReceive");
     }
     checkSize(text, this.#maxMessageBytes);
-    this.#push.send(text);
-    this.handleSent(++this.#sent, text);
   }
 
   async #close(lingerMs: number): Promise<void> {
@@ -346,21 +441,42 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   #intake(address: string): MessageHandler & ConnectionHandler {
     return {
       ...this.#connection("broadcast", address),
-      handleMessage: (bytes, _start, bodyStart, end) => {
+      handleMessage: (bytes, start, bodyStart, end) => {
+        if (isNote(bytes, bodyStart, end) && this.#follower.handleNote(bytes.subarray(bodyStart, end))) {
+          return;
+        }
         this.#received++;
+        const own = this.#follower.handleMessage();
         if (!isJsonObject(bytes, bodyStart, end)) {
+          this.handleGap(1, "refused");
           return this.#refuse(
             refusalOf(bytes, bodyStart, end),
             () => explainJson(bytes.subarray(bodyStart, end))!,
           );
         }
-        this.handleText(decoder.decode(bytes.subarray(bodyStart, end)), end - bodyStart);
+        this.handleFrame({ bytes, start, bodyStart, end }, own);
       },
       handleUnfit: (reason, size, parts) => {
         this.#received++;
+        this.#follower.handleMessage();
+        this.handleGap(1, "refused");
         this.#refuse(reason, () => explainUnfit(reason, size, parts));
       },
-      handleTurnEnd: () => {},
+      handleTurnEnd: () => this.handleTurnEnd(),
+    };
+  }
+
+  #following(): FollowerHandler {
+    return {
+      handleJoin: (epoch, seq) => this.handleLife(epoch, seq, true),
+      handleLife: (epoch, seq) => this.handleLife(epoch, seq, false),
+      handleRefused: (messages, link, index) => this.handleRefused(messages, link, index),
+      handleGap: (missed, reason) => {
+        this.#gaps++;
+        this.#missed += missed ?? 0;
+        this.handleGap(missed, reason);
+        this.dispatchEvent(new GapEvent(missed, reason));
+      },
     };
   }
 
@@ -387,10 +503,12 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   #connection(endpoint: "broadcast" | "receive", address: string): ConnectionHandler {
     return {
       handleConnect: () => {
+        if (endpoint === "receive") this.handleLink(this.#link, this.#written + this.#lost);
         if ((this.#sub?.isConnected ?? true) && (this.#push?.isConnected ?? true)) this.#ready.resolve();
         this.dispatchEvent(new ConnectionEvent("connect", endpoint, address));
       },
       handleDisconnect: (reason) => {
+        if (endpoint === "broadcast") this.#follower.handleDisconnect();
         if (reason instanceof ClosedError) return; // We ended it ourselves.
         this.dispatchEvent(new ConnectionEvent("disconnect", endpoint, address, reason));
       },
@@ -406,6 +524,28 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     this.#refused[code] = (this.#refused[code] ?? 0) + 1;
     if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
   }
+}
+
+/** A message where it lies, until the end of the read that brought it: the frame `bytes[start, end)`. */
+export interface Frame {
+  /** What was read. */
+  readonly bytes: Uint8Array;
+  /** Where the frame begins. */
+  readonly start: number;
+  /** Where its body begins. */
+  readonly bodyStart: number;
+  /** One behind its end. */
+  readonly end: number;
+}
+
+/** Where a client begins. */
+export function startOf(since: string = "now"): FeedStart {
+  const start = since === "now" || since === "earliest" ? since : parsePlace(since);
+  if (start !== undefined) return start;
+  throw new OptionError(
+    "bad-option",
+    `Cannot use since: it is ${JSON.stringify(since)}, not now, earliest or a place`,
+  );
 }
 
 /** For whatever is asked of a client that is closed. */

@@ -5,6 +5,10 @@
  */
 export { BusClient, type ClientEvents, type ClientOptions, type ClientStats } from "./base_client.ts";
 export { GenericMessageClient, type NewMessageHandler } from "./generic_client.ts";
-export type { HistoryEntry, HistoryLimit, HistorySlice } from "./history.ts";
 export { MessageClient } from "./message_client.ts";
-export { PassiveMessageClient, type PassiveMessageClientOptions } from "./passive_client.ts";
+export {
+  type HistoryEntry,
+  type HistorySlice,
+  PassiveMessageClient,
+  type PassiveMessageClientOptions,
+} from "./passive_client.ts";

@@ -16,6 +16,8 @@ interface Sent {
   isBack: boolean;
 }
 
+/** How often {@linkcode EchoFilter.tick} is to be called while something is waited for. */
+export const TICK_MS = 500;
 /** How long an echo is waited for, from the moment when the message left this process. */
 const ECHO_TIMEOUT_MS = 5000;
 /** So many messages may be waited for; one more and the oldest is forgotten, so that its echo would be heard. */
@@ -24,9 +26,9 @@ const MAX_WAITED_FOR = 100_000;
 const MAX_WAITED_FOR_CHARS = 64 * 1024 * 1024;
 
 /**
- * Lets each message that was sent be recognised once when it comes back. Messages of others are never taken for an echo,
+ * For brokers that do not tell which messages are ours. Lets each message that was sent be recognised once when it comes back. Messages of others are never taken for an echo,
  * unless they are equal to one that is waited for; then the two cannot be told apart, and one of both gets through. Reads
- * no clock: the time is passed.
+ * no clock: the time that passed is told.
  */
 export class EchoFilter {
   /** In the order of sending. */
@@ -37,6 +39,8 @@ export class EchoFilter {
   #waitedForChars = 0;
   readonly #byText: Map<string, Fifo<Sent>> = new Map();
   #forgotten = 0;
+  /** Milliseconds in which this process could read what came. */
+  #clock = 0;
 
   /** Messages whose echo is not recognised, because too many were waited for. */
   get forgotten(): number {
@@ -64,25 +68,38 @@ export class EchoFilter {
   }
 
   /** All messages up to this number have left this process. */
-  left(upTo: number, now: number): void {
+  left(upTo: number): void {
     for (let sent; (sent = this.#sent.at(this.#left)) !== undefined && sent.number <= upTo; this.#left++) {
-      sent.until = now + ECHO_TIMEOUT_MS;
+      sent.until = this.#clock + ECHO_TIMEOUT_MS;
     }
   }
 
   /** Is this message an echo? Says so once for each message that was sent. */
-  take(text: string, now: number): boolean {
-    this.#expire(now);
+  take(text: string): boolean {
     const same = this.#byText.get(text);
     if (same === undefined) return false;
     this.#drop(same.shift()!, same);
-    this.#expire(now);
+    this.#expire();
     return true;
   }
 
-  #expire(now: number): void {
+  /**
+   * Time has passed in which messages could come: what was waited for long enough is forgotten. A longer time than
+   * {@linkcode TICK_MS} does not count, for then this process stood still, and what came meanwhile is not read yet.
+   */
+  tick(elapsedMs: number): void {
+    this.#clock += Math.min(elapsedMs, 2 * TICK_MS);
+    this.#expire();
+  }
+
+  /** Nothing is waited for any more. */
+  clear(): void {
+    while (this.#sent.length > 0) this.#forgetFirst();
+  }
+
+  #expire(): void {
     for (let first; (first = this.#sent.first) !== undefined; this.#forgetFirst()) {
-      if (!first.isBack && first.until > now) return;
+      if (!first.isBack && first.until > this.#clock) return;
     }
   }
 

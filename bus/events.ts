@@ -41,6 +41,34 @@ export class MessageErrorEvent extends Event {
   }
 }
 
+/** Why messages are missing. */
+export type GapReason =
+  /** They are no longer held: whoever asks came too late for them. */
+  | "expired"
+  /** The broker dropped them for a reader that was too slow. */
+  | "slow"
+  /** The broker began a new life, so nobody knows how many there were. */
+  | "restarted"
+  /** The connection to a broker that numbers nothing was cut. */
+  | "disconnected"
+  /** It came, and was no message or too large for this client. */
+  | "refused";
+
+/** Messages are missing between those that came before and those that come next. */
+export class GapEvent extends Event {
+  /** How many; `null` when nobody can know. */
+  readonly missed: number | null;
+  /** Why. */
+  readonly reason: GapReason;
+
+  /** A hole. */
+  constructor(missed: number | null, reason: GapReason) {
+    super("gap");
+    this.missed = missed;
+    this.reason = reason;
+  }
+}
+
 /** A client's connection to one of the broker's two addresses came up or ended. */
 export class ConnectionEvent extends Event {
   /** Which of the two. */

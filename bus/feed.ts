@@ -15,22 +15,12 @@
  * @module
  */
 import { Arena, frameBodyStart, frameEnd, type MemoryBudget } from "../zmtp/mod.ts";
+import type { GapReason } from "./events.ts";
 import { FeedEntry } from "./feed_entry.ts";
 import type { FeedLimit, FeedStore, Piece, Sender } from "./feed_store.ts";
 import { LastValues, type Value } from "./last_values.ts";
 import { MemoryStore } from "./memory_store.ts";
 import { formatPlace } from "./place.ts";
-
-/** Why messages are missing. */
-export type GapReason =
-  /** They are no longer held: whoever asks came too late for them. */
-  | "expired"
-  /** The broker dropped them for a reader that was too slow. */
-  | "slow"
-  /** The broker began a new life, so nobody knows how many there were. */
-  | "restarted"
-  /** The connection to a broker that numbers nothing was cut. */
-  | "disconnected";
 
 /** Messages of a {@linkcode Feed} in order, and what is missing in front of them. */
 export interface FeedSlice {

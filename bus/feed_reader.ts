@@ -56,6 +56,15 @@ export class FeedReader implements SubscriberReader {
     this.#fill();
   }
 
+  get waiting(): number {
+    return this.#isBehind ? this.#feed.position - this.#position - this.lost : 0;
+  }
+
+  get lost(): number {
+    // What was gone before it came is no loss of this connection.
+    return this.#isBehind && this.#due !== "start" ? Math.max(0, this.#feed.oldest - 1 - this.#position) : 0;
+  }
+
   /** A piece was added to the feed. */
   handlePiece(piece: Piece): void {
     if (this.#isBehind) return;

@@ -4,7 +4,7 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
-import { BusClient, type ClientOptions } from "./base_client.ts";
+import { BusClient, type ClientOptions, type Frame } from "./base_client.ts";
 import type { Message } from "./messages.ts";
 
 /** What a {@linkcode GenericMessageClient} calls. */
@@ -49,12 +49,13 @@ export class GenericMessageClient extends BusClient {
   }
 
   /** Hands it to the handler, and delivers it. */
-  protected override handleText(text: string): void {
+  protected override handleFrame(frame: Frame): void {
+    const text = decoder.decode(frame.bytes.subarray(frame.bodyStart, frame.end));
     this.#call(() => this.#handler.handleNewMessage(JSON.parse(text)));
     if (this.#handler.handleJsonMessage !== undefined) {
       this.#call(() => this.#handler.handleJsonMessage!(text));
     }
-    this.deliver(text);
+    this.deliver(frame);
   }
 
   #call(handle: () => unknown): void {
@@ -66,3 +67,5 @@ export class GenericMessageClient extends BusClient {
     }
   }
 }
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { BusClient, type ClientOptions } from "./base_client.ts";
-import { EchoFilter } from "./echo_filter.ts";
+import { BusClient, type ClientOptions, type Frame } from "./base_client.ts";
+import { EchoFilter, TICK_MS } from "./echo_filter.ts";
+import type { OwnMessage } from "./follower.ts";
 
 /**
  * A client for applications that talk to each other: its own messages do not come back to it.
  *
- * Each message that was sent is suppressed once when it comes back, within 5 s after it left. Messages of others are never
- * suppressed, also when they are equal to one of ours.
+ * Our broker tells which messages are the client's own, also after a cut, so that is exact. With other brokers each message that
+ * was sent is suppressed once when it comes back, within 5 s after it left; an equal one of somebody else may be taken for it.
  *
  * @example
  * ```ts
@@ -32,25 +33,52 @@ import { EchoFilter } from "./echo_filter.ts";
  */
 export class MessageClient extends BusClient {
   readonly #echoes = new EchoFilter();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #tickedAt = 0;
 
   /** See {@linkcode BusClient}. */
   constructor(options: ClientOptions) {
     super(options);
+    this.closedSignal.addEventListener("abort", () => this.#stopTicking());
   }
 
-  /** Remembers what was sent, to recognise its echo. */
+  /** Remembers what was sent, to recognise its echo, where the broker does not tell which messages are ours. */
   protected override handleSent(number: number, text: string): void {
-    if (this.serverBroadcast !== undefined) this.#echoes.add(number, text);
+    if (this.serverBroadcast === undefined) return;
+    if (this.isFollowing) return this.#echoes.waitedFor > 0 ? this.#echoes.clear() : undefined;
+    this.#echoes.add(number, text);
+    if (this.#timer === undefined && !this.closedSignal.aborted) {
+      this.#tickedAt = performance.now();
+      this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    }
   }
 
-  /** An echo is waited for from now on, for 5 s. */
+  /** An echo is waited for from now on. */
   protected override handleLeft(upTo: number): void {
-    this.#echoes.left(upTo, performance.now());
+    if (this.#echoes.waitedFor > 0) this.#echoes.left(upTo);
   }
 
-  /** Delivers what is no echo. */
-  protected override handleText(text: string): void {
-    if (this.#echoes.waitedFor > 0 && this.#echoes.take(text, performance.now())) return;
-    this.deliver(text);
+  /** Delivers what is not ours. */
+  protected override handleFrame(frame: Frame, own: OwnMessage | undefined): void {
+    if (own !== undefined) return;
+    if (!this.isFollowing && this.#echoes.waitedFor > 0) {
+      const { bytes, bodyStart, end } = frame;
+      if (this.#echoes.take(decoder.decode(bytes.subarray(bodyStart, end)))) return;
+    }
+    this.deliver(frame);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    this.#echoes.tick(now - this.#tickedAt);
+    this.#tickedAt = now;
+    if (this.#echoes.waitedFor === 0) this.#stopTicking();
+  }
+
+  #stopTicking(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 }
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

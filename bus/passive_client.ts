@@ -5,13 +5,40 @@
  */
 import { HISTORY_NUMBERS } from "../base/defaults.ts";
 import { readNumbers } from "../base/options.ts";
-import { BusClient, type ClientOptions, closedError } from "./base_client.ts";
-import { History, type HistoryLimit, type HistorySlice } from "./history.ts";
+import { BusClient, type ClientOptions, closedError, type Frame } from "./base_client.ts";
+import type { GapReason } from "./events.ts";
+import { Feed } from "./feed.ts";
+import type { FeedLimit } from "./feed_store.ts";
+import type { OwnMessage } from "./follower.ts";
+import type { Value } from "./last_values.ts";
+import { makeEpoch } from "./place.ts";
+import type { BusPort, Receipt } from "./port.ts";
+import { Receipts } from "./receipts.ts";
+
+/** One message that a {@linkcode PassiveMessageClient} remembers. */
+export interface HistoryEntry {
+  /** Its number: 1, 2, 3 … of the messages that came, since the client was made. */
+  readonly count: number;
+  /** Its JSON text exactly as it came. */
+  readonly text: string;
+  /** When it came, in milliseconds since 1970-01-01 UTC. */
+  readonly time: number;
+  /** Its `type`, if that is a text. */
+  readonly type: string | undefined;
+}
+
+/** Messages in order, and how many there were before them that are no longer remembered. */
+export interface HistorySlice {
+  /** Oldest first. */
+  readonly entries: readonly HistoryEntry[];
+  /** Messages after the count asked for that are no longer remembered. */
+  readonly missed: number;
+}
 
 /** Options of a {@linkcode PassiveMessageClient}. */
 export interface PassiveMessageClientOptions extends ClientOptions {
   /** How much is remembered, and for how long. @default 1000 messages, 16 MiB, however old */
-  readonly history?: Partial<HistoryLimit>;
+  readonly history?: Partial<FeedLimit>;
 }
 
 /**
@@ -33,49 +60,77 @@ export interface PassiveMessageClientOptions extends ClientOptions {
  * console.assert(client.getLastMessage()[0] === 1);
  * ```
  */
-export class PassiveMessageClient extends BusClient {
-  readonly #history: History;
+export class PassiveMessageClient extends BusClient implements BusPort {
+  /** What came, by the broker's numbers where it numbers, with its holes. */
+  readonly feed: Feed;
   readonly #waiters: Set<{ readonly count: number; readonly resolve: () => void }> = new Set();
-  #lastText = "";
+  /** Counts know no holes, positions do: from the message `count + 1` on a position is so much larger. In order, never empty. */
+  readonly #shifts: { readonly count: number; readonly offset: number }[] = [];
+  readonly #receipts = new Receipts();
+  #hasNews = false;
 
   /** See {@linkcode BusClient}. */
   constructor(options: PassiveMessageClientOptions) {
     const numbers = readNumbers(HISTORY_NUMBERS, options); // Before a connection is made that nobody could close.
     super(options);
-    this.#history = new History({
-      messages: numbers["history.messages"],
-      bytes: numbers["history.bytes"],
-      maxAgeMs: numbers["history.maxAgeMs"] || undefined,
+    this.feed = new Feed({
+      epoch: makeEpoch(),
+      limit: {
+        messages: numbers["history.messages"],
+        bytes: numbers["history.bytes"],
+        maxAgeMs: numbers["history.maxAgeMs"] || undefined,
+      },
     });
+    this.feed.watchTypes();
+    this.#shift();
   }
 
   /** Number of messages that came so far. */
   get count(): number {
-    return this.#history.count;
+    return this.feed.count;
   }
 
   /** Number of the oldest message that is remembered; `count + 1` when none is. */
   get oldest(): number {
-    this.#history.expire(Date.now());
-    return this.#history.oldest;
+    this.feed.expire(performance.now());
+    return this.count - this.feed.held.messages + 1;
   }
 
   /** How many messages came so far, and the text of the last one; `[0, ""]` before the first. */
   getLastMessage(): [count: number, messageText: string] {
-    return [this.#history.count, this.#lastText];
+    return [this.count, this.feed.last?.text ?? ""];
+  }
+
+  /**
+   * The newest message of each of these types, of each `target` where they have one, oldest first: what is valid now.
+   *
+   * @default subject, sample and variables
+   */
+  getState(types: readonly string[] = ["subject", "sample", "variables"]): readonly Value[] {
+    return this.feed.state(types);
   }
 
   /**
    * The messages after a count, oldest first, at most `limit` of them. `missed` says how many of them are no longer
-   * remembered, so that no gap stays unseen.
+   * remembered. What did not come at all has no count; a `gap` event told of it.
    *
    * @throws {RangeError} If one of the two is negative or NaN.
    */
   messagesAfter(count: number, limit: number = Infinity): HistorySlice {
     checkCount("count", count);
     checkCount("limit", limit);
-    this.#history.expire(Date.now());
-    return this.#history.after(count, limit);
+    const first = Math.max(count + 1, this.oldest);
+    const entries: HistoryEntry[] = [];
+    for (let next = first; next <= this.count && entries.length < limit;) {
+      const { offset, until } = this.#shiftAt(next);
+      const slice = this.feed.after(next + offset - 1, Math.min(limit - entries.length, until - next));
+      for (const entry of slice.entries) {
+        const { text, time, type, position } = entry;
+        entries.push({ count: position - offset, text, time, type });
+      }
+      next += Math.max(1, slice.entries.length);
+    }
+    return { entries, missed: Math.max(0, Math.min(first, this.count + 1) - 1 - count) };
   }
 
   /**
@@ -112,12 +167,80 @@ export class PassiveMessageClient extends BusClient {
     return this.messagesAfter(count);
   }
 
-  /** Counts and remembers it, wakes who waits for it, and delivers it. */
-  protected override handleText(text: string, size: number): void {
-    this.#history.add(text, size, Date.now());
-    this.#lastText = text;
-    for (const waiter of this.#waiters) if (waiter.count < this.count) waiter.resolve();
-    this.deliver(text);
+  /**
+   * Sends texts, all or none, in their order.
+   *
+   * @throws {MessageError} If one of them is no JSON object or too large. Nothing was sent.
+   * @throws {QueueFullError} If the queue is full. Nothing was sent.
+   * @throws {ClosedError} If the client is closed.
+   * @throws {OptionError} If the client has no `serverReceive`.
+   */
+  publish(texts: readonly string[]): Receipt {
+    const from = this.feed.position;
+    const number = this.sendAll(texts);
+    const told = (signal: AbortSignal) =>
+      this.isFollowing
+        ? this.#receipts.wait(number, signal)
+        : this.#receipts.waitForText(this.feed, from, texts.at(-1)!, signal);
+    return { position: undefined, told };
+  }
+
+  /** Counts and remembers it, and delivers it. */
+  protected override handleFrame(frame: Frame, own: OwnMessage | undefined): void {
+    const { bytes, start, end } = frame;
+    this.feed.append(bytes, start, end, 1, Date.now(), performance.now());
+    this.#hasNews = true;
+    if (own !== undefined) this.#receipts.handleOwn(own, this.feed.position);
+    if (this.#waiters.size > 0) {
+      for (const waiter of this.#waiters) if (waiter.count < this.count) waiter.resolve();
+    }
+    this.deliver(frame);
+  }
+
+  /** Whoever waits for the feed hears of what one read brought. */
+  protected override handleTurnEnd(): void {
+    if (!this.#hasNews) return;
+    this.#hasNews = false;
+    this.feed.tell();
+  }
+
+  /** Takes over the broker's numbers. */
+  protected override handleLife(epoch: string | undefined, seq: number, isFirst: boolean): void {
+    if (isFirst) this.feed.join(epoch!, seq);
+    else this.feed.begin(epoch ?? makeEpoch(), seq);
+    this.#shift();
+    this.#hasNews = true;
+  }
+
+  /** Messages are missing here. */
+  protected override handleGap(missed: number | null, reason: GapReason): void {
+    // Another life begins with a gap of its own.
+    if (reason !== "restarted") this.feed.skip(missed, reason);
+    this.#shift();
+    this.#hasNews = true;
+  }
+
+  /** Messages of ours were not passed on. */
+  protected override handleRefused(messages: number, link: number, index: number): void {
+    for (let i = 0; i < messages; i++) this.#receipts.handleOwn({ link, index: index + i }, undefined);
+  }
+
+  /** From now on messages leave over this connection. */
+  protected override handleLink(link: number, number: number): void {
+    this.#receipts.handleLink(link, number);
+  }
+
+  /** The next messages have positions that are farther from their counts. */
+  #shift(): void {
+    const [count, offset] = [this.count, this.feed.position - this.count];
+    if (this.#shifts.at(-1)?.count === count) this.#shifts.pop();
+    if (this.#shifts.push({ count, offset }) > MAX_SHIFTS) this.#shifts.shift();
+  }
+
+  /** What to add to a count for its position, and the first count for which that changes. */
+  #shiftAt(count: number): { readonly offset: number; readonly until: number } {
+    const at = Math.max(0, this.#shifts.findLastIndex((shift) => shift.count < count));
+    return { offset: this.#shifts[at]!.offset, until: (this.#shifts[at + 1]?.count ?? Infinity) + 1 };
   }
 }
 
@@ -126,3 +249,6 @@ function checkCount(name: string, count: number): void {
     throw new RangeError(`Cannot look up messages: ${name} is ${count}, not a number from 0 on`);
   }
 }
+
+/** So many holes are remembered; messages in front of older ones are found no more. */
+const MAX_SHIFTS = 1000;

@@ -187,7 +187,11 @@ Deno.test("kill -9 of a subscriber: the other one loses nothing, and a new one j
 
 Deno.test("SIGSTOP of a subscriber: what it misses is what was counted against it, and the other one loses nothing", async () => {
   const moment = moments(5);
-  await using bus = await startBus({ maxMessageBytes: 1024, subscriberQueue: { messages: 500, bytes: MIB } });
+  await using bus = await startBus({
+    maxMessageBytes: 1024,
+    subscriberQueue: { messages: 500, bytes: MIB },
+    history: { messages: 500 },
+  });
   // What the operating systems holds for a stopped process, some megabytes, has to be filled before anything is dropped.
   const pad = "x".repeat(900);
   await using filler = await RawPeer.join(bus.broker.receiveAddress, "PUSH");

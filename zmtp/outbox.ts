@@ -110,6 +110,11 @@ export class Outbox {
     return messages - fitting;
   }
 
+  /** Queues whole frames, room or not: whoever calls it has looked. */
+  add(bytes: Uint8Array, start: number, end: number, messages: number): void {
+    this.#append(bytes, start, end, messages, undefined);
+  }
+
   /** Queues a frame that is no message and counts as none, room or not. */
   pushNote(frame: Uint8Array): void {
     this.#append(frame, 0, frame.length, 0, undefined);

@@ -137,8 +137,10 @@ export class Pub implements PubSocket {
 
   #leave(subscriber: Subscriber): void {
     if (!this.#subscribers.delete(subscriber)) return;
-    this.#gone.dropped += subscriber.outbox.dropped;
-    this.#gone.discarded += subscriber.outbox.clear();
+    const { dropped, queuedMessages } = subscriber.stats();
+    this.#gone.dropped += dropped;
+    this.#gone.discarded += queuedMessages;
+    subscriber.outbox.clear();
     subscriber.serveBy(undefined);
     this.#leaveGroup(subscriber);
   }
@@ -220,9 +222,9 @@ class Subscriber implements LinkHandler, SubscriberQueue {
     return {
       address: this.address,
       topics: this.subscriptions.count,
-      queuedMessages: this.outbox.messages,
+      queuedMessages: this.outbox.messages + (this.reader?.waiting ?? 0),
       queuedBytes: this.outbox.bytes,
-      dropped: this.outbox.dropped,
+      dropped: this.outbox.dropped + (this.reader?.lost ?? 0),
     };
   }
 

@@ -54,9 +54,9 @@ export class Push implements PushSocket {
     return this.#outbox.messages;
   }
 
-  send(text: string): void {
+  send(text: string, isRest = false): void {
     const size = this.#arena.appendMessage(text);
-    if (!this.#outbox.hasRoom(size)) {
+    if (!isRest && !this.#outbox.hasRoom(size)) {
       this.#arena.takeBack(size);
       const { messages, bytes } = this.#options.queue;
       throw new QueueFullError(
@@ -64,7 +64,7 @@ export class Push implements PushSocket {
           `limits are ${messages} and ${bytes}`,
       );
     }
-    this.#outbox.push(this.#arena.block, this.#arena.at - size, this.#arena.at, 1);
+    this.#outbox.add(this.#arena.block, this.#arena.at - size, this.#arena.at, 1);
     if (this.#isConnected) this.#scheduleWake();
   }
 

@@ -145,6 +145,10 @@ export interface SubscriberQueue extends PeerConnection {
 
 /** Fills the queue of one subscriber in place of {@linkcode PubSocket.publish}. */
 export interface SubscriberReader {
+  /** Messages that it will get, and that are not in its queue yet. */
+  readonly waiting: number;
+  /** Messages that it has lost and that were not counted by {@linkcode SubscriberQueue.countDropped} yet. */
+  readonly lost: number;
   /** Something was written: there may be room. */
   handleRoom(): void;
   /** Memory was short: the last so many messages that waited are no longer in the queue, nor the notes among them. */
@@ -285,11 +289,11 @@ export interface PushSocket {
   /** Messages that wait. */
   readonly queuedMessages: number;
   /**
-   * Queues a text as one message.
+   * Queues a text as one message. `isRest`: it belongs to the one before, and is taken whether there is room or not.
    *
    * @throws {QueueFullError} If it does not fit.
    */
-  send(text: string): void;
+  send(text: string, isRest?: boolean): void;
   /** Ends; what waits is lost. */
   close(): Promise<void>;
 }
