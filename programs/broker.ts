@@ -143,7 +143,7 @@ async function serveWeb(
   curve: CurveClientOptions | undefined,
 ): Promise<Web> {
   const [{ serveGateway }, { PassiveMessageClient }] = await Promise.all([
-    import("../http.ts"),
+    import("../http/server.ts"),
     import("../bus/clients.ts"),
   ]);
   const client = new PassiveMessageClient({
