@@ -32,7 +32,7 @@
  */
 export type { Delivery, HandlerStats, Traffic, WaitKind } from "./http/counters.ts";
 export { messageGateway } from "./http/gateway.ts";
-export type { GatewayClient, GatewayEntry, GatewaySlice } from "./http/gateway_client.ts";
+export type { GatewayBus } from "./http/gate.ts";
 export {
   type CloseOptions,
   eventStreamHandler,

@@ -9,14 +9,20 @@ import {
   ConnectionEvent,
   GapEvent,
   type GapReason,
-  isWanted,
-  type MessageErrorEvent,
+  MessageErrorEvent,
   TypedEventTarget,
 } from "./events.ts";
 import { type FeedStart, formatLink, isNote, LINK_PROPERTY, makeToken } from "./feed_note.ts";
 import { Follower, type FollowerHandler, type OwnMessage } from "./follower.ts";
-import { checkText, Refusals } from "./intake.ts";
-import { isJsonObject } from "./json.ts";
+import {
+  checkSize,
+  explainJson,
+  explainJsonText,
+  explainUnfit,
+  isJsonObject,
+  isJsonObjectText,
+  refusalOf,
+} from "./json.ts";
 import { MessageLoop } from "./message_loop.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
 import { parsePlace } from "./place.ts";
@@ -153,7 +159,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   readonly #token = makeToken();
   /** How often the sending connection was begun. */
   #link = 0;
-  readonly #refusals = new Refusals(this);
+  readonly #refused: Partial<Record<MessageError["code"], number>> = {};
 
   /**
    * Returns at once and connects in the background.
@@ -266,6 +272,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
    * @throws {OptionError} If the client has no `serverReceive`.
    */
   sendJsonMessage(text: string): void {
+    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
     this.#send(text);
   }
 
@@ -323,7 +330,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
       queued: this.#sent - this.#written - this.#lost,
       lost: this.#lost,
       received: this.#received,
-      refused: this.#refusals.counts,
+      refused: { ...this.#refused },
       dropped: this.#dropped,
       missed: this.#missed,
       gaps: this.#gaps,
@@ -370,6 +377,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
 
   /** Sends texts, all or none. Returns the number of the last one. */
   protected sendAll(texts: readonly string[]): number {
+    for (const text of texts) if (!isJsonObjectText(text)) throw explainJsonText(text)!;
     for (const text of texts) this.#check(text);
     // What begins below the limit is taken whole, so that all of it is sent or nothing.
     texts.forEach((text, i) => this.#enqueue(text, i > 0));
@@ -383,9 +391,9 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
 
   /** Gives a message to listeners and loops; nobody else pays for its text. */
   protected deliver({ bytes, bodyStart, end }: Frame): void {
-    if (!isWanted(this, "message") && this.#loops.size === 0) return;
+    if (!this.isWanted("message") && this.#loops.size === 0) return;
     const text = decoder.decode(bytes.subarray(bodyStart, end));
-    if (isWanted(this, "message")) this.dispatchEvent(new BusMessageEvent(text));
+    if (this.isWanted("message")) this.dispatchEvent(new BusMessageEvent(text));
     for (const loop of this.#loops) if (!loop.push(text)) this.#dropped++;
   }
 
@@ -416,7 +424,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     if (this.#push === undefined) {
       throw new OptionError("bad-option", "Cannot send message: the client was made without serverReceive");
     }
-    checkText(text, this.#maxMessageBytes);
+    checkSize(text, this.#maxMessageBytes);
   }
 
   async #close(lingerMs: number): Promise<void> {
@@ -441,7 +449,10 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         const own = this.#follower.handleMessage();
         if (!isJsonObject(bytes, bodyStart, end)) {
           this.handleGap(1, "refused");
-          return this.#refusals.add(bytes, bodyStart, end);
+          return this.#refuse(
+            refusalOf(bytes, bodyStart, end),
+            () => explainJson(bytes.subarray(bodyStart, end))!,
+          );
         }
         this.handleFrame({ bytes, start, bodyStart, end }, own);
       },
@@ -449,7 +460,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         this.#received++;
         this.#follower.handleMessage();
         this.handleGap(1, "refused");
-        this.#refusals.addUnfit(reason, size, parts);
+        this.#refuse(reason, () => explainUnfit(reason, size, parts));
       },
       handleTurnEnd: () => this.handleTurnEnd(),
     };
@@ -507,6 +518,11 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         this.report(error);
       },
     };
+  }
+
+  #refuse(code: MessageError["code"], explain: () => MessageError): void {
+    this.#refused[code] = (this.#refused[code] ?? 0) + 1;
+    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
   }
 }
 

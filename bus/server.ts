@@ -3,14 +3,20 @@
  *
  * @module
  */
-import { ClosedError, type MessageError, OptionError } from "../base/errors.ts";
-import { BusMessageEvent, isWanted, type MessageErrorEvent, TypedEventTarget } from "./events.ts";
+import { ClosedError, MessageError, OptionError } from "../base/errors.ts";
+import { BusMessageEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { FEED_PROPERTY, LINK_PROPERTY, parseFeedTopic, parseLink } from "./feed_note.ts";
 import { FeedReader } from "./feed_reader.ts";
 import { FeedSender } from "./feed_sender.ts";
-import { checkText, Refusals } from "./intake.ts";
-import { isJsonObject } from "./json.ts";
+import {
+  explainJson,
+  explainJsonText,
+  explainUnfit,
+  isJsonObject,
+  isJsonObjectText,
+  refusalOf,
+} from "./json.ts";
 import type { FeedLimit } from "./feed_store.ts";
 import { LocalBus } from "./local.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
@@ -178,7 +184,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   #receivedBytes = 0;
   #broadcast = 0;
   #ignored = 0;
-  readonly #refusals = new Refusals(this);
+  readonly #refused: Partial<Record<MessageError["code"], number>> = {};
   /**
    * Accepted frames of the read in progress that lie together: `#bytes[#start, #end)`. Invariant: empty between two reads.
    */
@@ -331,7 +337,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       received: this.#received,
       receivedBytes: this.#receivedBytes,
       broadcast: this.#broadcast,
-      refused: this.#refusals.counts,
+      refused: { ...this.#refused },
       ignored: this.#ignored,
       ...(senders && { memory: { usedBytes: this.#memory.used, limitBytes: this.#memory.limit } }),
       ...(senders && { senders }),
@@ -368,7 +374,10 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
         if (this.pause) return this.#ignore(sender, index);
         if (!isJsonObject(bytes, bodyStart, end)) {
           sender?.handleRefused(index);
-          return this.#refusals.add(bytes, bodyStart, end);
+          return this.#refuse(
+            refusalOf(bytes, bodyStart, end),
+            () => explainJson(bytes.subarray(bodyStart, end))!,
+          );
         }
         this.#receivedBytes += end - bodyStart;
         if (bytes !== this.#bytes || start !== this.#end) {
@@ -379,7 +388,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
         }
         this.#end = end;
         this.#messages++;
-        if (isWanted(this, "message")) this.#tell(bytes.subarray(bodyStart, end));
+        if (this.isWanted("message")) this.#tell(bytes.subarray(bodyStart, end));
       },
       handleTurnEnd: () => {
         this.#passOn();
@@ -392,7 +401,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
         const index = sender === undefined ? 0 : sender.received++;
         if (this.pause) return this.#ignore(sender, index);
         sender?.handleRefused(index);
-        this.#refusals.addUnfit(reason, size, parts);
+        this.#refuse(reason, () => explainUnfit(reason, size, parts));
       },
     };
   }
@@ -466,8 +475,14 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   }
 
   #frameOf(text: string): Uint8Array {
-    checkText(text, this.#maxMessageBytes);
-    return encodeTextFrame(text);
+    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
+    const frame = encodeTextFrame(text);
+    const size = frame.length - frameBodyStart(frame, 0);
+    if (size <= this.#maxMessageBytes) return frame;
+    throw new MessageError(
+      "too-large",
+      `Cannot send message: it is ${size} bytes, limit is ${this.#maxMessageBytes}`,
+    );
   }
 
   /** Takes messages as if they had come in over a socket. Returns the position of the last one; undefined while paused. */
@@ -481,7 +496,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     for (let at = 0; at < frames.length;) {
       const [bodyStart, end] = [frameBodyStart(frames, at), frameEnd(frames, at)];
       this.#receivedBytes += end - bodyStart;
-      if (isWanted(this, "message")) this.#tell(frames.subarray(bodyStart, end));
+      if (this.isWanted("message")) this.#tell(frames.subarray(bodyStart, end));
       at = end;
     }
     this.#publish(frames, 0, frames.length, messages);
@@ -491,6 +506,12 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
 
   #tell(body: Uint8Array): void {
     this.dispatchEvent(new BusMessageEvent(decoder.decode(body)));
+  }
+
+  /** An error with its stack costs a hundred times what counting does, so it is made only for those who listen. */
+  #refuse(code: MessageError["code"], explain: () => MessageError): void {
+    this.#refused[code] = (this.#refused[code] ?? 0) + 1;
+    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
   }
 }
 

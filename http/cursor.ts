@@ -1,14 +1,11 @@
 /**
- * Cursors: where a client stands in the stream of messages.
- *
- * A cursor is `<epoch>.<seq>`. The epoch is made at random when the gateway starts, so that a cursor of an earlier life is
- * recognised; the seq is the number of the last message that the client has. Finding the place is arithmetic, never a search:
- * a hub that searched its history for an id got stuck on ids that it never saw (dunglas/mercure#704).
+ * Cursors as requests carry them: a place of the feed, a number of its present life, or a word.
  *
  * @module
  */
+import { parsePlace } from "../bus/place.ts";
 
-/** A place in the stream, as a client names it. */
+/** Where a client wants to go on. */
 export type Cursor =
   | { readonly kind: "now" | "earliest" | "latest" }
   /** `epoch` is `undefined` for a bare number, which means the present epoch. */
@@ -16,26 +13,15 @@ export type Cursor =
   /** A header that some other server or a proxy made: not ours, so nothing is known about what its owner has. */
   | { readonly kind: "foreign" };
 
-/** Eight letters and digits. They name a life of the gateway and are no secret. */
-export function createEpoch(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(8));
-  return Array.from(bytes, (byte) => (byte % 36).toString(36)).join("");
-}
-
-/** The text of a cursor. */
-export function formatCursor(epoch: string, seq: number): string {
-  return `${epoch}.${seq}`;
-}
-
-const NUMBER = /^\d{1,15}$/;
-const EPOCH_AND_NUMBER = /^([a-z0-9]{1,32})\.(\d{1,15})$/;
+/** No sign and no zero in front, as in a place: one number has one text. */
+const NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
 /** Reads a cursor; `undefined` when the text is none. */
 export function parseCursor(text: string): Cursor | undefined {
   if (text === "now" || text === "earliest" || text === "latest") return { kind: text };
   if (NUMBER.test(text)) return { kind: "at", epoch: undefined, seq: Number(text) };
-  const match = EPOCH_AND_NUMBER.exec(text);
-  return match === null ? undefined : { kind: "at", epoch: match[1], seq: Number(match[2]) };
+  const place = parsePlace(text);
+  return place === undefined ? undefined : { kind: "at", ...place };
 }
 
 /** `-v` marks the form in which the message is a value; the cursor before it is the same. */
@@ -47,9 +33,8 @@ const ENTITY_TAG = /^(?:W\/)?"([^"]*?)(?:-v)?"$/;
  */
 export function parseEntityTags(header: string): Cursor {
   for (const part of header.split(",")) {
-    const inner = ENTITY_TAG.exec(part.trim())?.[1];
-    const match = inner === undefined ? null : EPOCH_AND_NUMBER.exec(inner);
-    if (match !== null) return { kind: "at", epoch: match[1], seq: Number(match[2]) };
+    const place = parsePlace(ENTITY_TAG.exec(part.trim())?.[1] ?? "");
+    if (place !== undefined) return { kind: "at", ...place };
   }
   return { kind: "foreign" };
 }

@@ -1,19 +1,23 @@
 /**
  * `GET …/stream`: server-sent events, or one JSON line for each message.
  *
- * A stream has a place in the history and fills its queue from there: when the reader is behind, messages wait in the
- * history, where they are held once for everyone, and not in the stream.
+ * A stream has a position in the feed and fills its queue from there: when the reader is behind, messages wait in the feed,
+ * where they are held once for everyone, and not in the stream.
  *
  * @module
  */
-import type { GatewayEntry } from "./gateway_client.ts";
-import { parseLastEventId } from "./cursor.ts";
-import type { Gate } from "./gate.ts";
+import type { Feed } from "../bus/feed.ts";
+import type { FeedEntry } from "../bus/feed_entry.ts";
 import { answer } from "./answers.ts";
-import { entryJson } from "./history.ts";
-import { encodeUtf8, type Format, type Found, type Hub, type Place, type Waiter } from "./hub.ts";
+import { parseLastEventId } from "./cursor.ts";
+import { entryJson } from "./entry_json.ts";
+import type { Gate } from "./gate.ts";
+import { encodeUtf8, type Waiter } from "./hub.ts";
+import type { Found, Missing, Standing } from "./lookup.ts";
+import { gapEnd, gapMembers } from "./missing.ts";
 import { retryAfter } from "./problem.ts";
 import type { Call } from "./route.ts";
+import type { Format } from "./shared_bodies.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** How long a browser waits before it connects again, in milliseconds. */
@@ -27,11 +31,11 @@ const STALL_MS = 2000;
 /** What one form of stream looks like. */
 interface StreamFormat extends Format<Uint8Array<ArrayBuffer>> {
   readonly contentType: string;
-  /** The first thing that is sent, with the place from which it goes on. */
+  /** The first thing that is sent, with the cursor from which it goes on. */
   open(cursor: string): string;
-  /** Messages are missing here. */
-  gap(missed: number | null, oldest: string): string;
-  /** A sign of life; tells the place when that moved on without a message. */
+  /** Messages are missing here, up to a cursor. */
+  gap(missing: Missing, cursor: string, feed: Feed): string;
+  /** A sign of life; tells the cursor when that moved on without a message. */
   heartbeat(cursor: string | undefined): string;
   /** The last thing that is sent. */
   end(): string;
@@ -45,7 +49,7 @@ const ALL_LINE_BREAKS = /[\r\n]+/g;
 const EVENT_NAME = /^(?!(?:open|gap|error|message)$)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$/;
 
 function sseFormat(withTypes: boolean): StreamFormat {
-  const event = (entry: GatewayEntry, cursor: string): string => {
+  const event = (entry: FeedEntry, cursor: string): string => {
     const { text, type } = entry;
     const name = withTypes && type !== undefined && EVENT_NAME.test(type) ? `event: ${type}\n` : "";
     const data = text.includes("\n") || text.includes("\r") ? text.split(LINE_BREAK).join("\ndata: ") : text;
@@ -58,39 +62,41 @@ function sseFormat(withTypes: boolean): StreamFormat {
     // The id comes with the first event already: a client that reconnects before any message must know where it was.
     open: (cursor) =>
       `retry: ${RETRY_MS}\n: ${cursor}\nid: ${cursor}\nevent: open\ndata: {"cursor":"${cursor}"}\n\n`,
-    gap: (missed, oldest) => `event: gap\ndata: {"missed":${missed},"oldest":"${oldest}"}\n\n`,
+    // With an id: one who reconnects right behind the gap shall not be told of it again.
+    gap: (missing, cursor, feed) =>
+      `id: ${cursor}\nevent: gap\ndata: {${gapMembers(missing, cursor, feed)}}\n\n`,
     heartbeat: (cursor) => cursor === undefined ? ":\n\n" : `:\nid: ${cursor}\n\n`,
     end: () => `retry: ${retryAfter()}000\n\n`,
-    render: (found, hub) => encodeUtf8(renderWith(format, event, found, hub)),
+    render: (found, feed) => encodeUtf8(renderWith(format, event, found, feed)),
   };
   return format;
 }
 
 function ndjsonFormat(): StreamFormat {
   // A line break outside of a JSON string is white space, and inside of one there is none: a space means the same.
-  const line = (entry: GatewayEntry, cursor: string) =>
+  const line = (entry: FeedEntry, cursor: string) =>
     `${entryJson(entry, cursor).replace(ALL_LINE_BREAKS, " ")}\n`;
   const format: StreamFormat = {
     contentType: "application/x-ndjson; charset=UTF-8",
     maxMessages: MAX_MESSAGES,
     maxLength: MAX_LENGTH,
     open: (cursor) => `{"open":{"cursor":"${cursor}"}}\n`,
-    gap: (missed, oldest) => `{"gap":{"missed":${missed},"oldest":"${oldest}"}}\n`,
+    gap: (missing, cursor, feed) => `{"gap":{${gapMembers(missing, cursor, feed)}}}\n`,
     heartbeat: (cursor) => `{"heartbeat":{${cursor === undefined ? "" : `"cursor":"${cursor}"`}}}\n`,
     end: () => `{"end":{"retry":${retryAfter()}000}}\n`,
-    render: (found, hub) => encodeUtf8(renderWith(format, line, found, hub)),
+    render: (found, feed) => encodeUtf8(renderWith(format, line, found, feed)),
   };
   return format;
 }
 
 function renderWith(
   format: StreamFormat,
-  event: (entry: GatewayEntry, cursor: string) => string,
-  { entries, missed }: Found,
-  hub: Hub,
+  event: (entry: FeedEntry, cursor: string) => string,
+  found: Found,
+  feed: Feed,
 ): string {
-  let text = missed === 0 ? "" : format.gap(missed, hub.oldestCursor);
-  for (const entry of entries) text += event(entry, hub.cursor(entry.count));
+  let text = found.missed === 0 ? "" : format.gap(found, gapEnd(found, feed), feed);
+  for (const entry of found.entries) text += event(entry, feed.place(entry.position));
   return text;
 }
 
@@ -108,13 +114,14 @@ export function eventStream(gate: Gate, { request, query }: Call): Response {
   const asked = query.cursor("since", "lastEventId");
   const lastEventId = request.headers.get("last-event-id");
   const cursor = lastEventId === null || lastEventId === "" ? asked : parseLastEventId(lastEventId);
-  gate.hub.requireBroker();
-  const place = gate.hub.locate(cursor ?? { kind: "now" });
+  // It may be opened while the broker is away: an EventSource that is refused never tries again.
+  gate.hub.requireListening();
+  const standing = gate.hub.locate(cursor ?? { kind: "now" });
   const stream = new EventStream(
     gate,
     isNdjson ? NDJSON : withTypes ? SSE_WITH_TYPES : SSE,
     filter,
-    place,
+    standing,
     heartbeatMs,
   );
   return stream.open();
@@ -126,14 +133,14 @@ class EventStream implements Waiter {
   readonly #format: StreamFormat;
   readonly #filter: TypeFilter | undefined;
   readonly #heartbeatMs: number;
-  readonly #place: Place;
+  readonly #standing: Standing;
   #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #stall: ReturnType<typeof setTimeout> | undefined;
   /** The reader has, or will have from the queue, everything up to here. */
-  #seq: number;
-  /** The place that the reader was told last. */
-  #toldSeq: number;
+  #position: number;
+  /** The position whose cursor the reader was told last. */
+  #toldPosition: number;
   #isSilent = true;
   // Invariant: at least what is in the queue. The queue counts in chunks; asking it costs more than keeping this.
   #queuedBytes = 0;
@@ -142,14 +149,14 @@ class EventStream implements Waiter {
     gate: Gate,
     format: StreamFormat,
     filter: TypeFilter | undefined,
-    place: Place,
+    standing: Standing,
     heartbeatMs: number,
   ) {
     this.gate = gate;
     this.#format = format;
     this.#filter = filter;
-    this.#place = place;
-    this.#seq = this.#toldSeq = place.seq;
+    this.#standing = standing;
+    this.#position = this.#toldPosition = standing.position;
     this.#heartbeatMs = heartbeatMs;
   }
 
@@ -175,14 +182,11 @@ class EventStream implements Waiter {
         this.#finish();
       },
     });
-    const missed = this.#place.missed;
+    const cursor = hub.cursor(this.#position);
+    const { missed } = this.#standing;
     counters.countGap(missed);
-    this.#enqueue(
-      encodeUtf8(
-        this.#format.open(hub.cursor(this.#seq)) +
-          (missed === 0 ? "" : this.#format.gap(missed, hub.oldestCursor)),
-      ),
-    );
+    const gap = missed === 0 ? "" : this.#format.gap(this.#standing, cursor, hub.feed);
+    this.#enqueue(encodeUtf8(this.#format.open(cursor) + gap));
     this.#fill();
     if (this.#heartbeatMs > 0) this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs);
     return answer(body, 200, [
@@ -194,9 +198,9 @@ class EventStream implements Waiter {
   }
 
   deliver(): boolean {
-    const before = this.#seq;
+    const before = this.#position;
     this.#fill();
-    return this.#seq !== before;
+    return this.#position !== before;
   }
 
   drain(): void {
@@ -211,25 +215,25 @@ class EventStream implements Waiter {
     this.#cut(String(error));
   }
 
-  /** Moves messages from the history to the queue, as many as fit. */
+  /** Moves messages from the feed to the queue, as many as fit. */
   #fill(): void {
     const { hub, counters, settings } = this.gate;
     // Asked anew each time: filling the queue can be what tells that the client is gone.
-    while (this.#controller !== undefined && this.#seq < hub.client.count) {
+    while (this.#controller !== undefined && this.#position < hub.feed.position) {
       if (this.#queuedBytes >= settings.maxQueuedBytes) return this.#handleFull();
-      const found = hub.render(this.#seq, this.#filter, this.#format);
-      this.#seq = found.seq;
+      const found = hub.bodies.render(this.#position, this.#filter, this.#format);
+      this.#position = found.position;
       if (found.body === undefined) continue;
-      if (found.entries.length > 0) this.#toldSeq = found.entries.at(-1)!.count;
+      this.#toldPosition = found.entries.at(-1)?.position ?? found.position;
       counters.countGap(found.missed);
       counters.countSent("sse", found.entries.length, found.body.byteLength);
       this.#enqueue(found.body);
     }
   }
 
-  /** The queue is full and there is more. A reader that makes progress may take its time; the history holds the rest. */
+  /** The queue is full and there is more. A reader that makes progress may take its time; the feed holds the rest. */
   #handleFull(): void {
-    if (this.#seq < this.gate.hub.client.oldest - 1) return this.#cutSlow();
+    if (this.#position < this.gate.hub.feed.oldest - 1) return this.#cutSlow();
     this.#stall ??= setTimeout(() => this.#cutSlow(), STALL_MS);
   }
 
@@ -243,11 +247,11 @@ class EventStream implements Waiter {
     const isSilent = this.#isSilent;
     this.#isSilent = true;
     if (!isSilent || this.#queuedBytes > 0) return;
-    const hasMoved = this.#seq > this.#toldSeq;
+    const hasMoved = this.#position > this.#toldPosition;
     this.#enqueue(
-      encodeUtf8(this.#format.heartbeat(hasMoved ? this.gate.hub.cursor(this.#seq) : undefined)),
+      encodeUtf8(this.#format.heartbeat(hasMoved ? this.gate.hub.cursor(this.#position) : undefined)),
     );
-    this.#toldSeq = this.#seq;
+    this.#toldPosition = this.#position;
     this.#isSilent = true;
   }
 

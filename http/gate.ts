@@ -4,15 +4,23 @@
  * @module
  */
 import { TokenBuckets } from "../base/token_bucket.ts";
+import type { PassiveMessageClient } from "../bus/passive_client.ts";
+import type { BusPort } from "../bus/port.ts";
+import type { MessageServer } from "../bus/server.ts";
 import { Bodies } from "./bodies.ts";
 import { Counters, type HandlerStats } from "./counters.ts";
 import { Exit } from "./exit.ts";
-import { AbsentClient, type GatewayClient } from "./gateway_client.ts";
 import { type Hub, hubOf } from "./hub.ts";
 import { type GatewayOptions, resolveOptions, type Settings } from "./options.ts";
 import { Policy } from "./policy.ts";
 import { Stop } from "./stop.ts";
 import { WaitingRoom } from "./waiting.ts";
+
+/**
+ * What a gateway stands on: a broker in the same process, which needs no socket for it and loses nothing on the way, or a
+ * client of a broker elsewhere.
+ */
+export type GatewayBus = MessageServer | PassiveMessageClient;
 
 /** See the module. */
 export class Gate {
@@ -24,7 +32,7 @@ export class Gate {
   readonly counters: Counters = new Counters();
   /** Has it been told to end? */
   readonly stop: Stop = new Stop();
-  /** Shared with all other gates of the same client. */
+  /** Shared with all other gates of the same bus. */
   readonly hub: Hub;
   /** Who waits. */
   readonly waiting: WaitingRoom;
@@ -35,10 +43,10 @@ export class Gate {
   /** `undefined` when publishing is not limited. */
   readonly publishRate: TokenBuckets | undefined;
 
-  constructor(client: GatewayClient | null, options: GatewayOptions) {
+  constructor(bus: GatewayBus | null, options: GatewayOptions) {
     this.settings = resolveOptions(options);
     this.policy = new Policy(this.settings);
-    this.hub = hubOf(client ?? new AbsentClient());
+    this.hub = hubOf(portOf(bus));
     this.hub.addFanOutListener(this.counters.handleFanOut);
     this.waiting = new WaitingRoom(this.hub, this.counters, this.stop, this.settings.maxWaiters);
     this.bodies = new Bodies(this.settings.bodyTimeoutMs);
@@ -61,4 +69,9 @@ export class Gate {
     this.hub.removeFanOutListener(this.counters.handleFanOut);
     return isIdle;
   }
+}
+
+function portOf(bus: GatewayBus | null): BusPort | undefined {
+  if (bus === null) return undefined;
+  return "local" in bus ? bus.local : bus;
 }

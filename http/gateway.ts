@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { GatewayClient } from "./gateway_client.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type GatewayBus } from "./gate.ts";
 import { type GatewayHandler, handlerOf, LONG_POLL, MESSAGES, STREAM, WEB_SOCKET } from "./handlers.ts";
 import { history } from "./history.ts";
 import { PAGE, PAGE_ROUTES } from "./live_page.ts";
@@ -13,12 +12,14 @@ import { openApi } from "./openapi.ts";
 import type { GatewayOptions } from "./options.ts";
 import type { Route } from "./route.ts";
 import { describeProblem, health, readiness, subscribers } from "./service.ts";
+import { state } from "./state.ts";
 
 /** Every path of the gateway. `/problems/{code}` is the only one with a variable part. */
 export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/messages", MESSAGES],
   ["/messages/longpoll", LONG_POLL],
   ["/messages/history", { name: "history", methods: { GET: history, HEAD: history } }],
+  ["/messages/state", { name: "state", methods: { GET: state, HEAD: state } }],
   ["/messages/stream", STREAM],
   ["/messages/ws", WEB_SOCKET],
   ["/messages_ws", WEB_SOCKET],
@@ -39,7 +40,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
 /**
  * All handlers, the service routes and the live page in one function for `Deno.serve`.
  *
- * - `/messages`, `/messages/longpoll`, `/messages/history`, `/messages/stream`, `/messages/ws` (also `/messages_ws`),
+ * - `/messages`, `/messages/longpoll`, `/messages/history`, `/messages/state`, `/messages/stream`, `/messages/ws` (also `/messages_ws`),
  *   `/messages/subscribers`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and the page at `/` and `/monitor`.
  * - Foreign pages are refused on every path, see the options `allowedHosts`, `allowedOrigins` and `token`.
  * - No queue grows without limit and every wait ends when its client goes; what is dropped or missed is counted.
@@ -54,11 +55,11 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
  * console.assert(response.status === 200);
  * ```
  *
- * @param client Where messages come from and go to; `null` for none.
+ * @param bus Where messages come from and go to; `null` for none.
  * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
  */
-export function messageGateway(client: GatewayClient | null, options: GatewayOptions = {}): GatewayHandler {
-  return gatewayOf(new Gate(client, options));
+export function messageGateway(bus: GatewayBus | null, options: GatewayOptions = {}): GatewayHandler {
+  return gatewayOf(new Gate(bus, options));
 }
 
 /** The same for a gate that somebody else holds too. */

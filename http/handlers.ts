@@ -5,11 +5,10 @@
  */
 import { HTTP_LINGER_MS } from "../base/defaults.ts";
 import { checkNumber } from "../base/options.ts";
-import type { GatewayClient } from "./gateway_client.ts";
 import type { HandlerStats } from "./counters.ts";
 import { eventStream } from "./event_stream.ts";
 import { admit } from "./admission.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type GatewayBus } from "./gate.ts";
 import { lastValue } from "./last_value.ts";
 import { longPoll } from "./long_poll.ts";
 import type { HandlerOptions } from "./options.ts";
@@ -37,7 +36,7 @@ export interface GatewayHandler extends AsyncDisposable {
   stats(): HandlerStats;
   /**
    * Refuses new requests with 503, answers everyone who waits, ends streams and WebSockets so that their clients can resume
-   * elsewhere, and resolves when nothing is left or the grace is over. The bus client stays open: it is yours.
+   * elsewhere, and resolves when nothing is left or the grace is over. What it stands on stays open: it is yours.
    *
    * Says whether everything ended in time.
    *
@@ -65,7 +64,7 @@ export const WEB_SOCKET: Route = { name: "websocket", methods: { GET: webSocket 
  * - The `ETag` is the cursor, so a poll that finds nothing new costs a 304.
  * - `?type=a,b*`: the last message of these types.
  * - A `POST` with the form field `message`, or with JSON as the body, is answered 202 when the broker's connection has it;
- *   with `?confirm=2` it waits up to 2 s for the message to come back from the bus and then answers 200 with its number.
+ *   with `?confirm=2` it waits up to 2 s until the message is known to be on the bus and then answers 200 with its number.
  * - Errors are `application/problem+json` with a `code`.
  *
  * ```ts
@@ -77,11 +76,11 @@ export const WEB_SOCKET: Route = { name: "websocket", methods: { GET: webSocket 
  * await handler.close();
  * ```
  *
- * @param client Where messages come from and go to; `null` for none, and every request is answered 503.
+ * @param bus Where messages come from and go to; `null` for none, and every request is answered 503.
  * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
  */
-export function messageHandler(client: GatewayClient | null, options: HandlerOptions = {}): GatewayHandler {
-  return handlerOf(new Gate(client, options), () => MESSAGES);
+export function messageHandler(bus: GatewayBus | null, options: HandlerOptions = {}): GatewayHandler {
+  return handlerOf(new Gate(bus, options), () => MESSAGES);
 }
 
 /**
@@ -100,14 +99,14 @@ export function messageHandler(client: GatewayClient | null, options: HandlerOpt
  * console.assert((await response.json()).code === "bad-parameter");
  * ```
  *
- * @param client Where messages come from and go to; `null` for none.
+ * @param bus Where messages come from and go to; `null` for none.
  * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
  */
 export function longPollMessageHandler(
-  client: GatewayClient | null,
+  bus: GatewayBus | null,
   options: HandlerOptions = {},
 ): GatewayHandler {
-  return handlerOf(new Gate(client, options), () => LONG_POLL);
+  return handlerOf(new Gate(bus, options), () => LONG_POLL);
 }
 
 /**
@@ -124,14 +123,14 @@ export function longPollMessageHandler(
  * console.assert(handler.stats().waiting.sse === 0);
  * ```
  *
- * @param client Where messages come from; `null` for none.
+ * @param bus Where messages come from; `null` for none.
  * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
  */
 export function eventStreamHandler(
-  client: GatewayClient | null,
+  bus: GatewayBus | null,
   options: HandlerOptions = {},
 ): GatewayHandler {
-  return handlerOf(new Gate(client, options), () => STREAM);
+  return handlerOf(new Gate(bus, options), () => STREAM);
 }
 
 /**
@@ -151,14 +150,14 @@ export function eventStreamHandler(
  * console.assert(response.status === 426); // no WebSocket handshake
  * ```
  *
- * @param client Where messages come from and go to; `null` for none, the sockets then hear each other.
+ * @param bus Where messages come from and go to; `null` for none, the sockets then hear each other.
  * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
  */
 export function webSocketMessageHandler(
-  client: GatewayClient | null,
+  bus: GatewayBus | null,
   options: HandlerOptions = {},
 ): GatewayHandler {
-  return handlerOf(new Gate(client, options), () => WEB_SOCKET);
+  return handlerOf(new Gate(bus, options), () => WEB_SOCKET);
 }
 
 /** Makes the function out of a gate and a way to find the route of a URL. */

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import type { GatewayEntry } from "./gateway_client.ts";
-import type { Cursor } from "./cursor.ts";
 import { json } from "./answers.ts";
+import type { Cursor } from "./cursor.ts";
+import { entryJson, seqText } from "./entry_json.ts";
 import type { Gate } from "./gate.ts";
-import type { Found, Place, Waiter } from "./hub.ts";
-import { jitter, MAX_TIMEOUT_S, requireHeld } from "./long_poll.ts";
+import type { Waiter } from "./hub.ts";
+import { jitter, MAX_TIMEOUT_S } from "./long_poll.ts";
+import { find, type Found, joinMissing, type Missing, NOTHING_MISSING, type Standing } from "./lookup.ts";
+import { cursorExpired, missedText } from "./missing.ts";
 import { Problem } from "./problem.ts";
 import type { Call } from "./route.ts";
 import type { TypeFilter } from "./type_filter.ts";
@@ -17,15 +19,8 @@ import type { TypeFilter } from "./type_filter.ts";
 export const MAX_LIMIT = 1000;
 /** Messages in one answer when `limit` is not given. */
 export const DEFAULT_LIMIT = 100;
-/** Most text in one answer, in UTF-16 units; a single longer message still fits. The rest is told by `more`. */
+/** Most bytes of messages in one answer; a single longer message still fits. The rest is told by `more`. */
 const MAX_LENGTH = 8 * 1_048_576;
-
-/** A message with its place and time; its text stands in it as it came. */
-export function entryJson(entry: GatewayEntry, cursor: string): string {
-  return `{"seq":${entry.count},"cursor":"${cursor}","time":${
-    Math.round(entry.time)
-  },"message":${entry.text}}`;
-}
 
 /** See the module. */
 export function history(gate: Gate, { request, query }: Call): Response | Promise<Response> {
@@ -35,9 +30,13 @@ export function history(gate: Gate, { request, query }: Call): Response | Promis
   const filter = query.typeFilter();
   const isStrict = query.flag("strict");
   gate.hub.requireBroker();
-  const place = gate.hub.locate(cursor);
-  if (isStrict) requireHeld(gate, cursor, place);
-  const poll = new HistoryPoll(gate, { limit, filter, place });
+  const standing = gate.hub.locate(cursor);
+  const poll = new HistoryPoll(gate, {
+    limit,
+    filter,
+    standing,
+    strictCursor: isStrict ? cursor : undefined,
+  });
   return poll.look() ??
     (timeoutMs === 0 || request.method === "HEAD" ? poll.expire() : poll.wait(request, timeoutMs));
 }
@@ -45,15 +44,17 @@ export function history(gate: Gate, { request, query }: Call): Response | Promis
 interface HistoryParameters {
   readonly limit: number;
   readonly filter: TypeFilter | undefined;
-  readonly place: Place;
+  readonly standing: Standing;
+  /** From where it must go on without a gap; `undefined` when a gap is only to be told. */
+  readonly strictCursor: Cursor | undefined;
 }
 
 class HistoryPoll implements Waiter {
   readonly kind = "history";
   readonly gate: Gate;
   readonly #parameters: HistoryParameters;
-  #seq: number;
-  #missed: number | null;
+  #position: number;
+  #missing: Missing;
   #resolve: ((response: Response) => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #signal: AbortSignal | undefined;
@@ -61,20 +62,24 @@ class HistoryPoll implements Waiter {
   constructor(gate: Gate, parameters: HistoryParameters) {
     this.gate = gate;
     this.#parameters = parameters;
-    this.#seq = parameters.place.seq;
-    this.#missed = parameters.place.missed;
+    this.#position = parameters.standing.position;
+    this.#missing = parameters.standing;
   }
 
   look(): Response | undefined {
-    const { filter, limit } = this.#parameters;
-    const found = this.gate.hub.find(this.#seq, filter, limit, MAX_LENGTH);
-    this.#seq = found.seq;
-    if (this.#missed !== null && found.missed !== null) this.#missed += found.missed;
+    const { filter, limit, strictCursor } = this.#parameters;
+    const { hub, exit } = this.gate;
+    const found = find(hub.feed, this.#position, filter, limit, MAX_LENGTH);
+    this.#position = found.position;
+    this.#missing = joinMissing(this.#missing, found);
+    if (strictCursor !== undefined && this.#missing.missed !== 0) {
+      return exit.refuse(cursorExpired(this.#missing, strictCursor, hub.feed));
+    }
     return found.entries.length === 0 ? undefined : this.#answer(found);
   }
 
   expire(): Response {
-    return this.#answer({ entries: [], seq: this.#seq, missed: 0 });
+    return this.#answer({ ...NOTHING_MISSING, entries: [], position: this.#position });
   }
 
   wait(request: Request, timeoutMs: number): Promise<Response> {
@@ -122,22 +127,21 @@ class HistoryPoll implements Waiter {
     this.#resolve?.(response);
   }
 
-  #answer({ entries, seq }: Found): Response {
+  #answer({ entries, position }: Found): Response {
     const { hub, counters } = this.gate;
-    const { count } = hub.client;
-    const messages = entries.map((entry) => entryJson(entry, hub.cursor(entry.count)));
-    const body = `{"messages":[${messages.join(",")}],"cursor":"${hub.cursor(seq)}",` +
-      `"oldest":"${hub.oldestCursor}","latest":"${hub.cursor(count)}",` +
-      `"missed":${this.#missed},"more":${seq < count}}`;
-    counters.countGap(this.#missed);
+    const { feed } = hub;
+    const { missed } = this.#missing;
+    const [cursor, latest] = [feed.place(position), feed.place(feed.position)];
+    const messages = entries.map((entry) => entryJson(entry, feed.place(entry.position)));
+    const body = `{"messages":[${messages.join(",")}],"cursor":"${cursor}",` +
+      `"oldest":"${hub.oldestCursor}","latest":"${latest}",` +
+      `"missed":${missed},"more":${position < feed.position}}`;
+    counters.countGap(missed);
     counters.countSent("history", entries.length, body.length);
-    const headers: [string, string][] = [["message-cursor", hub.cursor(seq)], [
-      "message-count",
-      String(count),
-    ]];
-    if (this.#missed !== 0) {
-      headers.push(["message-missed", this.#missed === null ? "unknown" : String(this.#missed)]);
-    }
-    return json(body, 200, headers);
+    return json(body, 200, [
+      ["message-cursor", cursor],
+      ["message-count", seqText(latest)],
+      ...missed === 0 ? [] : [["message-missed", missedText(missed)] as const],
+    ]);
   }
 }

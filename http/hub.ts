@@ -1,18 +1,20 @@
 /**
- * The hub: one for each bus client. It wakes everyone who waits when messages come, and makes each body once for all that
- * want the same.
+ * The hub: one for each way into the bus. It wakes everyone who waits when messages come.
  *
- * Nobody is handed messages to queue: every waiting client has a place in the client's history (`seq`) and is told to look
- * again. So a message is held once, however many wait, and one who is too slow loses messages only by a gap that is counted.
+ * Nobody is handed messages to queue: every waiting client has a position in the feed and is told to look again. So a message
+ * is held once, however many wait, and one who is too slow loses messages only by a gap that is counted.
  *
  * @module
  */
 import { setImmediate } from "node:timers";
+import { Feed } from "../bus/feed.ts";
+import { makeEpoch } from "../bus/place.ts";
+import type { BusPort } from "../bus/port.ts";
 import type { WaitKind } from "./counters.ts";
-import type { GatewayClient, GatewayEntry } from "./gateway_client.ts";
-import { createEpoch, type Cursor, formatCursor } from "./cursor.ts";
+import type { Cursor } from "./cursor.ts";
+import { locate, type Standing } from "./lookup.ts";
 import { unavailable } from "./problem.ts";
-import type { TypeFilter } from "./type_filter.ts";
+import { SharedBodies } from "./shared_bodies.ts";
 
 /**
  * So many are served before the loop gets its turn. Measured at 5,000 waiting: the first is answered after 3 ms instead of
@@ -20,14 +22,10 @@ import type { TypeFilter } from "./type_filter.ts";
  * of 50 to 1,000 made no difference to that.
  */
 const SLICE = 250;
-/** A burst of so many is handed out at once, so that it does not run out of the history before anyone has looked. */
+/** A burst of so many is handed out at once, so that it does not run out of the window before anyone has looked. */
 const BURST = 256;
-/** The same, as long as it is not known how much the history holds. */
+/** The same, as long as it is not known how much the window holds. */
 const FIRST_BURST = 16;
-/** So many messages are looked through at once for a filter. */
-const PAGE = 256;
-/** Most bodies that one round of a fan-out keeps: one for each place, filter and form among those who wait. */
-const MAX_BODIES = 1000;
 
 /** Someone who waits for messages. */
 export interface Waiter {
@@ -35,106 +33,83 @@ export interface Waiter {
   readonly kind: WaitKind;
   /** Through which gate it came. */
   readonly gate: object;
-  /** Looks for messages after its place; must not wait. Says whether it did anything. */
+  /** Looks for messages after its position; must not wait. Says whether it did anything. */
   deliver(): boolean;
   /** {@linkcode deliver} threw: end it. */
   fail(error: unknown): void;
-  /** The gate stops: answer now. */
+  /** The gateway stops: answer now. */
   drain(): void;
 }
 
-/** Where a client stands and what it has lost already. */
-export interface Place {
-  /** It has the messages up to this number, or will never get them. */
-  readonly seq: number;
-  /** How many it will never get; `null` when nobody can know. */
-  readonly missed: number | null;
-}
+const hubs = new WeakMap<BusPort, Hub>();
 
-/** What was found after a place. */
-export interface Found extends Place {
-  /** The messages that passed the filter, oldest first. */
-  readonly entries: readonly GatewayEntry[];
-}
-
-/** A body that many want. */
-export interface Rendered<T> extends Found {
-  /** What the format made of the messages; `undefined` when there are none and nothing is missing. */
-  readonly body: T | undefined;
-}
-
-/** How messages become a body. There is one object for each kind of body: it is the key under which bodies are shared. */
-export interface Format<T> {
-  /** Most messages in one body. */
-  readonly maxMessages: number;
-  /** Most UTF-16 units of text in one body; a single longer message still fits. */
-  readonly maxLength: number;
-  /** Makes the body. */
-  render(found: Found, hub: Hub): T;
-}
-
-/** What the last one who asked got. */
-interface LastBody {
-  readonly after: number;
-  readonly filter: TypeFilter | undefined;
-  readonly format: Format<unknown>;
-  readonly rendered: Rendered<unknown>;
-}
-
-const hubs = new WeakMap<GatewayClient, Hub>();
-
-/** The hub of a client: always the same one, so that all handlers of a client share the epoch and the work. */
-export function hubOf(client: GatewayClient): Hub {
-  let hub = hubs.get(client);
-  if (hub === undefined) hubs.set(client, hub = new Hub(client));
+/** The hub of a port: always the same one, so that all handlers of a port share the work. */
+export function hubOf(port: BusPort | undefined): Hub {
+  if (port === undefined) return new Hub(undefined);
+  let hub = hubs.get(port);
+  if (hub === undefined) hubs.set(port, hub = new Hub(port));
   return hub;
 }
 
 /** See the module. */
 export class Hub {
-  /** Names this life of the hub in its cursors. */
-  readonly epoch: string = createEpoch();
-  /** Where messages come from. */
-  readonly client: GatewayClient;
+  /** The way into the bus; `undefined` when there is none, and nothing ever comes. */
+  readonly port: BusPort | undefined;
+  /** What came from the bus. */
+  readonly feed: Feed;
+  /** Bodies that many of those who wait want. */
+  readonly bodies: SharedBodies;
   /** WebSockets that hear each other where there is no broker to send to. */
   readonly relays: Set<(text: string) => void> = new Set();
   readonly #waiters = new Set<Waiter>();
-  readonly #bodies = new Map<Format<unknown>, Map<string, Map<number, Rendered<unknown>>>>();
   readonly #fanOutListeners = new Set<(seconds: number) => void>();
-  #bodyCount = 0;
-  #lastBody: LastBody | undefined;
+  #stopListening: (() => void) | undefined;
   #attached = false;
   // Invariant: true from the moment a round is scheduled until its last slice is done.
   #isRunning = false;
-  // Invariant: every waiter has been told of the messages up to this number, or is being told right now.
+  // Invariant: every waiter has been told of what is there up to this position, or is being told right now.
   #announced = 0;
 
-  constructor(client: GatewayClient) {
-    this.client = client;
-    client.ready.then(() => this.#attached = true, () => {});
+  constructor(port: BusPort | undefined) {
+    this.port = port;
+    this.feed = port?.feed ?? new Feed({ epoch: makeEpoch(), limit: { messages: 0, bytes: 0 } });
+    this.feed.watchTypes();
+    this.bodies = new SharedBodies(this.feed);
+    port?.ready.then(() => this.#attached = this.isListening, () => {});
   }
 
-  /** Was the broker ever there? Without one there is nothing to poll, with a lost one there is the last value. */
-  get isAttached(): boolean {
-    if (this.client.serverBroadcast === undefined) return false;
-    return this.#attached ||= this.client.isReceiving || this.client.count > 0;
+  /** Can messages come at all? */
+  get isListening(): boolean {
+    return this.port?.serverBroadcast !== undefined;
   }
 
-  /** Throws unless the broker was there at least once. */
+  /** Throws unless the broker was there at least once: without one there is nothing to poll, with a lost one there is the feed. */
   requireBroker(): void {
-    if (!this.isAttached) {
-      throw unavailable("broker-unavailable", "Cannot answer: the broker has not been reached yet");
-    }
+    this.#attached ||= this.isListening && (this.port!.isReceiving || this.feed.count > 0);
+    if (this.#attached) return;
+    throw unavailable("broker-unavailable", "Cannot answer: the broker has not been reached yet");
   }
 
-  /** The cursor of a message. */
-  cursor(seq: number): string {
-    return formatCursor(this.epoch, seq);
+  /** Throws unless messages can come, now or once the broker is there. */
+  requireListening(): void {
+    if (this.isListening) return;
+    throw unavailable("broker-unavailable", "Cannot answer: this gateway has no broker to listen to");
   }
 
-  /** The cursor of the oldest message that is held; of the place where the next one will be when none is. */
+  /** Finds where a cursor leads. What is too old by now is no longer seen. */
+  locate(cursor: Cursor): Standing {
+    this.feed.expire(performance.now());
+    return locate(this.feed, cursor);
+  }
+
+  /** The cursor of a position. */
+  cursor(position: number): string {
+    return this.feed.place(position);
+  }
+
+  /** The cursor of the oldest message that is held; of the newest one when none is. */
   get oldestCursor(): string {
-    return this.cursor(Math.min(this.client.oldest, this.client.count));
+    return oldestCursor(this.feed);
   }
 
   /** Calls back after each fan-out with the time it took. */
@@ -150,8 +125,8 @@ export class Hub {
   /** From now on the waiter is told when there is something new. */
   add(waiter: Waiter): void {
     if (this.#waiters.size === 0) {
-      this.#announced = this.client.count;
-      this.client.addEventListener("message", this.#handleMessage);
+      this.#announced = this.feed.position;
+      this.#stopListening = this.feed.listen(this.#handleFeed);
     }
     this.#waiters.add(waiter);
   }
@@ -160,7 +135,7 @@ export class Hub {
   remove(waiter: Waiter): boolean {
     if (!this.#waiters.delete(waiter)) return false;
     // With nobody waiting, a message costs the gateway nothing at all.
-    if (this.#waiters.size === 0) this.client.removeEventListener("message", this.#handleMessage);
+    if (this.#waiters.size === 0) this.#stopListening?.();
     return true;
   }
 
@@ -169,108 +144,32 @@ export class Hub {
     return [...this.#waiters].filter((waiter) => waiter.gate === gate);
   }
 
-  /** Finds the place that a cursor means, and what is lost if it lies outside of what is held. */
-  locate(cursor: Cursor): Place {
-    const { count, oldest } = this.client;
-    switch (cursor.kind) {
-      case "now":
-        return { seq: count, missed: 0 };
-      case "earliest":
-        return { seq: oldest - 1, missed: 0 };
-      case "latest":
-        return { seq: Math.max(count, oldest) - 1, missed: 0 };
-      case "foreign":
-        return { seq: oldest - 1, missed: null };
-      case "at": {
-        const isOurs = cursor.epoch === undefined || cursor.epoch === this.epoch;
-        if (!isOurs || cursor.seq > count) return { seq: oldest - 1, missed: null };
-        return { seq: Math.max(cursor.seq, oldest - 1), missed: Math.max(0, oldest - 1 - cursor.seq) };
-      }
-    }
-  }
-
-  /** Looks for messages after a place. `seq` of the answer lies behind everything that was looked at. */
-  find(after: number, filter: TypeFilter | undefined, maxMessages: number, maxLength: number): Found {
-    const client = this.client;
-    const entries: GatewayEntry[] = [];
-    let seq = after;
-    let missed = 0;
-    let length = 0;
-    while (seq < client.count) {
-      const limit = filter === undefined ? Math.min(PAGE, maxMessages - entries.length) : PAGE;
-      const page = client.messagesAfter(seq, limit).entries;
-      const first = page[0];
-      if (first === undefined) {
-        missed += client.count - seq;
-        seq = client.count;
-        break;
-      }
-      missed += first.count - seq - 1;
-      seq = first.count - 1;
-      for (const entry of page) {
-        const passes = filter === undefined || filter.matches(entry);
-        if (passes && entries.length > 0 && length + entry.text.length > maxLength) {
-          return { entries, seq, missed };
-        }
-        seq = entry.count;
-        if (!passes) continue;
-        length += entry.text.length;
-        if (entries.push(entry) === maxMessages) return { entries, seq, missed };
-      }
-    }
-    return { entries, seq, missed };
-  }
-
-  /** Like {@linkcode find}, and makes the body, once for all who ask for the same. */
-  render<T>(after: number, filter: TypeFilter | undefined, format: Format<T>): Rendered<T> {
-    // Nearly always it is what the one before asked for.
-    const last = this.#lastBody;
-    if (last !== undefined && last.after === after && last.filter === filter && last.format === format) {
-      return last.rendered as Rendered<T>;
-    }
-    const byFilter = this.#bodies.getOrInsertComputed(format, () => new Map());
-    const byPlace = byFilter.getOrInsertComputed(filter?.key ?? "", () => new Map());
-    const known = byPlace.get(after);
-    // A known answer that found nothing at its end may be out of date; one that found something stays right.
-    if (known !== undefined && (known.body !== undefined || known.seq === this.client.count)) {
-      return known as Rendered<T>;
-    }
-    const found = this.find(after, filter, format.maxMessages, format.maxLength);
-    const isEmpty = found.entries.length === 0 && found.missed === 0;
-    const rendered = { ...found, body: isEmpty ? undefined : format.render(found, this) };
-    if (this.#isRunning && this.#bodyCount < MAX_BODIES) {
-      if (known === undefined) this.#bodyCount += 1;
-      byPlace.set(after, rendered);
-      if (!isEmpty) this.#lastBody = { after, filter, format, rendered };
-    }
-    return rendered;
-  }
-
-  readonly #handleMessage = (): void => {
+  readonly #handleFeed = (): void => {
     if (!this.#isRunning) {
       this.#isRunning = true;
+      this.bodies.keep();
       // Not at once: the messages of one read share one round, and a POST is answered before its message is handed out.
       setImmediate(this.#start);
     } else if (this.#waiters.size <= SLICE && this.#isBurst()) {
-      this.#announced = this.client.count;
+      this.#announced = this.feed.position;
       for (const waiter of [...this.#waiters]) this.#serve(waiter);
     }
   };
 
   #isBurst(): boolean {
-    const { count, oldest } = this.client;
-    const burst = count - this.#announced;
-    // While nothing was ever pushed out of the history, nobody knows how much it holds.
-    if (oldest === 1) return burst >= FIRST_BURST;
-    // Otherwise it is full, and the next message would push out one that nobody was told of.
-    return burst >= BURST || oldest > this.#announced;
+    const burst = this.feed.position - this.#announced;
+    const { messages } = this.feed.held;
+    // While nothing was ever pushed out of the window, nobody knows how much it holds.
+    if (this.feed.count === messages) return burst >= FIRST_BURST;
+    // Otherwise it is full, and what comes next pushes out what nobody was told of.
+    return burst >= BURST || burst * 2 > messages;
   }
 
   readonly #start = (): void => void this.#run();
 
   async #run(): Promise<void> {
     do {
-      this.#announced = this.client.count;
+      this.#announced = this.feed.position;
       const start = performance.now();
       let served = 0;
       for (const waiter of [...this.#waiters]) {
@@ -283,11 +182,9 @@ export class Hub {
         const seconds = (performance.now() - start) / 1000;
         for (const listener of this.#fanOutListeners) listener(seconds);
       }
-    } while (this.client.count > this.#announced && this.#waiters.size > 0);
+    } while (this.feed.position > this.#announced && this.#waiters.size > 0);
     this.#isRunning = false;
-    this.#bodies.clear();
-    this.#bodyCount = 0;
-    this.#lastBody = undefined;
+    this.bodies.clear();
   }
 
   #serve(waiter: Waiter): boolean {
@@ -299,6 +196,11 @@ export class Hub {
       return true;
     }
   }
+}
+
+/** The cursor of the oldest message that is held; of the newest one when none is. */
+export function oldestCursor(feed: Feed): string {
+  return feed.place(Math.min(feed.oldest, feed.position));
 }
 
 /** A copy in UTF-8. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { GatewayEntry } from "./gateway_client.ts";
-import { answer, JSON_TYPE } from "./answers.ts";
+import { answer, type Header, JSON_TYPE } from "./answers.ts";
+import { seqText } from "./entry_json.ts";
 import type { Gate } from "./gate.ts";
 import type { Hub } from "./hub.ts";
 import type { Call } from "./route.ts";
@@ -20,67 +20,65 @@ export const MESSAGE_FORMS: readonly MessageForm[] = ["text", "value"];
 const templates = new WeakMap<Hub, Map<MessageForm, Template>>();
 
 interface Template {
-  readonly count: number;
+  readonly position: number;
   readonly response: Response;
   readonly bytes: number;
 }
 
 /** See the module. */
 export function lastValue(gate: Gate, { request, query }: Call): Response {
-  gate.hub.requireBroker();
   const { hub, counters } = gate;
+  hub.requireBroker();
   const form = query.choice("as", MESSAGE_FORMS) ?? gate.settings.messageAs;
   const filter = query.typeFilter();
-  const count = hub.client.count;
-  const condition = request.headers.get("if-none-match");
-  if (condition !== null && isUnchanged(condition, gate, form, count)) {
-    return answer(null, 304, headersOf(hub, form, count));
-  }
+  const cursor = hub.cursor(hub.feed.position);
+  if (isUnchanged(request, entityTag(cursor, form))) return answer(null, 304, headersOf(cursor, form));
   if (filter !== undefined) {
-    const entry = findLast(hub, filter);
-    counters.countSent("poll", 1, entry?.text.length ?? 0);
-    return answer(bodyOf(count, entry?.text, form), 200, [
-      ["content-type", JSON_TYPE],
-      ...headersOf(hub, form, count),
-    ]);
+    const text = findLast(hub, filter);
+    counters.countSent("poll", 1, text?.length ?? 0);
+    return answer(bodyOf(cursor, text, form), 200, [["content-type", JSON_TYPE], ...headersOf(cursor, form)]);
   }
   const byForm = templates.getOrInsertComputed(hub, () => new Map());
   let template: Template | undefined = byForm.get(form);
-  if (template === undefined || template.count !== count) {
-    const text = count === 0 ? undefined : hub.client.getLastMessage()[1];
-    const body = bodyOf(count, text, form);
-    const response = answer(body, 200, [["content-type", JSON_TYPE], ...headersOf(hub, form, count)]);
-    template = { count, response, bytes: body.length };
+  if (template === undefined || template.position !== hub.feed.position) {
+    const body = bodyOf(cursor, hub.feed.last?.text, form);
+    const response = answer(body, 200, [["content-type", JSON_TYPE], ...headersOf(cursor, form)]);
+    template = { position: hub.feed.position, response, bytes: body.length };
     byForm.set(form, template);
   }
   counters.countSent("poll", 1, template.bytes);
   return template.response.clone();
 }
 
-/** The tag of what is answered at this count. The form has its own: the bodies differ. */
-export function entityTag(hub: Hub, seq: number, form: MessageForm): string {
-  return form === "value" ? `"${hub.cursor(seq)}-v"` : `"${hub.cursor(seq)}"`;
+/** The tag of what is answered at this cursor. The form has its own: the bodies differ. */
+export function entityTag(cursor: string, form: MessageForm): string {
+  return form === "value" ? `"${cursor}-v"` : `"${cursor}"`;
 }
 
-function headersOf(hub: Hub, form: MessageForm, count: number): [string, string][] {
-  return [
-    ["cache-control", "no-cache"],
-    ["etag", entityTag(hub, count, form)],
-    ["message-cursor", hub.cursor(count)],
-    ["message-count", String(count)],
-  ];
-}
-
-function isUnchanged(condition: string, gate: Gate, form: MessageForm, count: number): boolean {
-  const tag = entityTag(gate.hub, count, form);
+/** Does the client have what this tag stands for? */
+export function isUnchanged(request: Request, tag: string): boolean {
+  const condition = request.headers.get("if-none-match");
+  if (condition === null) return false;
   return condition === tag || condition.split(",").some((part) => part.trim().replace(/^W\//, "") === tag);
 }
 
-function bodyOf(count: number, text: string | undefined, form: MessageForm): string {
-  const message = form === "value" ? text ?? "null" : JSON.stringify(text ?? "");
-  return `{"count":${count},"message":${message}}`;
+function headersOf(cursor: string, form: MessageForm): Header[] {
+  return [
+    ["cache-control", "no-cache"],
+    ["etag", entityTag(cursor, form)],
+    ["message-cursor", cursor],
+    ["message-count", seqText(cursor)],
+  ];
 }
 
-function findLast(hub: Hub, filter: TypeFilter): GatewayEntry | undefined {
-  return hub.client.messagesAfter(hub.client.oldest - 1).entries.findLast((entry) => filter.matches(entry));
+function bodyOf(cursor: string, text: string | undefined, form: MessageForm): string {
+  const message = form === "value" ? text ?? "null" : JSON.stringify(text ?? "");
+  return `{"count":${seqText(cursor)},"message":${message}}`;
+}
+
+function findLast({ feed }: Hub, filter: TypeFilter): string | undefined {
+  // The feed keeps both spellings of this one type under one name.
+  const passes = (type: string) =>
+    filter.matchesType(type) || type === "visualization" && filter.matchesType("Visualization");
+  return feed.lastOf(passes)?.text;
 }

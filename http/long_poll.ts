@@ -4,14 +4,18 @@
  *
  * @module
  */
-import { type Cursor, parseEntityTags } from "./cursor.ts";
+import type { Feed } from "../bus/feed.ts";
 import { answer, JSON_TYPE } from "./answers.ts";
+import { type Cursor, parseEntityTags } from "./cursor.ts";
 import type { Later } from "./exit.ts";
 import type { Gate } from "./gate.ts";
-import { encodeUtf8, type Format, type Found, type Hub, type Place, type Waiter } from "./hub.ts";
+import { encodeUtf8, type Waiter } from "./hub.ts";
 import { entityTag, MESSAGE_FORMS, type MessageForm } from "./last_value.ts";
+import { type Found, joinMissing, type Missing, NOTHING_MISSING, type Standing } from "./lookup.ts";
+import { cursorExpired, missedText } from "./missing.ts";
 import { Problem, unavailable } from "./problem.ts";
 import type { Call } from "./route.ts";
+import type { Format } from "./shared_bodies.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** Longest `timeout`, in seconds. */
@@ -26,27 +30,6 @@ interface Ready {
 /** There is one format object for each gate and form, for the answers carry the gate's headers. */
 const formats = new WeakMap<Gate, Map<MessageForm, Format<Ready>>>();
 
-/** Throws when the messages after a cursor are gone and the client wants to know. */
-export function requireHeld(gate: Gate, cursor: Cursor | undefined, place: Place): void {
-  if (place.missed === 0) return;
-  const { hub } = gate;
-  throw new Problem("cursor-expired", `Cannot go on from there: ${describeMissed(place.missed)}`, {
-    fields: {
-      missed: place.missed,
-      oldest: hub.oldestCursor,
-      latest: hub.cursor(hub.client.count),
-      ...(cursor?.kind === "at" ? { since: hub.cursor(cursor.seq) } : {}),
-    },
-  });
-}
-
-/** For people. */
-export function describeMissed(missed: number | null): string {
-  return missed === null
-    ? "the cursor is of an earlier life of the gateway, so nobody knows how many messages are missing"
-    : `${missed} messages after it are no longer held`;
-}
-
 /** ±10 %, so that thousands who began to wait together do not all come back together. */
 export function jitter(milliseconds: number): number {
   return milliseconds * (0.9 + Math.random() * 0.2);
@@ -60,21 +43,28 @@ export function longPoll(gate: Gate, call: Call): Response | Later {
   const filter = query.typeFilter();
   const isStrict = query.flag("strict");
   const condition = query.text("since") === undefined ? request.headers.get("if-none-match") : null;
-  const cursor = condition === null ? query.cursor("since") : parseEntityTags(condition);
+  const cursor = (condition === null ? query.cursor("since") : parseEntityTags(condition)) ?? { kind: "now" };
   gate.hub.requireBroker();
-  const place = gate.hub.locate(cursor ?? { kind: "now" });
-  if (isStrict) requireHeld(gate, cursor, place);
-  const poll = new LongPoll(gate, { form, filter, place, timeoutMs, asTag: condition !== null });
+  const poll = new LongPoll(gate, {
+    form,
+    filter,
+    standing: gate.hub.locate(cursor),
+    timeoutMs,
+    asTag: condition !== null,
+    strictCursor: isStrict ? cursor : undefined,
+  });
   return poll.look() ?? (timeoutMs === 0 ? poll.expire() : poll.wait(call));
 }
 
 interface LongPollParameters {
   readonly form: MessageForm;
   readonly filter: TypeFilter | undefined;
-  readonly place: Place;
+  readonly standing: Standing;
   readonly timeoutMs: number | undefined;
   /** The cursor came by `If-None-Match`: "nothing new" is then 304. */
   readonly asTag: boolean;
+  /** From where it must go on without a gap; `undefined` when a gap is only to be told. */
+  readonly strictCursor: Cursor | undefined;
 }
 
 class LongPoll implements Waiter {
@@ -86,40 +76,51 @@ class LongPoll implements Waiter {
   readonly #format: Format<Ready>;
   readonly #timeoutMs: number | undefined;
   readonly #asTag: boolean;
-  #seq: number;
-  #missed: number | null;
+  readonly #strictCursor: Cursor | undefined;
+  #position: number;
+  #missing: Missing;
   #later: Later | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(gate: Gate, { form, filter, place, timeoutMs, asTag }: LongPollParameters) {
+  constructor(
+    gate: Gate,
+    { form, filter, standing, timeoutMs, asTag, strictCursor }: LongPollParameters,
+  ) {
     this.gate = gate;
     this.#form = form;
     this.#filter = filter;
     this.#format = formatOf(gate, form);
     this.#timeoutMs = timeoutMs;
     this.#asTag = asTag;
-    this.#seq = place.seq;
-    this.#missed = place.missed;
+    this.#strictCursor = strictCursor;
+    this.#position = standing.position;
+    this.#missing = standing.missed === 0 ? NOTHING_MISSING : standing;
   }
 
-  /** The answer, if there is one already. The place moves on past what the filter holds back. */
+  /** The answer, if there is one already. The position moves on past what the filter holds back. */
   look(): Response | undefined {
-    const { hub, counters } = this.gate;
-    if (this.#seq >= hub.client.count) return undefined;
-    const found = hub.render(this.#seq, this.#filter, this.#format);
-    this.#seq = found.seq;
-    if (this.#missed !== null && found.missed !== null) this.#missed += found.missed;
-    if (found.body === undefined || found.entries.length === 0) return undefined;
-    counters.countSent("longpoll", 1, found.body.bytes);
-    return this.#mark(found.body.response.clone());
+    const { hub, counters, exit } = this.gate;
+    let ready: Ready | undefined;
+    if (this.#position < hub.feed.position) {
+      const found = hub.bodies.render(this.#position, this.#filter, this.#format);
+      this.#position = found.position;
+      this.#missing = joinMissing(this.#missing, found);
+      if (found.entries.length > 0) ready = found.body;
+    }
+    if (this.#strictCursor !== undefined && this.#missing.missed !== 0) {
+      return exit.refuse(cursorExpired(this.#missing, this.#strictCursor, hub.feed));
+    }
+    if (ready === undefined) return undefined;
+    counters.countSent("longpoll", 1, ready.bytes);
+    return this.#mark(ready.response.clone());
   }
 
   /** The answer when nothing came. */
   expire(): Response {
-    const { hub } = this.gate;
+    const cursor = this.gate.hub.cursor(this.#position);
     return this.#mark(answer(null, this.#asTag ? 304 : 204, [
-      ["message-cursor", hub.cursor(this.#seq)],
-      ["etag", entityTag(hub, this.#seq, this.#form)],
+      ["message-cursor", cursor],
+      ["etag", entityTag(cursor, this.#form)],
     ]));
   }
 
@@ -178,10 +179,10 @@ class LongPoll implements Waiter {
   }
 
   #mark(response: Response): Response {
-    if (this.#missed !== 0) {
-      this.gate.counters.countGap(this.#missed);
-      response.headers.set("message-missed", this.#missed === null ? "unknown" : String(this.#missed));
-    }
+    const { missed } = this.#missing;
+    if (missed === 0) return response;
+    this.gate.counters.countGap(missed);
+    response.headers.set("message-missed", missedText(missed));
     return response;
   }
 }
@@ -191,14 +192,15 @@ function formatOf(gate: Gate, form: MessageForm): Format<Ready> {
   return byForm.getOrInsertComputed(form, () => ({
     maxMessages: 1,
     maxLength: Infinity,
-    render: ({ entries }: Found, hub: Hub): Ready => {
+    render: ({ entries }: Found, feed: Feed): Ready => {
       const entry = entries[0];
       if (entry === undefined) return { response: new Response(null), bytes: 0 };
       const body = encodeUtf8(`{"message":${form === "value" ? entry.text : JSON.stringify(entry.text)}}`);
+      const cursor = feed.place(entry.position);
       const response = answer(body, 200, [
         ["content-type", JSON_TYPE],
-        ["message-cursor", hub.cursor(entry.count)],
-        ["etag", entityTag(hub, entry.count, form)],
+        ["message-cursor", cursor],
+        ["etag", entityTag(cursor, form)],
       ]);
       return { response, bytes: body.byteLength };
     },

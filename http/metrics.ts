@@ -4,7 +4,10 @@
  * @module
  */
 import { FAN_OUT_BOUNDS, type HandlerStats } from "./counters.ts";
+import { LocalBus } from "../bus/local.ts";
+import type { MessageServerStats } from "../bus/server.ts";
 import { answer } from "./answers.ts";
+import { seqText } from "./entry_json.ts";
 import type { Gate } from "./gate.ts";
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -19,7 +22,7 @@ export function metrics(gate: Gate): Response {
 
 /** The text of the answer. */
 export function formatMetrics(gate: Gate): string {
-  const { client } = gate.hub;
+  const { port, feed } = gate.hub;
   const stats: HandlerStats = gate.stats();
   const lines: string[] = [];
   const add = (name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]) => {
@@ -29,25 +32,98 @@ export function formatMetrics(gate: Gate): string {
   const byKey = (label: string, values: Readonly<Record<string, number>>): Sample[] =>
     Object.entries(values).map(([key, value]) => [{ [label]: key }, value]);
 
+  const one = (name: string, type: "counter" | "gauge", help: string, value: number) =>
+    add(name, type, help, [[{}, value]]);
+
   add("braviz_broker_up", "gauge", "Is the address of the broker connected.", [
-    [{ direction: "broadcast" }, Number(client.isReceiving)],
-    [{ direction: "receive" }, Number(client.isSending)],
+    [{ direction: "broadcast" }, Number(port?.isReceiving ?? false)],
+    [{ direction: "receive" }, Number(port?.isSending ?? false)],
   ]);
-  add("braviz_bus_messages_received_total", "counter", "Messages that came from the bus.", [[
-    {},
-    client.count,
-  ]]);
-  add("braviz_bus_last_seq", "gauge", "Number of the last message.", [[{}, client.count]]);
-  add("braviz_bus_oldest_seq", "gauge", "Number of the oldest message that is still held.", [[
-    {},
-    client.oldest,
-  ]]);
-  add(
-    "braviz_bus_client_stat",
+  one("braviz_bus_messages_received_total", "counter", "Messages that came from the bus.", feed.count);
+  one("braviz_bus_last_seq", "gauge", "Number of the last message.", feed.seq);
+  one(
+    "braviz_bus_oldest_seq",
     "gauge",
-    "Counters of the bus client, as it names them.",
-    flatten(client.stats()),
+    "Number of the oldest message that is still held.",
+    Number(seqText(feed.place(feed.oldest))),
   );
+  one("braviz_bus_held_messages", "gauge", "Messages that are still held.", feed.held.messages);
+  one("braviz_bus_held_bytes", "gauge", "Bytes of these messages.", feed.held.bytes);
+  one("braviz_bus_gaps_total", "counter", "Gaps in what came from the bus.", feed.gaps.told);
+  one(
+    "braviz_bus_missed_messages_total",
+    "counter",
+    "Messages missing in these gaps, as far as known.",
+    feed.gaps.missed,
+  );
+  if (port instanceof LocalBus) addBroker(port.stats() as MessageServerStats);
+  else if (port !== undefined) {
+    add(
+      "braviz_bus_client_stat",
+      "gauge",
+      "Counters of the bus client, as it names them.",
+      flatten(port.stats()),
+    );
+  }
+  function addBroker(
+    { received, receivedBytes, broadcast, refused, ignored, memory, senders, subscribers }:
+      MessageServerStats,
+  ) {
+    one(
+      "braviz_broker_received_messages_total",
+      "counter",
+      "Messages that came in, whatever became of them.",
+      received,
+    );
+    one("braviz_broker_accepted_bytes_total", "counter", "Bytes of those that were accepted.", receivedBytes);
+    one("braviz_broker_broadcast_messages_total", "counter", "Messages that were passed on.", broadcast);
+    add(
+      "braviz_broker_refused_messages_total",
+      "counter",
+      "Messages that were refused, by reason.",
+      byKey("reason", refused),
+    );
+    one("braviz_broker_ignored_messages_total", "counter", "Messages that came in while paused.", ignored);
+    if (memory !== undefined) {
+      one(
+        "braviz_broker_memory_bytes",
+        "gauge",
+        "Bytes that queues and unfinished messages use.",
+        memory.usedBytes,
+      );
+      one("braviz_broker_memory_limit_bytes", "gauge", "Bytes that they may use.", memory.limitBytes);
+    }
+    const listening = Object.entries({ receive: senders, broadcast: subscribers });
+    add(
+      "braviz_broker_connections",
+      "gauge",
+      "Connections by address.",
+      listening.flatMap(([address, stats]) => stats === undefined ? [] : [[{ address }, stats.connections]]),
+    );
+    add(
+      "braviz_broker_faults_total",
+      "counter",
+      "Connections that ended for a fault of the peer.",
+      listening.flatMap(([address, stats]) =>
+        Object.entries(stats?.faults ?? {}).map(([code, value]): Sample => [{ address, code }, value])
+      ),
+    );
+    if (subscribers === undefined) return;
+    one(
+      "braviz_broker_dropped_messages_total",
+      "counter",
+      "Messages that subscribers lost because they were too slow.",
+      subscribers.dropped,
+    );
+    one(
+      "braviz_broker_discarded_messages_total",
+      "counter",
+      "Messages that waited for subscribers when their connections ended.",
+      subscribers.discarded,
+    );
+    const queued = subscribers.subscribers.reduce((sum, { queuedMessages }) => sum + queuedMessages, 0);
+    one("braviz_broker_queued_messages", "gauge", "Messages that wait for subscribers.", queued);
+  }
   add(
     "braviz_http_requests_total",
     "counter",

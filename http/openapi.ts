@@ -10,6 +10,7 @@ import { PAGE_FILES } from "./live_page.ts";
 import { MAX_TIMEOUT_S } from "./long_poll.ts";
 import { PROBLEMS } from "./problem.ts";
 import { MAX_CONFIRM_S } from "./post.ts";
+import { DEFAULT_STATE_TYPES } from "./state.ts";
 import { VERSION } from "../base/version.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -69,9 +70,9 @@ const publish = (operationId: string): Json => ({
     },
   },
   responses: {
-    200: json("It came back from the bus (only with confirm)", ref("schemas", "Confirmation")),
+    200: json("It is on the bus (only with confirm)", ref("schemas", "Confirmation")),
     202: empty("Taken"),
-    ...problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+    ...problems(400, 401, 403, 405, 408, 413, 415, 422, 429, 503),
   },
 });
 
@@ -84,6 +85,17 @@ const LONG_POLL: Json = {
     204: empty("Nothing came in time", WHERE),
     304: empty("Nothing came in time; the cursor was given by If-None-Match", WHERE),
     ...problems(400, 401, 403, 410, 503),
+  },
+};
+
+const STATE: Json = {
+  operationId: "state",
+  summary: "What is valid now: the newest message of each kind",
+  parameters: [ref("parameters", "stateType"), ref("parameters", "If-None-Match")],
+  responses: {
+    200: json("The newest message of each kind and target, oldest first", ref("schemas", "State"), WHERE),
+    304: empty("Nothing new since the ETag", WHERE),
+    ...problems(400, 401, 403, 503),
   },
 };
 
@@ -213,6 +225,7 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
   "/messages": { get: POLL, head: head(POLL), post: publish("send") },
   "/messages/longpoll": { get: LONG_POLL, post: publish("sendAsInTheOriginal") },
   "/messages/history": { get: HISTORY, head: head(HISTORY) },
+  "/messages/state": { get: STATE, head: head(STATE) },
   "/messages/stream": { get: STREAM },
   "/messages/ws": { get: socket("socket") },
   "/messages_ws": { get: socket("socketAsInTheOriginal") },
@@ -259,6 +272,13 @@ const PARAMETERS: Json = {
   "type": query("type", "Only these types, separated by commas; a `*` at the end stands for anything", {
     type: "string",
   }),
+  "stateType": query(
+    "type",
+    `Only these types, separated by commas; ${
+      DEFAULT_STATE_TYPES.join(", ")
+    } when left out. Never log, ready or reload`,
+    { type: "string" },
+  ),
   "since": query("since", "Cursor of the last message that the client has", CURSOR),
   "lastEventId": query("lastEventId", "The same as since", CURSOR),
   "timeout": query(
@@ -266,7 +286,7 @@ const PARAMETERS: Json = {
     "Longest wait in seconds; ±10 % are added at random",
     seconds(0, MAX_TIMEOUT_S),
   ),
-  "strict": query("strict", "1: answer 410 when messages after the cursor are no longer held", {
+  "strict": query("strict", "1: answer 410 when messages after the cursor cannot be had", {
     enum: ["1", "0", "true", "false"],
   }),
   "limit": query("limit", "Most messages in the answer", {
@@ -283,7 +303,7 @@ const PARAMETERS: Json = {
   "heartbeat": query("heartbeat", "Seconds between two signs of life", seconds(5, 120)),
   "confirm": query(
     "confirm",
-    "Wait so many seconds for the message to come back from the bus",
+    "Wait so many seconds until it is known that the message is on the bus",
     seconds(0, MAX_CONFIRM_S),
   ),
   "If-None-Match": header("If-None-Match", "The ETag of the last answer"),
@@ -341,6 +361,27 @@ const SCHEMAS: Json = {
       latest: { type: "string" },
       missed: { type: ["integer", "null"], description: "null: nobody knows" },
       more: { type: "boolean" },
+    },
+  },
+  State: {
+    type: "object",
+    required: ["cursor", "values"],
+    properties: {
+      cursor: { type: "string", description: "Go on from here with since" },
+      values: {
+        type: "array",
+        items: {
+          type: "object",
+          required: ["type", "target", "seq", "time", "message"],
+          properties: {
+            type: { type: "string" },
+            target: { description: "The message's target, null where it has none" },
+            seq: { type: "integer" },
+            time: { type: "integer", description: "Milliseconds since 1970-01-01 UTC" },
+            message: MESSAGE,
+          },
+        },
+      },
     },
   },
   Problem: {

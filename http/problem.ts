@@ -26,6 +26,7 @@ export type ProblemCode =
   | "too-many-requests"
   | "internal-error"
   | "broker-unavailable"
+  | "queue-full"
   | "too-many-waiters"
   | "shutting-down";
 
@@ -77,7 +78,7 @@ export const PROBLEMS: Readonly<
   "request-timeout": [408, "The body did not arrive in time", "Send the body without a pause."],
   "cursor-expired": [
     410,
-    "Messages after this cursor are no longer held",
+    "Messages after this cursor cannot be had",
     "Go on with `since=earliest` or with the cursor in `latest`, knowing that messages are missing.",
   ],
   "too-large": [413, "The body is too large", "Send less at once, or raise the option `maxBodyBytes`."],
@@ -91,6 +92,11 @@ export const PROBLEMS: Readonly<
   "too-many-requests": [429, "Too many messages from this address", "Wait as long as Retry-After says."],
   "internal-error": [500, "The gateway made a mistake", "Please report it; the gateway's log says more."],
   "broker-unavailable": [503, "The broker is not connected", "Try again; nothing was sent."],
+  "queue-full": [
+    503,
+    "Too much waits for the broker already",
+    "Try again, with fewer messages at once; nothing was sent.",
+  ],
   "too-many-waiters": [
     503,
     "Too many clients are waiting",
@@ -148,7 +154,7 @@ export function retryAfter(): string {
 
 /** A refusal that is worth another try soon. */
 export function unavailable(
-  code: "broker-unavailable" | "too-many-waiters" | "shutting-down" | "too-many-requests",
+  code: "broker-unavailable" | "queue-full" | "too-many-waiters" | "shutting-down",
   detail: string,
   fields: Readonly<Record<string, unknown>> = {},
 ): Problem {

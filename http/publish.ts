@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { explainJsonText } from "../bus/json.ts";
+import type { BusPort, Receipt } from "../bus/port.ts";
 import { answer, json } from "./answers.ts";
 import { decodeUtf8, parseMultipart, parseUrlEncoded } from "./form.ts";
 import type { Gate } from "./gate.ts";
+import { seqText } from "./entry_json.ts";
 import type { Waiter } from "./hub.ts";
 import { Problem, unavailable } from "./problem.ts";
 import type { Call } from "./route.ts";
@@ -61,55 +64,40 @@ function take(
   confirmMs: number,
 ): Response | Promise<Response> {
   takeRate(gate, call.remote, texts.length);
-  if (confirmMs > 0) return takeConfirmed(gate, call.request, texts, confirmMs);
-  // The body took its time: the broker may have gone meanwhile.
-  requireSending(gate);
-  sendAll(gate, texts);
-  return answerAccepted();
+  // Whoever wants to know must have room to wait before anything is sent.
+  if (confirmMs > 0) gate.waiting.requireRoom();
+  const receipt = send(gate, texts);
+  if (confirmMs === 0) return accept();
+  if (receipt.position !== undefined) return confirm(gate, receipt.position);
+  return new Confirmation(gate, receipt, confirmMs).wait(call.request.signal);
 }
 
-async function takeConfirmed(
-  gate: Gate,
-  request: Request,
-  texts: readonly string[],
-  confirmMs: number,
-): Promise<Response> {
-  const wait = new Confirmation(gate, texts.at(-1)!, confirmMs);
-  try {
-    requireSending(gate);
-    sendAll(gate, texts);
-  } catch (error) {
-    wait.cancel();
-    throw error;
-  }
-  wait.watch(request.signal);
-  const seq = await wait.seq;
-  return seq === undefined ? answerAccepted() : json(`{"count":${seq},"cursor":"${gate.hub.cursor(seq)}"}`);
-}
-
-function answerAccepted(): Response {
+function accept(): Response {
   return accepted ??= answer(null, 202, []);
 }
 
-/** Gives one message to the client, and counts it. */
-export function send(gate: Gate, text: string): void {
-  try {
-    gate.hub.client.sendJsonMessage(text);
-  } catch (error) {
-    throw explain(error);
-  }
-  gate.counters.published.messages += 1;
-  gate.counters.published.bytes += text.length;
+function confirm(gate: Gate, position: number): Response {
+  const cursor = gate.hub.cursor(position);
+  return json(`{"count":${seqText(cursor)},"cursor":"${cursor}"}`);
 }
 
-/** Throws when nothing can be sent right now. Refused at once: waiting for a broker froze the original's whole server. */
-export function requireSending(gate: Gate): void {
-  const client = gate.hub.client;
-  if (client.isSending) return;
-  const why = client.serverReceive === undefined
-    ? "this gateway only listens"
-    : "the broker is not connected";
-  throw unavailable("broker-unavailable", `Cannot send message: ${why}. Nothing was sent`);
+/** Throws unless messages can be sent right now. */
+export function requireSending(gate: Gate): BusPort {
+  const { port } = gate.hub;
+  if (port?.isSending) return port;
+  if (port !== undefined && port.serverReceive === undefined) {
+    throw new Problem(
+      "method-not-allowed",
+      "Cannot take message: this gateway only listens, it was given no address to send to (http.ts --receive)",
+      { headers: { allow: "GET, HEAD, OPTIONS" } },
+    );
+  }
+  throw unavailable(
+    "broker-unavailable",
+    `Cannot send message: ${
+      port === undefined ? "this gateway has no broker" : "the broker is not connected"
+    }. Nothing was sent`,
+  );
 }
 
 /** Throws when this address publishes too fast. */
@@ -126,25 +114,22 @@ export function takeRate(gate: Gate, remote: string, messages: number): void {
   );
 }
 
-function sendAll(gate: Gate, texts: readonly string[]): void {
-  // One message is checked by the client; of several, all are checked before the first one goes.
-  if (texts.length === 1) return send(gate, texts[0]!);
-  texts.forEach(requireObject);
-  texts.forEach((text, sent) => {
-    try {
-      send(gate, text);
-    } catch (error) {
-      if (sent === 0 || !(error instanceof Problem)) throw error;
-      throw new Problem(
-        error.code,
-        `${error.message}. The first ${sent} of ${texts.length} messages were sent`,
-        {
-          fields: { sent },
-          headers: error.headers,
-        },
-      );
-    }
-  });
+/** Gives texts to the bus, all or none, and counts them. */
+export function send(gate: Gate, texts: readonly string[]): Receipt {
+  // The body took its time: the broker may have gone meanwhile.
+  const port = requireSending(gate);
+  let receipt: Receipt;
+  try {
+    receipt = port.publish(texts);
+  } catch (error) {
+    throw explain(error, texts);
+  }
+  const { published } = gate.counters;
+  for (const text of texts) {
+    published.messages += 1;
+    published.bytes += text.length;
+  }
+  return receipt;
 }
 
 function splitLines(text: string): string[] {
@@ -154,105 +139,86 @@ function splitLines(text: string): string[] {
   return lines;
 }
 
-function requireObject(text: string, index: number): void {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new Problem(
-      "invalid-json",
-      `Cannot take message ${index + 1}: ${(error as Error).message}. Nothing was sent`,
-    );
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Problem(
-      "not-an-object",
-      `Cannot take message ${index + 1}: it is JSON but no object. Nothing was sent`,
-    );
-  }
-}
-
-/** The client's error as a problem. Errors are matched by their code: they may come from another copy of the module. */
-function explain(error: unknown): unknown {
+/** The bus's error as a problem. Errors are matched by their code: they may come from another copy of the module. */
+function explain(error: unknown, texts: readonly string[]): unknown {
   if (!(error instanceof Error) || !("code" in error)) return error;
-  switch (error.code) {
+  const { code, message } = texts.length === 1 ? error : firstFault(texts) ?? error;
+  switch (code) {
     case "not-json":
     case "not-utf8":
-      return new Problem("invalid-json", error.message);
+      return new Problem("invalid-json", message);
     case "not-an-object":
-    case "missing-type":
-    case "bad-field":
-      return new Problem("not-an-object", error.message);
+      return new Problem("not-an-object", message);
     case "too-large":
-      return new Problem("too-large", error.message);
+      return new Problem("too-large", message);
     case "queue-full":
+      return unavailable("queue-full", message);
     case "closed":
-      return unavailable("broker-unavailable", error.message);
+      return unavailable("broker-unavailable", message);
     default:
       return error;
   }
 }
 
-/**
- * Waits until a text comes back from the bus. A PUSH socket gets no acknowledgement, so the echo is the only proof that the
- * broker took the message. When somebody else sends the very same text, that one counts as well: it is on the bus.
- */
+/** Which of several texts is no message, and why; `undefined` when all are. */
+function firstFault(
+  texts: readonly string[],
+): { readonly code: string; readonly message: string } | undefined {
+  for (const [index, text] of texts.entries()) {
+    const error = explainJsonText(text);
+    if (error === undefined) continue;
+    return {
+      code: error.code,
+      message: `Message ${index + 1} of ${texts.length}: ${error.message}. Nothing was sent`,
+    };
+  }
+  return undefined;
+}
+
+/** Waits until it is known what became of a message. Where nobody can know, only the time ends it. */
 class Confirmation implements Waiter {
   readonly kind = "confirm";
-  readonly seq: Promise<number | undefined>;
   readonly gate: Gate;
-  readonly #text: string;
-  readonly #resolve: (seq: number | undefined) => void;
-  readonly #timer: ReturnType<typeof setTimeout>;
-  #signal: AbortSignal | undefined;
-  #place: number;
+  readonly #receipt: Receipt;
+  readonly #timeoutMs: number;
+  readonly #end = new AbortController();
 
-  constructor(gate: Gate, text: string, timeoutMs: number) {
-    const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    this.seq = promise;
-    this.#resolve = resolve;
+  constructor(gate: Gate, receipt: Receipt, timeoutMs: number) {
     this.gate = gate;
-    this.#text = text;
-    this.#place = gate.hub.client.count;
-    gate.waiting.enter(this);
-    this.#timer = setTimeout(() => this.#finish(undefined), timeoutMs);
+    this.#receipt = receipt;
+    this.#timeoutMs = timeoutMs;
   }
 
-  watch(signal: AbortSignal): void {
-    this.#signal = signal;
-    if (signal.aborted) this.#handleAbort();
-    else signal.addEventListener("abort", this.#handleAbort);
+  async wait(signal: AbortSignal): Promise<Response> {
+    this.gate.waiting.enter(this);
+    const timer = setTimeout(() => this.#end.abort(), this.#timeoutMs);
+    if (signal.aborted) this.#handleGone();
+    else signal.addEventListener("abort", this.#handleGone);
+    try {
+      const position = await this.#receipt.told(this.#end.signal);
+      return position === undefined ? accept() : confirm(this.gate, position);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", this.#handleGone);
+      this.gate.waiting.leave(this);
+    }
   }
 
+  /** The receipt tells it, not the feed. */
   deliver(): boolean {
-    const found = this.gate.hub.find(this.#place, undefined, Infinity, Infinity);
-    this.#place = found.seq;
-    const echo = found.entries.find((entry) => entry.text === this.#text);
-    if (echo !== undefined) this.#finish(echo.count);
-    return echo !== undefined;
+    return false;
   }
 
   drain(): void {
-    this.#finish(undefined);
+    this.#end.abort();
   }
 
   fail(): void {
-    this.#finish(undefined);
+    this.#end.abort();
   }
 
-  cancel(): void {
-    this.#finish(undefined);
-  }
-
-  readonly #handleAbort = (): void => {
+  readonly #handleGone = (): void => {
     this.gate.counters.gone.confirm += 1;
-    this.#finish(undefined);
+    this.#end.abort();
   };
-
-  #finish(seq: number | undefined): void {
-    if (!this.gate.waiting.leave(this)) return;
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#handleAbort);
-    this.#resolve(seq);
-  }
 }

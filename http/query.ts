@@ -74,6 +74,19 @@ export class Query {
     return words.find((word) => word === value) ?? bad(name, value, words.join(" or "));
   }
 
+  /** The `type` parameters as whole types, of kinds that have a state; `undefined` when there are none. */
+  stateTypes(): readonly string[] | undefined {
+    const filter = this.typeFilter();
+    if (filter === undefined) return undefined;
+    if (filter.types === undefined) bad("type", "*", "whole types: a state has no pattern");
+    const event = filter.types.find((type) => type === "log" || type === "ready" || type === "reload");
+    if (event !== undefined) {
+      bad("type", event, "a kind with a state: it tells what happened, see the history");
+    }
+    // Both spellings are one kind.
+    return filter.types.map((type) => type === "Visualization" ? "visualization" : type);
+  }
+
   /** The `type` parameters; `undefined` lets every message through. */
   typeFilter(): TypeFilter | undefined {
     if (this.#parameters === undefined) return undefined;

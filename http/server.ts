@@ -13,9 +13,8 @@ import { explainListen } from "../base/listen_error.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
 import { within } from "../base/waits.ts";
 import type { HandlerStats } from "./counters.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type GatewayBus } from "./gate.ts";
 import { gatewayOf } from "./gateway.ts";
-import type { GatewayClient } from "./gateway_client.ts";
 import type { CloseOptions, GatewayHandler } from "./handlers.ts";
 import type { GatewayOptions } from "./options.ts";
 import { isLoopback } from "./policy.ts";
@@ -74,7 +73,7 @@ export interface GatewayServer extends AsyncDisposable {
   stats(): ServerStats;
   /**
    * Answers everyone who waits, refuses new requests, and resolves when all connections are done or the grace is over.
-   * The bus client stays open: it is yours. Says whether everything ended in time.
+   * What it stands on stays open: it is yours. Says whether everything ended in time.
    *
    * @throws {OptionError} If `lingerMs` is no time: `bad-option`.
    */
@@ -104,14 +103,14 @@ const CALM_MS = 10_000;
  * console.assert((await response.json()).status === "ok");
  * ```
  *
- * @param client Where messages come from and go to; `null` for none.
+ * @param bus Where messages come from and go to; `null` for none.
  * @throws {OptionError} If an option has a value that it cannot have (`bad-option`), or a wider bind has neither token nor
  * `allowAnonymous: true` (`anonymous-not-allowed`).
  * @throws {ListenError} If it cannot listen: `address-in-use`, `address-not-available`, `permission-denied` (the message names
  * the flag) or `listen-failed`.
  */
-export function serveGateway(client: GatewayClient | null, options: ServeGatewayOptions = {}): GatewayServer {
-  return new Server(client, options);
+export function serveGateway(bus: GatewayBus | null, options: ServeGatewayOptions = {}): GatewayServer {
+  return new Server(bus, options);
 }
 
 class Server implements GatewayServer {
@@ -134,7 +133,7 @@ class Server implements GatewayServer {
   #listensSince = 0;
   #closing: Promise<boolean> | undefined;
 
-  constructor(client: GatewayClient | null, options: ServeGatewayOptions) {
+  constructor(bus: GatewayBus | null, options: ServeGatewayOptions) {
     const { hostname = "127.0.0.1", signal } = options;
     const { port, tcpBacklog } = readNumbers(GATEWAY_NUMBERS, options);
     const isWide = !isLoopback(hostname.toLowerCase());
@@ -146,7 +145,7 @@ class Server implements GatewayServer {
     }
     // Deno sets no TCP keepalive: a peer that vanished from the network is noticed when a wait ends, so every wait must.
     const wideDefaults = isWide ? { longPollMaxMs: 300_000 } : {};
-    this.#gate = new Gate(client, { ...wideDefaults, ...options, hostname });
+    this.#gate = new Gate(bus, { ...wideDefaults, ...options, hostname });
     this.#gateway = gatewayOf(this.#gate);
     this.#tcpBacklog = tcpBacklog;
     this.token = this.#gateway.token;

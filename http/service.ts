@@ -13,10 +13,11 @@ export function health(): Response {
   return json('{"status":"ok"}');
 }
 
-/** Are all addresses that the client was given connected? */
+/** Is the way into the bus open, in all directions that it has? */
 export function isBrokerUp(gate: Gate): boolean {
-  const { serverBroadcast, serverReceive, isReceiving, isSending } = gate.hub.client;
-  if (serverBroadcast === undefined && serverReceive === undefined) return false;
+  const { port } = gate.hub;
+  if (port === undefined) return false;
+  const { serverBroadcast, serverReceive, isReceiving, isSending } = port;
   return (serverBroadcast === undefined || isReceiving) && (serverReceive === undefined || isSending);
 }
 

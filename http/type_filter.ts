@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { GatewayEntry } from "./gateway_client.ts";
+import type { FeedEntry } from "../bus/feed_entry.ts";
 
 /** More patterns than any honest client sends; each costs a comparison per message. */
 const MAX_PATTERNS = 100;
@@ -37,10 +37,18 @@ export class TypeFilter {
     return new TypeFilter(types, [...prefixes]);
   }
 
+  /** The types; `undefined` when there are beginnings of types among them. */
+  get types(): readonly string[] | undefined {
+    return this.#prefixes.length > 0 ? undefined : [...this.#types];
+  }
+
   /** Does the message pass? One without a type never does. */
-  matches(entry: GatewayEntry): boolean {
-    const type = entry.type;
-    if (type === undefined) return false;
+  matches(entry: FeedEntry): boolean {
+    return entry.type !== undefined && this.matchesType(entry.type);
+  }
+
+  /** Is it one of the types? */
+  matchesType(type: string): boolean {
     return this.#types.has(type) || this.#prefixes.some((prefix) => type.startsWith(prefix));
   }
 }

@@ -4,15 +4,18 @@
  *
  * @module
  */
-import type { GatewayEntry } from "./gateway_client.ts";
+import type { Feed } from "../bus/feed.ts";
+import { memberSpan } from "../bus/json_member.ts";
+import { entryJson } from "./entry_json.ts";
 import { decodeUtf8 } from "./form.ts";
 import type { Gate } from "./gate.ts";
-import { entryJson } from "./history.ts";
-import { encodeUtf8, type Format, type Found, type Hub, type Place, type Waiter } from "./hub.ts";
-import { memberText } from "./member_text.ts";
+import { encodeUtf8, type Waiter } from "./hub.ts";
+import type { Found, Missing, Standing } from "./lookup.ts";
+import { gapEnd, gapMembers } from "./missing.ts";
 import { Problem } from "./problem.ts";
-import { requireSending, send, takeRate } from "./publish.ts";
+import { send, takeRate } from "./publish.ts";
 import type { Call } from "./route.ts";
+import type { Format } from "./shared_bodies.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
 /** The subprotocol with cursors. */
@@ -46,9 +49,9 @@ const RAW: SocketFormat = {
 const FRAMES: SocketFormat = {
   maxMessages: MAX_MESSAGES,
   maxLength: MAX_LENGTH,
-  render: ({ entries, missed }: Found, hub: Hub) => {
-    const frames = entries.map((entry: GatewayEntry) => entryJson(entry, hub.cursor(entry.count)));
-    return missed === 0 ? frames : [gapFrame(missed, hub.oldestCursor), ...frames];
+  render: (found: Found, feed: Feed) => {
+    const frames = found.entries.map((entry) => entryJson(entry, feed.place(entry.position)));
+    return found.missed === 0 ? frames : [gapFrame(found, gapEnd(found, feed), feed), ...frames];
   },
 };
 
@@ -64,7 +67,7 @@ export function webSocket(gate: Gate, { request, query, remote }: Call): Respons
   const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
   const protocol = offered.find((name) => name === FRAME_PROTOCOL || name === RAW_PROTOCOL);
   gate.waiting.requireRoom();
-  const place = gate.hub.locate(cursor ?? { kind: "now" });
+  const standing = gate.hub.locate(cursor ?? { kind: "now" });
   let upgraded: { readonly socket: WebSocket; readonly response: Response };
   try {
     upgraded = Deno.upgradeWebSocket(request, {
@@ -77,7 +80,7 @@ export function webSocket(gate: Gate, { request, query, remote }: Call): Respons
       `Cannot open WebSocket: ${error instanceof Error ? error.message : error}`,
     );
   }
-  new BusSocket(gate, upgraded.socket, protocol === FRAME_PROTOCOL, filter, place, remote);
+  new BusSocket(gate, upgraded.socket, protocol === FRAME_PROTOCOL, filter, standing, remote);
   return upgraded.response;
 }
 
@@ -87,9 +90,9 @@ class BusSocket implements Waiter {
   readonly #socket: WebSocket;
   readonly #hasFrames: boolean;
   readonly #filter: TypeFilter | undefined;
-  readonly #place: Place;
+  readonly #standing: Standing;
   readonly #remote: string;
-  #seq: number;
+  #position: number;
   #isOpen = false;
   #isLingering = false;
   #catchUp: ReturnType<typeof setTimeout> | undefined;
@@ -101,16 +104,16 @@ class BusSocket implements Waiter {
     socket: WebSocket,
     hasFrames: boolean,
     filter: TypeFilter | undefined,
-    place: Place,
+    standing: Standing,
     remote: string,
   ) {
     this.gate = gate;
     this.#socket = socket;
     this.#hasFrames = hasFrames;
     this.#filter = filter;
-    this.#place = place;
+    this.#standing = standing;
     this.#remote = remote;
-    this.#seq = place.seq;
+    this.#position = standing.position;
     socket.binaryType = "arraybuffer";
     // Counted from now on, so that a crowd that opens at once cannot pass the limit.
     gate.waiting.enter(this);
@@ -122,9 +125,9 @@ class BusSocket implements Waiter {
   }
 
   deliver(): boolean {
-    const before = this.#seq;
+    const before = this.#position;
     this.#fill();
-    return this.#seq !== before;
+    return this.#position !== before;
   }
 
   drain(): void {
@@ -142,22 +145,24 @@ class BusSocket implements Waiter {
     this.#isOpen = true;
     const { hub, counters } = this.gate;
     hub.relays.add(this.#handleRelay);
-    counters.countGap(this.#place.missed);
+    const { missed } = this.#standing;
+    counters.countGap(missed);
     if (this.#hasFrames) {
-      this.#socket.send(`{"open":{"cursor":"${hub.cursor(this.#seq)}"}}`);
-      if (this.#place.missed !== 0) this.#socket.send(gapFrame(this.#place.missed, hub.oldestCursor));
+      const cursor = hub.cursor(this.#position);
+      this.#socket.send(`{"open":{"cursor":"${cursor}"}}`);
+      if (missed !== 0) this.#socket.send(gapFrame(this.#standing, cursor, hub.feed));
     }
     this.#fill();
   }
 
-  /** Hands messages from the history to the socket, as many as fit. */
+  /** Hands messages from the feed to the socket, as many as fit. */
   #fill(): void {
     const { hub, counters, settings } = this.gate;
     const format = this.#hasFrames ? FRAMES : RAW;
-    while (this.#isOpen && this.#seq < hub.client.count) {
+    while (this.#isOpen && this.#position < hub.feed.position) {
       if (this.#socket.bufferedAmount > settings.maxQueuedBytes) return this.#handleFull();
-      const found = hub.render(this.#seq, this.#filter, format);
-      this.#seq = found.seq;
+      const found = hub.bodies.render(this.#position, this.#filter, format);
+      this.#position = found.position;
       if (found.body === undefined) continue;
       counters.countGap(found.missed);
       let bytes = 0;
@@ -176,7 +181,7 @@ class BusSocket implements Waiter {
     const now = performance.now();
     if (this.#stalledSince === undefined || buffered < this.#lastBuffered) this.#stalledSince = now;
     this.#lastBuffered = buffered;
-    const isLost = this.#seq < this.gate.hub.client.oldest - 1;
+    const isLost = this.#position < this.gate.hub.feed.oldest - 1;
     if (isLost || now - this.#stalledSince > STALL_MS) return this.#cutSlow();
     this.#catchUp ??= setTimeout(() => {
       this.#catchUp = undefined;
@@ -242,9 +247,9 @@ class BusSocket implements Waiter {
   #publish(text: string): void {
     takeRate(this.gate, this.#remote, 1);
     const { hub, counters } = this.gate;
-    if (hub.client.serverReceive !== undefined) {
-      requireSending(this.gate);
-      return send(this.gate, text);
+    if (hub.port?.serverReceive !== undefined) {
+      send(this.gate, [text]);
+      return;
     }
     // With no broker to send to, the sockets of the gateway hear each other, as in the original.
     if (parseObject(text) === undefined) {
@@ -295,8 +300,15 @@ function utf8Length(text: string, limit: number): number {
   return text.length * 3 <= limit ? text.length : encodeUtf8(text).byteLength;
 }
 
-function gapFrame(missed: number | null, oldest: string): string {
-  return `{"gap":{"missed":${missed},"oldest":"${oldest}"}}`;
+function gapFrame(missing: Missing, cursor: string, feed: Feed): string {
+  return `{"gap":{${gapMembers(missing, cursor, feed)}}}`;
+}
+
+/** The text of a member as it stands there: after `JSON.parse`, 64-bit integers would have lost digits, and white space is gone. */
+function memberText(object: string, name: string): string | undefined {
+  const bytes = encodeUtf8(object);
+  const span = memberSpan(bytes, 0, bytes.length, name);
+  return span === undefined ? undefined : decodeUtf8(bytes.subarray(span.start, span.end));
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {

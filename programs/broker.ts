@@ -76,7 +76,7 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   };
   const httpPort = integerFlag(values, "http", 0, 65_535);
   await using server = new MessageServer(options);
-  await using web = httpPort === undefined ? undefined : await serveWeb(server, httpPort, access.web);
+  await using web = httpPort === undefined ? undefined : await serveWeb(server, httpPort);
   announce(server, web, values.json === true);
   startStamps();
   if (values.verbose === true) tell(server);
@@ -136,36 +136,16 @@ secret key, for nobody else:       ${keys.secretKey}
 Put the secret key into a file that only you can read.`);
 }
 
-/** The gateway is a client like any other; it only lives in the same process. */
-async function serveWeb(
-  { broadcastAddress, receiveAddress }: MessageServer,
-  port: number,
-  curve: CurveClientOptions | undefined,
-): Promise<Web> {
-  const [{ serveGateway }, { PassiveMessageClient }] = await Promise.all([
-    import("../http/server.ts"),
-    import("../bus/clients.ts"),
-  ]);
-  const client = new PassiveMessageClient({
-    serverBroadcast: here(broadcastAddress),
-    serverReceive: here(receiveAddress),
-    ...(curve === undefined ? {} : { curve }),
-  });
-  try {
-    const gateway = serveGateway(client, { port, log: complain });
-    await client.ready; // Whoever reads the page's address may send at once.
-    return {
-      url: gateway.url,
-      pageUrl: gateway.pageUrl,
-      async [Symbol.asyncDispose]() {
-        await gateway.close({ lingerMs: 3000 });
-        await client.close({ lingerMs: 500 });
-      },
-    };
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
+/** The gateway reads the broker's own feed: it needs no socket and no keys, and nothing can be lost on the way. */
+async function serveWeb(server: MessageServer, port: number): Promise<Web> {
+  const { serveGateway } = await import("../http/server.ts");
+  const gateway = serveGateway(server, { port, log: complain });
+  await server.ready; // Whoever reads the page's address may send at once.
+  return {
+    url: gateway.url,
+    pageUrl: gateway.pageUrl,
+    [Symbol.asyncDispose]: async () => void await gateway.close({ lingerMs: 3000 }),
+  };
 }
 
 /** An address as this machine itself dials it. */

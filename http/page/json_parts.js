@@ -83,7 +83,7 @@ function endOfString(text, start) {
 }
 
 function skipBlank(text, start) {
-  let at = Math.min(start, text.length);
+  let at = start;
   while (at < text.length && isBlank(text.charCodeAt(at))) at += 1;
   return at;
 }

@@ -3,7 +3,7 @@ import { eventStreamHandler, messageGateway, serveGateway } from "../../http.ts"
 import { soon, until } from "../support/deadline.ts";
 import { TimerCount } from "../support/timers.ts";
 import { quiet } from "./support/bus.ts";
-import { FakeClient } from "./support/fake_client.ts";
+import { TestBroker } from "./support/test_broker.ts";
 import { RawConnection, requestText } from "./support/raw.ts";
 import { type StreamEvent, StreamReader } from "./support/stream_reader.ts";
 
@@ -25,8 +25,8 @@ async function eventsUntil(
 }
 
 Deno.test("stream: a text goes through as it came, whatever it holds", async () => {
-  const client = FakeClient.connected();
-  await using handler = eventStreamHandler(client, quiet);
+  await using broker = new TestBroker();
+  await using handler = eventStreamHandler(broker.server, quiet);
   const texts = [
     '{"id":12345678901234567890,"b":1,"a":2.0,"b":3}',
     '{\n "a": 1,\r\n "b": 2,\r "c": 3\n}',
@@ -38,7 +38,7 @@ Deno.test("stream: a text goes through as it came, whatever it holds", async () 
   assert.equal(response.headers.get("cache-control"), "no-store, no-transform");
   assert.equal(response.headers.get("x-accel-buffering"), "no");
   await using reader = new StreamReader(response);
-  for (const text of texts) client.receive(text);
+  for (const text of texts) broker.receive(text);
   const events = await eventsUntil(reader, ({ id }) => id?.endsWith(`.${texts.length}`) ?? false);
   // An event stream knows one kind of line break only: between two tokens of JSON they all mean the same.
   assert.deepEqual(
@@ -48,9 +48,9 @@ Deno.test("stream: a text goes through as it came, whatever it holds", async () 
 });
 
 Deno.test("stream: the first event tells where it goes on", async () => {
-  const client = FakeClient.connected();
-  await using handler = eventStreamHandler(client, quiet);
-  client.receiveMany(3);
+  await using broker = new TestBroker();
+  await using handler = eventStreamHandler(broker.server, quiet);
+  broker.receiveMany(3);
   await using reader = new StreamReader(await handler(ask()));
   const first = await soon(reader.next());
   assert.equal(first?.event, "open");
@@ -60,18 +60,18 @@ Deno.test("stream: the first event tells where it goes on", async () => {
 });
 
 Deno.test("stream: Last-Event-ID wins over since", async () => {
-  const client = FakeClient.connected();
-  await using handler = eventStreamHandler(client, quiet);
-  client.receiveMany(5);
+  await using broker = new TestBroker();
+  await using handler = eventStreamHandler(broker.server, quiet);
+  broker.receiveMany(5);
   await using reader = new StreamReader(await handler(ask("?since=earliest", { "last-event-id": "4" })));
   const events = await eventsUntil(reader, ({ event }) => event === "message");
   assert.match(events.at(-1)!.id!, /\.5$/);
 });
 
 Deno.test("stream: an id that is not ours is a gap, never an error that stops the browser", async () => {
-  const client = FakeClient.connected();
-  await using handler = eventStreamHandler(client, quiet);
-  client.receiveMany(1);
+  await using broker = new TestBroker();
+  await using handler = eventStreamHandler(broker.server, quiet);
+  broker.receiveMany(1);
   await using reader = new StreamReader(await handler(ask("", { "last-event-id": "garbage" })));
   const events = await eventsUntil(reader, ({ event }) => event === "message");
   assert.deepEqual(events.map(({ event }) => event), ["open", "gap", "message"]);
@@ -79,13 +79,13 @@ Deno.test("stream: an id that is not ours is a gap, never an error that stops th
 });
 
 Deno.test("stream: events=type names the event, unless the name could be taken for something else", async () => {
-  const client = FakeClient.connected();
-  await using handler = eventStreamHandler(client, quiet);
+  await using broker = new TestBroker();
+  await using handler = eventStreamHandler(broker.server, quiet);
   await using reader = new StreamReader(await handler(ask("?events=type")));
   const types = ["subject", "a\nid: 7\ndata: evil", "a\rb", "open", "gap", "error", "", "ñ", "x\u2028y"];
-  for (const type of types) client.receive(JSON.stringify({ type }));
-  client.receive('{"type":7}');
-  client.receive('{"last":1}');
+  for (const type of types) broker.receive(JSON.stringify({ type }));
+  broker.receive('{"type":7}');
+  broker.receive('{"last":1}');
   const events = await eventsUntil(reader, ({ data }) => data === '{"last":1}');
   assert.deepEqual(
     events.slice(1).map(({ event, id }) => [event, id?.split(".")[1]]),
@@ -107,11 +107,11 @@ Deno.test("stream: events=type names the event, unless the name could be taken f
 });
 
 Deno.test("stream: type lets only these through, and a sign of life moves the id past the others", async () => {
-  const client = FakeClient.connected();
-  await using handler = eventStreamHandler(client, { heartbeatMs: 20, ...quiet });
+  await using broker = new TestBroker();
+  await using handler = eventStreamHandler(broker.server, { heartbeatMs: 20, ...quiet });
   await using reader = new StreamReader(await handler(ask("?type=subject")));
-  client.receiveMany(1, "subject");
-  client.receiveMany(2, "log");
+  broker.receiveMany(1, "subject");
+  broker.receiveMany(2, "log");
   await eventsUntil(reader, ({ event }) => event === "message");
   await until(() => {
     void reader.pump();
@@ -120,24 +120,25 @@ Deno.test("stream: type lets only these through, and a sign of life moves the id
 });
 
 Deno.test("stream: a sign of life comes when nothing else does", async () => {
-  await using gateway = serveGateway(FakeClient.connected(), { port: 0, heartbeatMs: 5, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, heartbeatMs: 5, ...quiet });
   using connection = await RawConnection.open(gateway.port);
   await connection.write(requestText("GET", "/messages/stream", [`Host: 127.0.0.1:${gateway.port}`]));
   await soon(connection.until("\n:\n\n"), "a comment");
 });
 
 Deno.test("stream: with heartbeatMs 0 there are no signs of life", async () => {
-  const client = FakeClient.connected();
-  await using handler = eventStreamHandler(client, { heartbeatMs: 0, ...quiet });
+  await using broker = new TestBroker();
+  await using handler = eventStreamHandler(broker.server, { heartbeatMs: 0, ...quiet });
   using intervals = new TimerCount("setInterval");
   await using _reader = new StreamReader(await handler(ask("")));
   assert.equal(intervals.count, 0);
 });
 
 Deno.test("stream: NDJSON is one line for each message, by Accept or by format", async () => {
-  const client = FakeClient.connected();
-  await using handler = eventStreamHandler(client, quiet);
-  client.receive('{\r\n "a": "x\\ny",\n\n "b": 12345678901234567890 }', 1767225600123);
+  await using broker = new TestBroker();
+  await using handler = eventStreamHandler(broker.server, quiet);
+  broker.receive('{\r\n "a": "x\\ny",\n\n "b": 12345678901234567890 }');
   for (
     const request of [
       ask("?since=earliest&format=ndjson"),
@@ -151,16 +152,16 @@ Deno.test("stream: NDJSON is one line for each message, by Accept or by format",
     while (text.split("\n").length < 3) text += (await soon(reader.read())).value ?? "";
     const [open, message] = text.split("\n");
     assert.match(open!, /^\{"open":\{"cursor":"\w+\.0"\}\}$/);
-    assert.match(message!, /^\{"seq":1,"cursor":"\w+\.1","time":1767225600123,"message":\{/);
+    assert.match(message!, /^\{"seq":1,"cursor":"\w+\.1","time":\d{13},"message":\{/);
     assert.ok(message!.endsWith('"message":{  "a": "x\\ny",  "b": 12345678901234567890 }}'), message);
     await reader.cancel();
   }
 });
 
 Deno.test("stream: NDJSON tells gaps, and signs of life", async () => {
-  const client = FakeClient.connected({ historyMessages: 2 });
-  await using handler = eventStreamHandler(client, { heartbeatMs: 5, ...quiet });
-  client.receiveMany(5);
+  await using broker = TestBroker.holding(2);
+  await using handler = eventStreamHandler(broker.server, { heartbeatMs: 5, ...quiet });
+  broker.receiveMany(5);
   const response = await handler(ask("?since=1&format=ndjson"));
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -172,10 +173,10 @@ Deno.test("stream: NDJSON tells gaps, and signs of life", async () => {
 });
 
 Deno.test("stream: a history larger than the queue is replayed whole to a reader that takes its time", async () => {
-  const client = FakeClient.connected();
+  await using broker = new TestBroker();
   const size = 10_000;
-  for (let n = 1; n <= 200; n += 1) client.receive(JSON.stringify({ n, padding: "x".repeat(size) }));
-  await using handler = eventStreamHandler(client, { maxQueuedBytes: 50_000, ...quiet });
+  for (let n = 1; n <= 200; n += 1) broker.receive(JSON.stringify({ n, padding: "x".repeat(size) }));
+  await using handler = eventStreamHandler(broker.server, { maxQueuedBytes: 50_000, ...quiet });
   await using reader = new StreamReader(await handler(ask("?since=earliest")));
   const events = await eventsUntil(reader, ({ data }) => data.startsWith('{"n":200,'));
   assert.equal(events.length, 201);
@@ -183,22 +184,22 @@ Deno.test("stream: a history larger than the queue is replayed whole to a reader
 });
 
 Deno.test("stream: a burst of more than the history holds at once reaches a reader whole", async () => {
-  const client = FakeClient.connected({ historyMessages: 1000 });
-  await using handler = eventStreamHandler(client, quiet);
+  await using broker = TestBroker.holding(1000);
+  await using handler = eventStreamHandler(broker.server, quiet);
   await using reader = new StreamReader(await handler(ask()));
-  client.receiveMany(3000);
+  broker.receiveMany(3000);
   const events = await eventsUntil(reader, ({ id }) => id?.endsWith(".3000") ?? false);
   assert.equal(events.filter(({ event }) => event === "message").length, 3000);
   assert.equal(handler.stats().gaps.told, 0);
 });
 
 Deno.test("stream: a burst reaches a reader whole, however little is held", async () => {
-  const client = FakeClient.connected({ historyMessages: 20 });
-  await using handler = eventStreamHandler(client, quiet);
+  await using broker = TestBroker.holding(20);
+  await using handler = eventStreamHandler(broker.server, quiet);
   await using reader = new StreamReader(await handler(ask()));
   for (let round = 0; round < 3; round += 1) {
-    client.receiveMany(200);
-    const end = String(client.count);
+    broker.receiveMany(200);
+    const end = String(broker.count);
     const events = await eventsUntil(reader, ({ id }) => id?.split(".")[1] === end);
     assert.equal(events.filter(({ event }) => event === "message").length, 200);
   }
@@ -206,15 +207,15 @@ Deno.test("stream: a burst reaches a reader whole, however little is held", asyn
 });
 
 Deno.test("stream: a crowd that is not told in time is told what it has missed", async () => {
-  const client = FakeClient.connected({ historyMessages: 50 });
-  await using gateway = messageGateway(client, quiet);
+  await using broker = TestBroker.holding(50);
+  await using gateway = messageGateway(broker.server, quiet);
   const polls = Array.from(
     { length: 260 },
     () => Promise.resolve(gateway(new Request("http://127.0.0.1/messages/longpoll?type=wanted"))),
   );
   await using reader = new StreamReader(await gateway(new Request("http://127.0.0.1/messages/stream")));
-  client.receiveMany(200);
-  client.receive('{"type":"wanted"}');
+  broker.receiveMany(200);
+  broker.receive('{"type":"wanted"}');
   const events = await eventsUntil(reader, ({ id }) => id?.endsWith(".201") ?? false);
   assert.deepEqual(events.map(({ event }) => event).slice(0, 2), ["open", "gap"]);
   assert.equal(JSON.parse(events[1]!.data).missed, 151);
@@ -224,14 +225,14 @@ Deno.test("stream: a crowd that is not told in time is told what it has missed",
 });
 
 Deno.test("stream: a reader that falls out of the history is cut, counted, and resumes with the exact number missed", async () => {
-  const client = FakeClient.connected({ historyMessages: 100 });
-  await using gateway = serveGateway(client, { port: 0, maxQueuedBytes: 100_000, ...quiet });
+  await using broker = TestBroker.holding(100);
+  await using gateway = serveGateway(broker.server, { port: 0, maxQueuedBytes: 100_000, ...quiet });
   using lazy = await RawConnection.open(gateway.port);
   await lazy.write(requestText("GET", "/messages/stream", [`Host: 127.0.0.1:${gateway.port}`]));
   await until(() => gateway.stats().waiting.sse === 1);
   const padding = "x".repeat(50_000);
   for (let n = 1; gateway.stats().waiting.sse === 1; n += 1) {
-    client.receive(JSON.stringify({ n, padding }));
+    broker.receive(JSON.stringify({ n, padding }));
     if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     assert.ok(n < 5000, "not cut after 250 MB");
   }
@@ -239,30 +240,30 @@ Deno.test("stream: a reader that falls out of the history is cut, counted, and r
   // What the system had taken over already is still there; the rest is gone, with its memory.
   const seen = await soon(lazy.end());
   const last = Number(seen.match(/id: \w+\.(\d+)\n/g)!.at(-1)!.match(/\.(\d+)\n/)![1]);
-  assert.ok(last < client.count - 100);
+  assert.ok(last < broker.count - 100);
   await using reader = new StreamReader(
     await fetch(`${gateway.url}/messages/stream`, { headers: { "last-event-id": String(last) } }),
   );
   const events = await eventsUntil(reader, ({ event }) => event === "message");
   const gap = events.find(({ event }) => event === "gap")!;
-  assert.equal(JSON.parse(gap.data).missed, client.oldest - 1 - last);
-  assert.equal(events.at(-1)!.id!.split(".")[1], String(client.oldest));
+  assert.equal(JSON.parse(gap.data).missed, broker.oldest - 1 - last);
+  assert.equal(events.at(-1)!.id!.split(".")[1], String(broker.oldest));
 });
 
 Deno.test("stream: a reader that stalls on a full queue is cut after a while, though nothing more comes", async () => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, maxQueuedBytes: 10_000, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, maxQueuedBytes: 10_000, ...quiet });
   using lazy = await RawConnection.open(gateway.port);
   await lazy.write(requestText("GET", "/messages/stream", [`Host: 127.0.0.1:${gateway.port}`]));
   await until(() => gateway.stats().waiting.sse === 1);
-  for (let n = 1; n <= 900; n += 1) client.receive(JSON.stringify({ n, padding: "x".repeat(20_000) }));
+  for (let n = 1; n <= 900; n += 1) broker.receive(JSON.stringify({ n, padding: "x".repeat(20_000) }));
   await until(() => gateway.stats().slowClientsCut.sse === 1, "the cut");
   assert.equal(gateway.stats().waiting.sse, 0);
 });
 
 Deno.test("stream: a client that goes is noticed without any message", async () => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, ...quiet });
   {
     using connection = await RawConnection.open(gateway.port);
     await connection.write(requestText("GET", "/messages/stream", [`Host: 127.0.0.1:${gateway.port}`]));
@@ -271,27 +272,30 @@ Deno.test("stream: a client that goes is noticed without any message", async () 
   }
   await until(() => gateway.stats().waiting.sse === 0, "the stream's end");
   assert.equal(gateway.stats().gone.sse, 1);
-  assert.equal(client.listeners, 0);
+  assert.equal(broker.listeners, 0);
 });
 
 Deno.test("stream: one that fails does not cost the others their message", async () => {
-  const client = FakeClient.connected();
+  await using broker = new TestBroker();
   const lines: string[] = [];
-  await using gateway = messageGateway(client, { log: (line) => lines.push(line) });
+  await using gateway = messageGateway(broker.server, { log: (line) => lines.push(line) });
   const get = (path: string) => Promise.resolve(gateway(new Request(`http://127.0.0.1${path}`)));
   const waiting = [get("/messages/longpoll?type=x"), get("/messages/longpoll")];
-  // A message whose type cannot be read: no real client makes one.
-  const entries = client.messagesAfter.bind(client);
-  client.messagesAfter = (count, limit) => ({
-    entries: entries(count, limit).entries.map((entry) =>
-      Object.defineProperty({ ...entry }, "type", {
+  // A message whose type cannot be read: no real feed has one.
+  const { feed } = broker.server;
+  const after = feed.after.bind(feed);
+  feed.after = (position, limit) => {
+    const slice = after(position, limit);
+    for (const entry of slice.entries) {
+      Object.defineProperty(entry, "type", {
         get: () => {
           throw new Error("unreadable");
         },
-      })
-    ),
-  });
-  client.receive('{"a":1}');
+      });
+    }
+    return slice;
+  };
+  broker.receive('{"a":1}');
   const statuses = await Promise.all(waiting.map(async (response) => (await soon(response)).status));
   assert.deepEqual(statuses, [500, 200]);
   assert.match(lines.join("\n"), /fault: long-poll: Error: unreadable/);

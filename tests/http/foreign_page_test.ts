@@ -8,7 +8,7 @@ import { type GatewayServer, serveGateway } from "../../http.ts";
 import { ROUTES } from "../../http/gateway.ts";
 import { browserTest } from "./support/browser.ts";
 import { quiet } from "./support/bus.ts";
-import { FakeClient } from "./support/fake_client.ts";
+import { TestBroker } from "./support/test_broker.ts";
 
 /** What a page can do with an address, and what came of it. */
 async function attack(page: Page, target: string, paths: readonly string[]): Promise<Record<string, string>> {
@@ -120,7 +120,7 @@ function servePages(): Deno.HttpServer<Deno.NetAddr> {
 async function openThenTakeOver(
   browser: Browser,
   host: string,
-  client: FakeClient,
+  client: TestBroker,
 ): Promise<{ readonly page: Page; readonly gateway: GatewayServer; readonly own: string }> {
   const pages = servePages();
   const { port } = pages.addr;
@@ -128,10 +128,10 @@ async function openThenTakeOver(
   const page = await browser.newPage();
   await page.goto(`${own}/`);
   await pages.shutdown();
-  return { page, gateway: serveGateway(client, { port, ...quiet }), own };
+  return { page, gateway: serveGateway(client.server, { port, ...quiet }), own };
 }
 
-function assertUntouched(client: FakeClient, gateway: GatewayServer, results: Record<string, string>): void {
+function assertUntouched(client: TestBroker, gateway: GatewayServer, results: Record<string, string>): void {
   const through = Object.entries(results).filter(([, result]) => !result.startsWith("refused"));
   assert.deepEqual(through, [], "nothing is answered");
   assert.ok(Object.keys(results).length > 40);
@@ -149,9 +149,9 @@ for (const host of ["localhost", "127.0.0.1", "evil.example"]) {
   browserTest(
     `foreign page of http://${host}: refused on every route`,
     async (browser) => {
-      const client = FakeClient.connected();
+      await using client = new TestBroker();
       client.receive('{"secret":1}');
-      await using gateway = serveGateway(client, { port: 0, ...quiet });
+      await using gateway = serveGateway(client.server, { port: 0, ...quiet });
       await using pages = servePages();
       const page = await browser.newPage();
       await page.goto(`http://${host}:${pages.addr.port}/`);
@@ -165,7 +165,7 @@ for (const host of ["localhost", "127.0.0.1", "evil.example"]) {
 browserTest(
   "rebound name: a page whose name leads to the gateway is refused on every route",
   async (browser) => {
-    const client = FakeClient.connected();
+    await using client = new TestBroker();
     client.receive('{"secret":1}');
     const { page, gateway, own } = await openThenTakeOver(browser, "evil.example", client);
     await using _gateway = gateway;
@@ -176,7 +176,7 @@ browserTest(
 );
 
 browserTest("our own page may do what foreign ones may not", async (browser) => {
-  const client = FakeClient.connected();
+  await using client = new TestBroker();
   const { page, gateway, own } = await openThenTakeOver(browser, "127.0.0.1", client);
   await using _gateway = gateway;
   const results = await attack(page, own, ["/messages", "/messages/history"]);

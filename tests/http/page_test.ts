@@ -6,7 +6,7 @@ import { until } from "../support/deadline.ts";
 import { browserTest, openPage } from "./support/browser.ts";
 import { quiet, startBus } from "./support/bus.ts";
 import { Child } from "./support/child.ts";
-import { FakeClient } from "./support/fake_client.ts";
+import { TestBroker } from "./support/test_broker.ts";
 
 /** Where the pictures go that a person looks at. */
 const PICTURES = Deno.env.get("PAGE_PICTURES");
@@ -67,8 +67,8 @@ browserTest("page: all seven templates are sent as messages of their kind", asyn
 });
 
 browserTest("page: an error is shown beside the box, and what was typed stays", async (browser) => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, maxBodyBytes: 100, ...quiet });
+  await using client = new TestBroker();
+  await using gateway = serveGateway(client.server, { port: 0, maxBodyBytes: 100, ...quiet });
   const { page } = await openPage(browser, gateway.url);
   await live(page);
   const note = page.locator("#send-note[data-state=bad]");
@@ -78,7 +78,7 @@ browserTest("page: an error is shown beside the box, and what was typed stays", 
   await note.filter({ hasText: "not-an-object" }).waitFor();
   await fill(page, `{"a":"${"x".repeat(200)}"}`);
   await note.filter({ hasText: "too-large" }).waitFor();
-  client.disconnect();
+  await client.stop();
   await fill(page, '{"a":1}');
   await note.filter({ hasText: "broker is not connected" }).waitFor();
   assert.equal(await page.inputValue("#text"), '{"a":1}');
@@ -89,8 +89,8 @@ browserTest("page: an error is shown beside the box, and what was typed stays", 
 browserTest(
   "page: it comes back after the gateway was started anew, and says that something may be missing",
   async (browser) => {
-    const client = FakeClient.connected();
-    const first = serveGateway(client, { port: 0, ...quiet });
+    await using client = new TestBroker();
+    const first = serveGateway(client.server, { port: 0, ...quiet });
     const { port } = first;
     const { page, complaints } = await openPage(browser, first.url);
     await live(page);
@@ -98,9 +98,9 @@ browserTest(
     await page.locator("#list .text", { hasText: "before" }).waitFor();
     await first.close();
     await page.locator("#link[data-state=bad]").waitFor();
-    const next = FakeClient.connected();
+    await using next = new TestBroker();
     next.receive('{"type":"meanwhile"}');
-    await using _second = serveGateway(next, { port, ...quiet });
+    await using _second = serveGateway(next.server, { port, ...quiet });
     await live(page);
     await page.locator("#list .text", { hasText: "meanwhile" }).waitFor();
     await page.locator("#list li.gap", { hasText: "started anew" }).waitFor();
@@ -114,8 +114,8 @@ browserTest(
 browserTest(
   "page: messages that were no longer held are shown as a gap with their number",
   async (browser) => {
-    const client = FakeClient.connected({ historyMessages: 10 });
-    const first = serveGateway(client, { port: 0, ...quiet });
+    await using client = TestBroker.holding(10);
+    const first = serveGateway(client.server, { port: 0, ...quiet });
     const { page } = await openPage(browser, first.url);
     await live(page);
     client.receiveMany(1);
@@ -123,7 +123,7 @@ browserTest(
     await first.close();
     await page.locator("#link[data-state=bad]").waitFor();
     client.receiveMany(50);
-    await using _second = serveGateway(client, { port: first.port, ...quiet });
+    await using _second = serveGateway(client.server, { port: first.port, ...quiet });
     await page.locator("#list li.gap", { hasText: "40 messages are missing here" }).waitFor();
     assert.equal(await page.innerText("#missed"), "40");
     assert.equal(await rows(page).count(), 12);
@@ -133,8 +133,8 @@ browserTest(
 browserTest(
   "page: a token is taken from the address, kept for the tab and removed from the address",
   async (browser) => {
-    const client = FakeClient.connected();
-    await using gateway = serveGateway(client, { port: 0, token: "auto", ...quiet });
+    await using client = new TestBroker();
+    await using gateway = serveGateway(client.server, { port: 0, token: "auto", ...quiet });
     const { page } = await openPage(browser, gateway.pageUrl);
     await live(page);
     assert.equal(page.url(), `${gateway.url}/monitor`);
@@ -147,8 +147,8 @@ browserTest(
 );
 
 browserTest("page: without its token it asks for it; a wrong one is told", async (browser) => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, token: "right-token", ...quiet });
+  await using client = new TestBroker();
+  await using gateway = serveGateway(client.server, { port: 0, token: "right-token", ...quiet });
   client.receive('{"type":"held"}');
   const { page, complaints } = await openPage(browser, gateway.url);
   await page.fill("#token", "wrong-token");
@@ -164,8 +164,8 @@ browserTest("page: without its token it asks for it; a wrong one is told", async
 });
 
 browserTest("page: it can be used with the keyboard alone", async (browser) => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  await using client = new TestBroker();
+  await using gateway = serveGateway(client.server, { port: 0, ...quiet });
   for (const type of ["alpha", "beta", "gamma"]) client.receive(`{"type":"${type}","deep":{"list":[1,{}]}}`);
   const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] });
   const { page } = await openPage(context, gateway.url);
@@ -252,8 +252,8 @@ browserTest("page: it stays smooth at 1,000 messages a second, and misses none",
 });
 
 browserTest("page: it shows what hostile messages hold as text, and runs nothing of it", async (browser) => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  await using client = new TestBroker();
+  await using gateway = serveGateway(client.server, { port: 0, ...quiet });
   const { page, complaints } = await openPage(browser, gateway.url);
   await live(page);
   const evil = `<img src=x onerror="document.title='hacked'"><script>document.title='hacked'</script>`;
@@ -273,8 +273,8 @@ browserTest("page: it shows what hostile messages hold as text, and runs nothing
 });
 
 browserTest("page: pictures of it, light and dark, wide and on a phone", async (browser) => {
-  const client = FakeClient.connected({ historyMessages: 20 });
-  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  await using client = TestBroker.holding(20);
+  await using gateway = serveGateway(client.server, { port: 0, ...quiet });
   const kinds = [
     '{"type":"subject","subject":119}',
     '{"type":"sample","sample":[119,31,207,144,12],"target":"explorer-2"}',

@@ -4,7 +4,7 @@ import { messageGateway, messageHandler, serveGateway } from "../../http.ts";
 import { parseAuthority } from "../../http/policy.ts";
 import { soon, until } from "../support/deadline.ts";
 import { quiet } from "./support/bus.ts";
-import { FakeClient } from "./support/fake_client.ts";
+import { TestBroker } from "./support/test_broker.ts";
 import { raw, RawConnection, requestText } from "./support/raw.ts";
 
 const FORM = "Content-Type: application/x-www-form-urlencoded";
@@ -150,13 +150,13 @@ const ROWS: readonly Row[] = [
 
 for (const [title, status, method, target, headers, body] of ROWS) {
   Deno.test(`Policy: ${title}: ${status}`, async () => {
-    const client = FakeClient.connected();
-    await using gateway = serveGateway(client, { port: 0, allowedOrigins: [LAB], ...quiet });
+    await using broker = new TestBroker();
+    await using gateway = serveGateway(broker.server, { port: 0, allowedOrigins: [LAB], ...quiet });
     const own = headers.map((header) => header.replaceAll(":P", `:${gateway.port}`));
     const response = await soon(raw(gateway.port, requestText(method, target, own, body)));
     assert.equal(response.status, status, response.body);
     const isRefused = status >= 400;
-    assert.equal(client.sent.length, method === "POST" && !isRefused ? 1 : 0, "what reached the bus");
+    assert.equal(broker.sent.length, method === "POST" && !isRefused ? 1 : 0, "what reached the bus");
     const cors = response.headers.get("access-control-allow-origin");
     const isAllowed = headers.some((header) => header.includes(LAB));
     assert.equal(cors, isAllowed ? LAB : null, "CORS header");
@@ -170,12 +170,14 @@ for (const [title, status, method, target, headers, body] of ROWS) {
 }
 
 Deno.test("Policy: a script may speak HTTP/1.0 without Host", async () => {
-  await using gateway = serveGateway(FakeClient.connected(), { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, ...quiet });
   assert.equal((await raw(gateway.port, "GET /messages HTTP/1.0\r\n\r\n")).status, 200);
 });
 
 Deno.test("Policy: with HTTP/2 the name in :authority counts", async () => {
-  await using gateway = serveGateway(FakeClient.connected(), { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, ...quiet });
   const statuses: number[] = [];
   for (const authority of [`evil.example:${gateway.port}`, `127.0.0.1:${gateway.port}`]) {
     statuses.push(await statusOverHttp2(gateway.port, authority));
@@ -185,7 +187,8 @@ Deno.test("Policy: with HTTP/2 the name in :authority counts", async () => {
 });
 
 Deno.test("Policy: a preflight tells what is allowed, and never credentials", async () => {
-  await using gateway = serveGateway(FakeClient.connected(), {
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, {
     port: 0,
     allowedOrigins: [LAB],
     allowPrivateNetwork: true,
@@ -212,14 +215,16 @@ Deno.test("Policy: a preflight tells what is allowed, and never credentials", as
 });
 
 Deno.test("Policy: OPTIONS of a script tells the methods", async () => {
-  await using gateway = messageGateway(FakeClient.connected(), quiet);
+  await using broker = new TestBroker();
+  await using gateway = messageGateway(broker.server, quiet);
   const response = await gateway(new Request("http://127.0.0.1/messages", { method: "OPTIONS" }));
   assert.equal(response.status, 204);
   assert.equal(response.headers.get("allow"), "GET, HEAD, POST, OPTIONS");
 });
 
 Deno.test("Policy: allowedHosts takes names, and with a leading dot all names below", async () => {
-  await using handler = messageHandler(FakeClient.connected(), {
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, {
     allowedHosts: ["bus.lab.example", ".trusted.example"],
     ...quiet,
   });
@@ -236,7 +241,8 @@ Deno.test("Policy: allowedHosts takes names, and with a leading dot all names be
 
 Deno.test("Policy: every refusal is logged once for each value, and never with line breaks", async () => {
   const lines: string[] = [];
-  await using handler = messageHandler(FakeClient.connected(), { log: (line) => lines.push(line) });
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, { log: (line) => lines.push(line) });
   const send = (origin: string) => handler(new Request("http://127.0.0.1/", { headers: { origin } }));
   for (let i = 0; i < 3; i += 1) await send("https://evil.example");
   await send("https://other.example\u0085");
@@ -249,10 +255,10 @@ Deno.test("Policy: every refusal is logged once for each value, and never with l
   assert.equal(handler.stats().refused["origin-not-allowed"], 504, "yet all are counted");
 });
 
-Deno.test("Policy: options that open too much or cannot be are refused when the handler is made", () => {
-  const client = FakeClient.connected();
+Deno.test("Policy: options that open too much or cannot be are refused when the handler is made", async () => {
+  await using broker = new TestBroker();
   const refuses = (options: Parameters<typeof messageHandler>[1], pattern: RegExp) =>
-    assert.throws(() => messageHandler(client, options), (error) => {
+    assert.throws(() => messageHandler(broker.server, options), (error) => {
       assert.ok(error instanceof OptionError);
       assert.equal(error.code, "bad-option");
       assert.match(error.message, pattern);
@@ -302,7 +308,8 @@ Deno.test("serveGateway() binds beyond loopback only with a token or with allowA
 
 Deno.test("serveGateway() with a token binds wider, and does not answer to 0.0.0.0", async () => {
   for (const options of [{ token: "auto" }, { allowAnonymous: true }]) {
-    await using gateway = serveGateway(FakeClient.connected(), {
+    await using broker = new TestBroker();
+    await using gateway = serveGateway(broker.server, {
       hostname: "0.0.0.0",
       port: 0,
       ...options,
@@ -321,7 +328,8 @@ const base64Url = (text: string) =>
   new TextEncoder().encode(text).toBase64({ alphabet: "base64url", omitPadding: true });
 
 Deno.test("Policy: a token is needed on every route but the health check and the page", async () => {
-  await using gateway = messageGateway(FakeClient.connected(), { token: TOKEN, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = messageGateway(broker.server, { token: TOKEN, ...quiet });
   const paths = [
     "/messages",
     "/messages/longpoll?timeout=0",
@@ -343,7 +351,8 @@ Deno.test("Policy: a token is needed on every route but the health check and the
 });
 
 Deno.test("Policy: only the right token counts", async () => {
-  await using handler = messageHandler(FakeClient.connected(), { token: TOKEN, ...quiet });
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, { token: TOKEN, ...quiet });
   const statusOf = async (authorization: string) =>
     (await handler(new Request("http://127.0.0.1/", { headers: { authorization } }))).status;
   assert.equal(await statusOf(`Bearer ${TOKEN}`), 200);
@@ -363,8 +372,8 @@ Deno.test("Policy: only the right token counts", async () => {
 });
 
 Deno.test("Policy: a bearer header replaces the checks of Origin and site, never the one of Host", async () => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, token: TOKEN, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, token: TOKEN, ...quiet });
   const { port } = gateway;
   const bearer = `Authorization: Bearer ${TOKEN}`;
   const post = (headers: readonly string[]) =>
@@ -374,11 +383,12 @@ Deno.test("Policy: a bearer header replaces the checks of Origin and site, never
   assert.equal((await post([host, EVIL, "Authorization: Bearer wrong"])).status, 403);
   assert.equal((await post([`Host: evil.example:${port}`, bearer])).status, 403);
   assert.equal((await post([host, "Referer: http://evil.example/", bearer])).status, 202);
-  assert.equal(client.sent.length, 2);
+  assert.equal(broker.sent.length, 2);
 });
 
 Deno.test("Policy: access_token counts on a GET of the stream only", async () => {
-  await using gateway = messageGateway(FakeClient.connected(), { token: TOKEN, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = messageGateway(broker.server, { token: TOKEN, ...quiet });
   const query = `access_token=${encodeURIComponent(TOKEN)}`;
   const stream = await gateway(new Request(`http://127.0.0.1/messages/stream?${query}`));
   assert.equal(stream.status, 200);
@@ -399,7 +409,8 @@ Deno.test("Policy: access_token counts on a GET of the stream only", async () =>
 
 Deno.test("Policy: no token gets into the log, the counters or an answer", async () => {
   const lines: string[] = [];
-  await using gateway = messageGateway(FakeClient.connected(), {
+  await using broker = new TestBroker();
+  await using gateway = messageGateway(broker.server, {
     token: TOKEN,
     log: (line) => lines.push(line),
   });
@@ -421,7 +432,8 @@ Deno.test("Policy: no token gets into the log, the counters or an answer", async
 });
 
 Deno.test("Policy: a WebSocket shows its token as the second subprotocol", async () => {
-  await using gateway = serveGateway(FakeClient.connected(), { port: 0, token: TOKEN, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, token: TOKEN, ...quiet });
   const { port } = gateway;
   const upgrade = async (protocols: string, ...more: readonly string[]) => {
     using connection = await RawConnection.open(port);
@@ -439,13 +451,14 @@ Deno.test("Policy: a WebSocket shows its token as the second subprotocol", async
 });
 
 Deno.test("Policy: the token auto is long, different each time, and told by the handler", () => {
-  const tokens = [1, 2].map(() => messageHandler(FakeClient.connected(), { token: "auto", ...quiet }).token!);
+  const tokens = [1, 2].map(() => messageHandler(null, { token: "auto", ...quiet }).token!);
   assert.notEqual(tokens[0], tokens[1]);
   assert.ok(tokens.every((token) => /^[A-Za-z0-9_-]{43}$/.test(token)));
 });
 
 Deno.test("Policy: a preflight of an allowed origin needs no token, its request does", async () => {
-  await using handler = messageHandler(FakeClient.connected(), {
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, {
     token: TOKEN,
     allowedOrigins: [LAB],
     ...quiet,
@@ -464,8 +477,8 @@ Deno.test("Policy: a preflight of an allowed origin needs no token, its request 
 // --- limits ---
 
 Deno.test("publishRate: who sends too fast gets 429 and the time to wait; others are not concerned", async () => {
-  const client = FakeClient.connected();
-  await using handler = messageHandler(client, { publishRate: { perSecond: 1, burst: 2 }, ...quiet });
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, { publishRate: { perSecond: 1, burst: 2 }, ...quiet });
   const post = (hostname: string) =>
     handler(
       new Request("http://127.0.0.1/", { method: "POST", body: new URLSearchParams({ message: JSON_BODY }) }),
@@ -481,7 +494,7 @@ Deno.test("publishRate: who sends too fast gets 429 and the time to wait; others
   assert.match(refused.headers.get("retry-after")!, /^[1-9]\d*$/);
   assert.equal((await refused.json()).code, "too-many-requests");
   assert.equal((await post("10.0.0.2")).status, 202);
-  assert.equal(client.sent.length, 3);
+  assert.equal(broker.sent.length, 3);
 });
 
 Deno.test("parseAuthority() takes names and addresses with an optional port, and nothing else", () => {
@@ -537,12 +550,12 @@ async function statusOverHttp2(port: number, authority: string): Promise<number>
 }
 
 Deno.test("Policy: nothing of a refused request stays", async () => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, ...quiet });
   await soon(
     raw(gateway.port, requestText("GET", "/messages/longpoll", [`Host: evil.example:${gateway.port}`])),
   );
   await until(() => gateway.stats().refused["host-not-allowed"] === 1);
-  assert.equal(client.listeners, 0);
+  assert.equal(broker.listeners, 0);
   assert.equal(gateway.stats().waiting.longpoll, 0);
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { PassiveMessageClient } from "../../client.ts";
 import { messageHandler, serveGateway } from "../../http.ts";
 import { soon, until } from "../support/deadline.ts";
 import { form, quiet, startBus } from "./support/bus.ts";
-import { FakeClient } from "./support/fake_client.ts";
+import { TestBroker } from "./support/test_broker.ts";
 import { raw, RawConnection, requestText } from "./support/raw.ts";
 
 const URL_ENCODED = "application/x-www-form-urlencoded";
@@ -12,16 +13,16 @@ const MESSAGE = '{"type":"ready"}';
 async function post(
   body: BodyInit,
   contentType?: string,
-  client: FakeClient = FakeClient.connected(),
 ): Promise<{ readonly status: number; readonly code: string | undefined; readonly sent: readonly string[] }> {
-  await using handler = messageHandler(client, { ...quiet, maxBodyBytes: 10_000 });
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, { ...quiet, maxBodyBytes: 10_000 });
   const headers: Record<string, string> = contentType === undefined ? {} : { "content-type": contentType };
   const response = await handler(new Request("http://127.0.0.1/", { method: "POST", body, headers }));
   const text = await response.text();
   return {
     status: response.status,
     code: text === "" ? undefined : JSON.parse(text).code,
-    sent: client.sent,
+    sent: broker.sent,
   };
 }
 
@@ -153,13 +154,15 @@ for (const [title, body, type, status, result] of CASES) {
 }
 
 Deno.test("POST: 415 tells what can be sent", async () => {
-  await using handler = messageHandler(FakeClient.connected(), quiet);
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, quiet);
   const response = await handler(new Request("http://127.0.0.1/", { method: "POST", body: "x" }));
   assert.match(response.headers.get("accept-post")!, /application\/json/);
 });
 
 Deno.test("POST: the message in the query does not count", async () => {
-  await using handler = messageHandler(FakeClient.connected(), quiet);
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, quiet);
   const response = await handler(
     new Request(`http://127.0.0.1/?message=${encodeURIComponent(MESSAGE)}`, {
       method: "POST",
@@ -169,19 +172,58 @@ Deno.test("POST: the message in the query does not count", async () => {
   assert.equal(response.status, 400);
 });
 
-Deno.test("POST: a full queue is 503, and never waits", async () => {
-  const client = FakeClient.connected();
-  client.isFull = true;
-  const { status, code } = await post(MESSAGE, "application/json", client);
-  assert.deepEqual([status, code], [503, "broker-unavailable"]);
+Deno.test("POST: while the queue is full it is 503, and nothing is sent", async () => {
+  await using bus = await startBus({}, { sendQueue: { messages: 1 } });
+  await using handler = messageHandler(bus.client, quiet);
+  // Nothing leaves between these two: the body is there in the turn in which the queue is filled.
+  const body = new ReadableStream({
+    pull: (controller) => {
+      bus.client.publish(['{"first":1}']);
+      controller.enqueue(new TextEncoder().encode('{"second":2}'));
+      controller.close();
+    },
+  });
+  const headers = { "content-type": "application/json" };
+  const response = await handler(new Request("http://127.0.0.1/", { method: "POST", headers, body }));
+  assert.equal(response.status, 503);
+  assert.equal((await response.json()).code, "queue-full");
+  const next = await fetch(`${bus.url}/messages?confirm=5`, form('{"third":3}'));
+  assert.equal((await next.json()).count, 2, "the second one was not sent");
 });
 
-Deno.test("POST: a client that only listens is told so", async () => {
-  const client = FakeClient.connected({ serverReceive: undefined });
+for (const inOneProcess of [true, false]) {
+  Deno.test(`POST: 20,000 lines are taken, all of them (${inOneProcess ? "one process" : "two"})`, async () => {
+    await using bus = await startBus();
+    await using handler = messageHandler(inOneProcess ? bus.broker : bus.client, quiet);
+    const body = Array.from({ length: 20_000 }, (_, n) => `{"n":${n}}`).join("\n");
+    const headers = { "content-type": "application/x-ndjson" };
+    const response = await handler(
+      new Request("http://127.0.0.1/?confirm=10", { method: "POST", headers, body }),
+    );
+    assert.equal((await response.json()).count, 20_000);
+    assert.equal(bus.broker.feed.seq, 20_000);
+  });
+}
+
+Deno.test("POST: of several lines it is told which one is none", async () => {
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, quiet);
+  const headers = { "content-type": "application/x-ndjson" };
+  const response = await handler(
+    new Request("http://127.0.0.1/", { method: "POST", headers, body: '{"a":1}\n{"a":2}\n[3]' }),
+  );
+  assert.equal(response.status, 422);
+  assert.match((await response.json()).detail, /^Message 3 of 3: .* Nothing was sent$/);
+});
+
+Deno.test("POST: a gateway that only listens says so, and which methods it has", async () => {
+  await using broker = new TestBroker();
+  await using client = new PassiveMessageClient({ serverBroadcast: broker.server.broadcastAddress });
   await using handler = messageHandler(client, quiet);
   const response = await handler(new Request("http://127.0.0.1/", form(MESSAGE)));
-  assert.equal(response.status, 503);
-  assert.match((await response.json()).detail, /only listens/);
+  assert.equal(response.status, 405);
+  assert.equal(response.headers.get("allow"), "GET, HEAD, OPTIONS");
+  assert.match((await response.json()).detail, /only listens.*--receive/);
 });
 
 Deno.test("POST: confirm answers with the number that the message got", async () => {
@@ -190,31 +232,52 @@ Deno.test("POST: confirm answers with the number that the message got", async ()
   assert.equal(response.status, 200);
   const { count, cursor } = await response.json();
   assert.equal(count, 1);
-  assert.match(cursor, /^[a-z0-9]{8}\.1$/);
+  assert.match(cursor, /^[a-z0-9]{12}\.1$/);
   assert.deepEqual(bus.client.getLastMessage(), [1, MESSAGE]);
 });
 
-Deno.test("POST: confirm answers 202 when the message did not come back in time", async () => {
-  const client = FakeClient.connected();
-  client.echoes = false;
+Deno.test("POST: confirm answers at once in the process of the broker", async () => {
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, quiet);
+  const response = await handler(new Request("http://127.0.0.1/?confirm=5", form(MESSAGE)));
+  assert.deepEqual(await response.json(), { count: 1, cursor: broker.server.feed.place(1) });
+  assert.equal(broker.listeners, 0, "nobody waited");
+});
+
+Deno.test("POST: confirm answers 202 when the broker ignores the message", async () => {
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, quiet);
+  broker.server.pause = true;
+  const response = await handler(new Request("http://127.0.0.1/?confirm=60", form(MESSAGE)));
+  assert.equal(response.status, 202);
+  assert.equal(broker.count, 0);
+});
+
+Deno.test("POST: confirm answers 202 when nobody tells in time what became of the message", async () => {
+  await using broker = new TestBroker();
+  await using elsewhere = new TestBroker();
+  await using client = new PassiveMessageClient({
+    serverBroadcast: broker.server.broadcastAddress,
+    serverReceive: elsewhere.server.receiveAddress,
+  });
+  await client.ready;
   await using handler = messageHandler(client, quiet);
   const response = await handler(new Request("http://127.0.0.1/?confirm=0.01", form(MESSAGE)));
   assert.equal(response.status, 202);
   assert.equal(handler.stats().waiting.confirm, 0);
-  assert.equal(client.listeners, 0);
 });
 
 Deno.test("POST: confirm of a message that is none answers its error and waits for nothing", async () => {
-  const client = FakeClient.connected();
-  await using handler = messageHandler(client, quiet);
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, quiet);
   const response = await handler(new Request("http://127.0.0.1/?confirm=60", form("42")));
   assert.equal(response.status, 422);
-  assert.equal(client.listeners, 0);
+  assert.equal(broker.listeners, 0);
 });
 
 Deno.test("POST: a body above the limit is refused with and without its length", async () => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, ...quiet });
   const { port } = gateway;
   const head = ["POST /messages HTTP/1.1", `Host: 127.0.0.1:${port}`, "Content-Type: application/json"];
   const announced = await raw(port, `${[...head, "Content-Length: 1048577"].join("\r\n")}\r\n\r\n`);
@@ -235,12 +298,12 @@ Deno.test("POST: a body above the limit is refused with and without its length",
   });
   await fits.body?.cancel();
   assert.equal(fits.status, 202);
-  assert.deepEqual(client.sent, [largest]);
+  assert.deepEqual(broker.sent, [largest]);
 });
 
 Deno.test("POST: a body in pieces is read whole", async () => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, ...quiet });
   using connection = await RawConnection.open(gateway.port);
   await connection.write(
     requestText("POST", "/messages", [
@@ -254,11 +317,12 @@ Deno.test("POST: a body in pieces is read whole", async () => {
   }
   await connection.write("0\r\n\r\n");
   assert.equal((await connection.response()).status, 202);
-  assert.deepEqual(client.sent, [MESSAGE]);
+  assert.deepEqual(broker.sent, [MESSAGE]);
 });
 
 Deno.test("POST: a body that does not come is given up, with and without its length", async () => {
-  await using gateway = serveGateway(FakeClient.connected(), { port: 0, bodyTimeoutMs: 20, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, bodyTimeoutMs: 20, ...quiet });
   for (const length of ["Content-Length: 50", "Transfer-Encoding: chunked"]) {
     const head = [
       "POST /messages HTTP/1.1",
@@ -273,8 +337,8 @@ Deno.test("POST: a body that does not come is given up, with and without its len
 });
 
 Deno.test("POST: a client that goes in the middle of its body leaves nothing", async () => {
-  const client = FakeClient.connected();
-  await using gateway = serveGateway(client, { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  await using gateway = serveGateway(broker.server, { port: 0, ...quiet });
   {
     using connection = await RawConnection.open(gateway.port);
     const head = [
@@ -286,7 +350,7 @@ Deno.test("POST: a client that goes in the middle of its body leaves nothing", a
     await raw(gateway.port, requestText("GET", "/healthz", [`Host: 127.0.0.1:${gateway.port}`]));
   }
   await until(() => gateway.stats().refused["missing-message"] === 1, "the end of the body is noticed");
-  assert.deepEqual(client.sent, []);
+  assert.deepEqual(broker.sent, []);
 });
 
 Deno.test("POST: the broker's refusals do not reach the bus, and the next message does", async () => {
@@ -301,8 +365,8 @@ Deno.test("POST: the broker's refusals do not reach the bus, and the next messag
 });
 
 Deno.test("POST: 202 is answered before the message is handed out", async () => {
-  const client = FakeClient.connected();
-  await using handler = messageHandler(client, quiet);
+  await using broker = new TestBroker();
+  await using handler = messageHandler(broker.server, quiet);
   const response = await handler(new Request("http://127.0.0.1/", form(MESSAGE)));
   assert.equal(response.status, 202);
   assert.equal(handler.stats().fanOut.rounds, 0);

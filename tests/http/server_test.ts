@@ -6,7 +6,7 @@ import { messageGateway, messageHandler, serveGateway } from "../../http.ts";
 import { soon, until } from "../support/deadline.ts";
 import { form, quiet, startBus } from "./support/bus.ts";
 import { Child } from "./support/child.ts";
-import { FakeClient } from "./support/fake_client.ts";
+import { TestBroker } from "./support/test_broker.ts";
 import { raw, RawConnection, requestText } from "./support/raw.ts";
 
 Deno.test("serveGateway() tells where it listens, and where the page is", async () => {
@@ -43,7 +43,8 @@ Deno.test("serveGateway() without permission names the flag", { permissions: { n
 });
 
 Deno.test("GatewayServer.close() ends within its grace though a body never comes, and says so", async () => {
-  const gateway = serveGateway(FakeClient.connected(), { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  const gateway = serveGateway(broker.server, { port: 0, ...quiet });
   using connection = await RawConnection.open(gateway.port);
   await connection.write(
     `POST /messages HTTP/1.1\r\nHost: 127.0.0.1:${gateway.port}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
@@ -73,7 +74,8 @@ Deno.test("serveGateway() and close() refuse numbers out of range with bad-optio
 });
 
 Deno.test("GatewayServer.close() answers all kinds of waiting clients at once, and every second call is the same", async () => {
-  const gateway = serveGateway(FakeClient.connected(), { port: 0, ...quiet });
+  await using broker = new TestBroker();
+  const gateway = serveGateway(broker.server, { port: 0, ...quiet });
   const paths = ["longpoll", "longpoll?timeout=300", "history?timeout=300", "stream", "stream?format=ndjson"];
   const answers = paths.map((path) => fetch(`${gateway.url}/messages/${path}`));
   await until(() =>
@@ -101,16 +103,16 @@ Deno.test("serveGateway() closes when its signal is aborted", async () => {
 });
 
 Deno.test("GatewayHandler.close() of one gateway leaves another one over the same client alone", async () => {
-  const client = FakeClient.connected();
-  await using second = messageGateway(client, quiet);
+  await using broker = new TestBroker();
+  await using second = messageGateway(broker.server, quiet);
   const waiting = Promise.resolve(second(new Request("http://127.0.0.1/messages/longpoll")));
   {
-    await using first = messageGateway(client, quiet);
+    await using first = messageGateway(broker.server, quiet);
     const refused = Promise.resolve(first(new Request("http://127.0.0.1/messages/longpoll")));
     await first.close();
     assert.equal((await refused).status, 503);
   }
-  client.receive('{"a":1}');
+  broker.receive('{"a":1}');
   const response = await soon(waiting);
   assert.equal(response.status, 200);
   const other = await second(new Request("http://127.0.0.1/messages"));

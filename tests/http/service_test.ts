@@ -4,7 +4,7 @@ import { ROUTES } from "../../http/gateway.ts";
 import { PROBLEMS } from "../../http/problem.ts";
 import { VERSION } from "../../base/version.ts";
 import { quiet, startBus } from "./support/bus.ts";
-import { FakeClient } from "./support/fake_client.ts";
+import { TestBroker } from "./support/test_broker.ts";
 
 type Json = Record<string, unknown>;
 interface Operation {
@@ -75,9 +75,9 @@ Deno.test("/openapi.json: operation ids are unique, and the version is the packa
 
 Deno.test("/openapi.json: each status that a route answers is described", async () => {
   const { paths } = await describe();
-  const client = FakeClient.connected({ historyMessages: 2 });
-  await using gateway = messageGateway(client, { ...quiet, maxBodyBytes: 100 });
-  client.receiveMany(5);
+  await using broker = TestBroker.holding(2);
+  await using gateway = messageGateway(broker.server, { ...quiet, maxBodyBytes: 100 });
+  broker.receiveMany(5);
   const requests: readonly (readonly [path: string, request: string, init?: RequestInit])[] = [
     ["/messages", "/messages"],
     ["/messages", "/messages?as=no"],
@@ -212,9 +212,9 @@ Deno.test("/metrics parses also before anything happened", async () => {
 });
 
 Deno.test("the page holds no data, runs our own files only and cannot be framed", async () => {
-  const client = FakeClient.connected();
-  client.receive('{"type":"secret-message"}');
-  await using gateway = messageGateway(client, { token: "secret-token", prefix: "/bus", ...quiet });
+  await using broker = new TestBroker();
+  broker.receive('{"type":"secret-message"}');
+  await using gateway = messageGateway(broker.server, { token: "secret-token", prefix: "/bus", ...quiet });
   for (const path of ["/bus", "/bus/", "/bus/monitor"]) {
     const response = await gateway(new Request(`http://127.0.0.1${path}`));
     assert.equal(response.status, 200);

@@ -2,15 +2,23 @@
  * Which status each route answers in each state of the world: one test for each cell of the matrix in the specification.
  */
 import assert from "node:assert/strict";
-import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "../../http.ts";
+import { type GatewayBus, type GatewayServer, serveGateway, type ServeGatewayOptions } from "../../http.ts";
 import { soon, until } from "../support/deadline.ts";
+import { PassiveMessageClient, type PassiveMessageClientOptions } from "../../client.ts";
 import { quiet } from "./support/bus.ts";
-import { FakeClient } from "./support/fake_client.ts";
+import { TestBroker } from "./support/test_broker.ts";
 import { raw, RawConnection, type RawResponse, requestText } from "./support/raw.ts";
 
 interface World {
-  readonly client: FakeClient;
+  /** Where messages come from. */
+  readonly broker: TestBroker;
   readonly gateway: GatewayServer;
+}
+
+/** What a gateway stands on. */
+interface Ground extends AsyncDisposable {
+  readonly broker: TestBroker;
+  readonly bus: GatewayBus;
 }
 
 const MESSAGE = '{"type":"subject","subject":119}';
@@ -27,13 +35,41 @@ function cell(
   title: string,
   run: (world: World) => Promise<void>,
   options: ServeGatewayOptions = {},
-  client: () => FakeClient = () => FakeClient.connected({ historyMessages: 5 }),
+  lay: () => Ground | Promise<Ground> = inOneProcess,
 ): void {
   Deno.test(`Status: ${title}`, async () => {
-    const fake = client();
-    await using gateway = serveGateway(fake, { port: 0, ...quiet, ...options });
-    await soon(run({ client: fake, gateway }), title);
+    await using ground = await lay();
+    await using gateway = serveGateway(ground.bus, { port: 0, ...quiet, ...options });
+    await soon(run({ broker: ground.broker, gateway }), title);
   });
+}
+
+function inOneProcess(): Ground {
+  const broker = TestBroker.holding(5);
+  return { broker, bus: broker.server, [Symbol.asyncDispose]: () => broker.stop() };
+}
+
+/** A gateway with a client of its own, which sends to one broker and listens to another, or to neither. */
+function withClient(
+  options: Partial<Pick<PassiveMessageClientOptions, "serverBroadcast" | "serverReceive">>,
+): Ground & { readonly bus: PassiveMessageClient } {
+  const broker = TestBroker.holding(5);
+  const { broadcastAddress, receiveAddress } = broker.server;
+  const bus = new PassiveMessageClient({
+    serverBroadcast: broadcastAddress,
+    serverReceive: receiveAddress,
+    ...options,
+    history: { messages: 5 },
+    reconnect: { minMs: 5, maxMs: 20 },
+  });
+  return {
+    broker,
+    bus,
+    [Symbol.asyncDispose]: async () => {
+      await bus.close();
+      await broker.stop();
+    },
+  };
 }
 
 const host = (gateway: GatewayServer) => `Host: 127.0.0.1:${gateway.port}`;
@@ -52,7 +88,7 @@ function post(
 
 /** Sends a GET that will wait, and says when it does. */
 async function waitOn(
-  { gateway, client }: World,
+  { gateway }: World,
   path: string,
   ...headers: readonly string[]
 ): Promise<RawConnection> {
@@ -60,7 +96,6 @@ async function waitOn(
   const connection = await RawConnection.open(gateway.port);
   await connection.write(requestText("GET", path, [host(gateway), ...headers]));
   await until(() => waiting(gateway) === before + 1, `${path} waits`);
-  assert.ok(client.listeners > 0);
   return connection;
 }
 
@@ -71,49 +106,59 @@ const cursorAt = (response: RawResponse): string => response.headers.get("messag
 
 // --- normal ---
 
-cell("normal: GET /messages 200", async ({ gateway, client }) => {
-  client.receive(MESSAGE);
+cell("normal: GET /messages 200", async ({ gateway, broker }) => {
+  broker.receive(MESSAGE);
   const response = await get(gateway, "/messages");
   assert.equal(response.status, 200);
   assert.equal(response.body, `{"count":1,"message":${JSON.stringify(MESSAGE)}}`);
 });
 
-cell("normal: POST 202 with an empty body", async ({ gateway, client }) => {
+cell("normal: POST 202 with an empty body", async ({ gateway, broker }) => {
   for (const path of ["/messages", "/messages/longpoll"]) {
     const response = await post(gateway, path);
     assert.equal(response.status, 202);
     assert.equal(response.headers.get("content-length"), "0");
   }
-  assert.deepEqual(client.sent, [MESSAGE, MESSAGE]);
+  assert.deepEqual(broker.sent, [MESSAGE, MESSAGE]);
 });
 
 cell("normal: plain long-poll 200 when a message comes", async (world) => {
   using connection = await waitOn(world, "/messages/longpoll");
-  world.client.receive(MESSAGE);
+  world.broker.receive(MESSAGE);
   const response = await connection.response();
   assert.equal(response.status, 200);
   assert.equal(response.body, `{"message":${JSON.stringify(MESSAGE)}}`);
   assert.equal(response.headers.get("etag"), `"${cursorAt(response)}"`);
 });
 
-cell("normal: long-poll with since 200 at once with the oldest newer one", async ({ gateway, client }) => {
-  client.receiveMany(3);
+cell("normal: long-poll with since 200 at once with the oldest newer one", async ({ gateway, broker }) => {
+  broker.receiveMany(3);
   const response = await get(gateway, "/messages/longpoll?since=1&as=value");
   assert.equal(response.status, 200);
   assert.equal(response.body, '{"message":{"type":"subject","n":2}}');
   assert.match(cursorAt(response), /\.2$/);
 });
 
-cell("normal: history 200", async ({ gateway, client }) => {
-  client.receiveMany(3);
+cell("normal: history 200", async ({ gateway, broker }) => {
+  broker.receiveMany(3);
   const response = await get(gateway, "/messages/history");
   assert.equal(response.status, 200);
   assert.deepEqual(JSON.parse(response.body).messages.map(({ seq }: { seq: number }) => seq), [1, 2, 3]);
 });
 
+cell("normal: state 200 with the newest of each kind", async ({ gateway, broker }) => {
+  broker.receiveMany(3);
+  const response = await get(gateway, "/messages/state");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("etag"), `"${cursorAt(response)}"`);
+  const { cursor, values } = JSON.parse(response.body);
+  assert.equal(cursor, cursorAt(response));
+  assert.deepEqual(values.map(({ seq }: { seq: number }) => seq), [3]);
+});
+
 cell("normal: stream 200", async (world) => {
   using connection = await waitOn(world, "/messages/stream");
-  world.client.receive(MESSAGE);
+  world.broker.receive(MESSAGE);
   const seen = await connection.until(`data: ${MESSAGE}\n\n`);
   assert.match(seen, /^HTTP\/1\.1 200 OK\r\n/);
   assert.match(seen, /content-type: text\/event-stream/i);
@@ -140,19 +185,23 @@ cell("no message ever: POST 202", async ({ gateway }) => assert.equal((await pos
 
 cell("no message ever: plain long-poll waits", async (world) => {
   using connection = await waitOn(world, "/messages/longpoll");
-  world.client.receive(MESSAGE);
+  world.broker.receive(MESSAGE);
   assert.equal((await connection.response()).status, 200);
 });
 
 cell("no message ever: long-poll with timeout 204 and a cursor", async ({ gateway }) => {
   const response = await get(gateway, "/messages/longpoll?timeout=0.01");
   assert.equal(response.status, 204);
-  assert.match(cursorAt(response), /^[a-z0-9]{8}\.0$/);
+  assert.match(cursorAt(response), /^[a-z0-9]{12}\.0$/);
 });
 
 cell("no message ever: history 200 and empty", async ({ gateway }) => {
   const { messages, missed, more } = JSON.parse((await get(gateway, "/messages/history?timeout=0.01")).body);
   assert.deepEqual([messages, missed, more], [[], 0, false]);
+});
+
+cell("no message ever: state 200 and empty", async ({ gateway }) => {
+  assert.deepEqual(JSON.parse((await get(gateway, "/messages/state")).body).values, []);
 });
 
 cell("no message ever: stream 200 with the open event", async ({ gateway }) => {
@@ -169,25 +218,33 @@ cell("no message ever: WebSocket 101", async (world) => {
 
 // --- same cursor ---
 
-cell("same ETag: GET 304 without a body", async ({ gateway, client }) => {
-  client.receive(MESSAGE);
+cell("same ETag: GET 304 without a body", async ({ gateway, broker }) => {
+  broker.receive(MESSAGE);
   const etag = (await get(gateway, "/messages")).headers.get("etag");
   const again = await get(gateway, "/messages", `If-None-Match: ${etag}`);
   assert.equal(again.status, 304);
   assert.equal(again.headers.get("etag"), etag);
-  client.receive(MESSAGE);
+  broker.receive(MESSAGE);
   assert.equal((await get(gateway, "/messages", `If-None-Match: ${etag}`)).status, 200);
 });
 
-cell("same cursor: long-poll waits, then 204", async ({ gateway, client }) => {
-  client.receive(MESSAGE);
+cell("same ETag: state 304 without a body", async ({ gateway, broker }) => {
+  broker.receive(MESSAGE);
+  const etag = (await get(gateway, "/messages/state")).headers.get("etag");
+  assert.equal((await get(gateway, "/messages/state", `If-None-Match: ${etag}`)).status, 304);
+  broker.receive('{"type":"log"}');
+  assert.equal((await get(gateway, "/messages/state", `If-None-Match: ${etag}`)).status, 200);
+});
+
+cell("same cursor: long-poll waits, then 204", async ({ gateway, broker }) => {
+  broker.receive(MESSAGE);
   const response = await get(gateway, "/messages/longpoll?since=1&timeout=0.01");
   assert.equal(response.status, 204);
   assert.match(cursorAt(response), /\.1$/);
 });
 
-cell("same cursor by If-None-Match: long-poll waits, then 304", async ({ gateway, client }) => {
-  client.receive(MESSAGE);
+cell("same cursor by If-None-Match: long-poll waits, then 304", async ({ gateway, broker }) => {
+  broker.receive(MESSAGE);
   const { headers } = await get(gateway, "/messages");
   const response = await get(
     gateway,
@@ -197,28 +254,28 @@ cell("same cursor by If-None-Match: long-poll waits, then 304", async ({ gateway
   assert.equal(response.status, 304);
 });
 
-cell("same cursor: history 200 and empty", async ({ gateway, client }) => {
-  client.receive(MESSAGE);
+cell("same cursor: history 200 and empty", async ({ gateway, broker }) => {
+  broker.receive(MESSAGE);
   const { messages, cursor } = JSON.parse((await get(gateway, "/messages/history?since=1")).body);
   assert.deepEqual(messages, []);
   assert.match(cursor, /\.1$/);
 });
 
 cell("same cursor: stream waits", async (world) => {
-  world.client.receive(MESSAGE);
+  world.broker.receive(MESSAGE);
   using connection = await waitOn(world, "/messages/stream?since=1");
-  world.client.receive('{"second":2}');
+  world.broker.receive('{"second":2}');
   const seen = await connection.until('data: {"second":2}\n\n');
   assert.ok(!seen.includes(MESSAGE));
 });
 
 cell("same cursor: WebSocket waits", async (world) => {
-  world.client.receive(MESSAGE);
+  world.broker.receive(MESSAGE);
   const { port } = world.gateway;
   const socket = new WebSocket(`ws://127.0.0.1:${port}/messages/ws?since=1`);
   const first = new Promise<string>((resolve) => socket.onmessage = ({ data }) => resolve(data));
   await new Promise((resolve) => socket.onopen = resolve);
-  world.client.receive('{"second":2}');
+  world.broker.receive('{"second":2}');
   assert.equal(await first, '{"second":2}');
   await closed(socket);
 });
@@ -232,8 +289,8 @@ const LOST: readonly (readonly [title: string, since: (epoch: string) => string,
 ];
 
 for (const [title, since, missed] of LOST) {
-  const prepare = async ({ gateway, client }: World) => {
-    client.receiveMany(10); // five are held: 6 to 10
+  const prepare = async ({ gateway, broker }: World) => {
+    broker.receiveMany(10); // five are held: 6 to 10
     return since(cursorAt(await get(gateway, "/messages")).split(".")[0]!);
   };
 
@@ -271,7 +328,12 @@ for (const [title, since, missed] of LOST) {
     const cursor = await prepare(world);
     using connection = await waitOn(world, "/messages/stream", `Last-Event-ID: ${cursor}`);
     const seen = await connection.until('"n":10}');
-    assert.match(seen, new RegExp(`event: gap\\ndata: {"missed":${missed},"oldest":"\\w+\\.6"}`));
+    assert.match(
+      seen,
+      new RegExp(
+        `id: (\\w+\\.5)\\nevent: gap\\ndata: {"missed":${missed},"reason":"[a-z-]+","cursor":"\\1","oldest":"\\w+\\.6"}`,
+      ),
+    );
     assert.ok(seen.indexOf("event: gap") < seen.indexOf('"n":6}'));
   });
 
@@ -311,6 +373,17 @@ const BAD: readonly (readonly [path: string, parameter: string])[] = [
   ["/messages/history?limit=1001", "limit"],
   ["/messages/history?limit=1.5", "limit"],
   ["/messages/history?since=k3f9x2ab.-1", "since"],
+  ["/messages/history?since=007", "since"],
+  ["/messages/history?since=k3f9x2ab.07", "since"],
+  ["/messages/history?since=k3f9x2ab.1e3", "since"],
+  ["/messages/history?since=k3f9x2ab.9999999999999999", "since"],
+  ["/messages/history?since=K3F9X2AB.1", "since"],
+  ["/messages/history?since=%2B1", "since"],
+  ["/messages/history?since=1%00", "since"],
+  ["/messages/history?since=k3f9x2ab.", "since"],
+  ["/messages/history?since=.1", "since"],
+  ["/messages/state?type=vis*", "type"],
+  ["/messages/state?type=subject,log", "type"],
   ["/messages/stream?since=..", "since"],
   ["/messages/stream?heartbeat=4", "heartbeat"],
   ["/messages/stream?format=xml", "format"],
@@ -329,10 +402,10 @@ for (const [path, parameter] of BAD) {
   });
 }
 
-cell("bad parameter: POST with confirm=soon 400, and nothing is sent", async ({ gateway, client }) => {
+cell("bad parameter: POST with confirm=soon 400, and nothing is sent", async ({ gateway, broker }) => {
   const response = await post(gateway, "/messages?confirm=soon");
   assert.equal(response.status, 400);
-  assert.deepEqual(client.sent, []);
+  assert.deepEqual(broker.sent, []);
 });
 
 cell("unknown parameters do not matter", async ({ gateway }) => {
@@ -341,12 +414,16 @@ cell("unknown parameters do not matter", async ({ gateway }) => {
 
 // --- broker down ---
 
-const downAfterOne = () => {
-  const client = FakeClient.connected({ historyMessages: 5 });
-  client.receive(MESSAGE);
-  client.disconnect();
-  return client;
-};
+/** One message came, then the broker went. */
+async function downAfterOne(): Promise<Ground> {
+  const ground = withClient({});
+  await ground.bus.ready;
+  ground.broker.receive(MESSAGE);
+  await until(() => ground.bus.feed.count === 1, "the message");
+  await ground.broker.stop();
+  await until(() => !ground.bus.isReceiving && !ground.bus.isSending, "the loss to be noticed");
+  return ground;
+}
 
 cell(
   "broker down: GET 200 with the last value",
@@ -359,12 +436,12 @@ cell(
 
 cell(
   "broker down: POST 503 at once, with Retry-After",
-  async ({ gateway, client }) => {
+  async ({ gateway, broker }) => {
     const response = await post(gateway);
     assert.equal(response.status, 503);
     assert.equal(codeOf(response), "broker-unavailable");
     assert.match(response.headers.get("retry-after")!, /^[1-5]$/);
-    assert.deepEqual(client.sent, []);
+    assert.deepEqual(broker.sent, []);
   },
   {},
   downAfterOne,
@@ -374,8 +451,14 @@ cell(
   "broker down: plain long-poll waits for its return",
   async (world) => {
     using connection = await waitOn(world, "/messages/longpoll");
-    world.client.connect();
-    world.client.receive(MESSAGE);
+    const { broadcastAddress, receiveAddress } = world.broker.server;
+    const portOf = (address: string) => Number(new URL(address).port);
+    await using next = new TestBroker({
+      broadcastPort: portOf(broadcastAddress),
+      receivePort: portOf(receiveAddress),
+    });
+    await until(() => next.server.stats().subscribers?.connections === 1, "the client's return");
+    next.receive(MESSAGE);
     assert.equal((await connection.response()).status, 200);
   },
   {},
@@ -436,7 +519,13 @@ cell(
 
 // --- broker never attached ---
 
-const neverAttached = () => new FakeClient();
+/** Nobody listens at this address. */
+function deadAddress(): string {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return `tcp://127.0.0.1:${listener.addr.port}`;
+}
+
+const neverAttached = () => withClient({ serverBroadcast: deadAddress(), serverReceive: deadAddress() });
 
 for (
   const path of [
@@ -445,7 +534,7 @@ for (
     "/messages/longpoll?timeout=1",
     "/messages/longpoll?since=now",
     "/messages/history",
-    "/messages/stream",
+    "/messages/state",
   ]
 ) {
   cell(
@@ -461,6 +550,16 @@ for (
 }
 
 cell(
+  "broker never attached: stream 200, for an EventSource that is refused never tries again",
+  async (world) => {
+    using connection = await waitOn(world, "/messages/stream");
+    assert.match(await connection.until("\n:\n\n"), /event: open/);
+  },
+  { heartbeatMs: 5 },
+  neverAttached,
+);
+
+cell(
   "broker never attached: POST 503",
   async ({ gateway }) => {
     assert.equal((await post(gateway)).status, 503);
@@ -471,7 +570,7 @@ cell(
 
 cell(
   "broker never attached: the sockets hear each other",
-  async ({ gateway, client }) => {
+  async ({ gateway, broker }) => {
     const sockets = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${gateway.port}/messages_ws`));
     await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.onopen = resolve)));
     const heard = sockets.map((socket) =>
@@ -480,12 +579,12 @@ cell(
     await until(() => gateway.stats().waiting.websocket === 2);
     sockets[0]!.send(` ${MESSAGE} `);
     assert.deepEqual(await Promise.all(heard), [` ${MESSAGE} `, ` ${MESSAGE} `]);
-    assert.deepEqual(client.sent, []);
+    assert.deepEqual(broker.sent, []);
     assert.equal(gateway.stats().relayed, 1);
     await Promise.all(sockets.map((socket) => closed(socket)));
   },
   {},
-  () => new FakeClient({ serverReceive: undefined }),
+  () => withClient({ serverReceive: undefined }),
 );
 
 // --- draining ---
@@ -516,6 +615,7 @@ for (
     "/messages/longpoll",
     "/messages/longpoll?timeout=1",
     "/messages/history",
+    "/messages/state",
     "/messages/stream",
     "/messages/ws",
   ]
@@ -533,7 +633,7 @@ for (
 cell("draining: new POST 503, and nothing is sent", async (world) => {
   await whileDraining(world, async () => {
     assert.equal((await post(world.gateway)).status, 503);
-    assert.deepEqual(world.client.sent, []);
+    assert.deepEqual(world.broker.sent, []);
   });
 });
 
@@ -582,15 +682,30 @@ cell("draining: a stream ends with retry", async (world) => {
   assert.equal(await closing, true);
 });
 
-cell("draining: a POST that waits for its confirmation finishes", async (world) => {
-  world.client.echoes = false;
-  using connection = await RawConnection.open(world.gateway.port);
-  await connection.write(requestText("POST", "/messages?confirm=60", [host(world.gateway), ...FORM], BODY));
-  await until(() => world.gateway.stats().waiting.confirm === 1);
-  const closing = world.gateway.close();
-  assert.equal((await connection.response()).status, 202);
-  assert.equal(await closing, true);
-});
+cell(
+  "draining: a POST that waits for its confirmation finishes",
+  async (world) => {
+    using connection = await RawConnection.open(world.gateway.port);
+    await connection.write(requestText("POST", "/messages?confirm=60", [host(world.gateway), ...FORM], BODY));
+    await until(() => world.gateway.stats().waiting.confirm === 1);
+    const closing = world.gateway.close();
+    assert.equal((await connection.response()).status, 202);
+    assert.equal(await closing, true);
+  },
+  {},
+  async () => {
+    const elsewhere = new TestBroker();
+    const ground = withClient({ serverReceive: elsewhere.server.receiveAddress });
+    await ground.bus.ready;
+    return {
+      ...ground,
+      [Symbol.asyncDispose]: async () => {
+        await ground[Symbol.asyncDispose]();
+        await elsewhere.stop();
+      },
+    };
+  },
+);
 
 cell("draining: a WebSocket is closed with 1001", async (world) => {
   const socket = new WebSocket(`ws://127.0.0.1:${world.gateway.port}/messages/ws`);
@@ -633,7 +748,7 @@ cell("too many waiters: what need not wait is answered", async (world) => {
 cell("too many waiters: a POST with confirm 503, and nothing is sent", async (world) => {
   using _first = await waitOn(world, "/messages/longpoll");
   assert.equal((await post(world.gateway, "/messages?confirm=1")).status, 503);
-  assert.deepEqual(world.client.sent, []);
+  assert.deepEqual(world.broker.sent, []);
 }, { maxWaiters: 1 });
 
 // --- foreign ---
@@ -645,6 +760,7 @@ for (
     ["GET", "/messages/longpoll"],
     ["GET", "/messages/longpoll?timeout=1"],
     ["GET", "/messages/history"],
+    ["GET", "/messages/state"],
     ["GET", "/messages/stream"],
     ["GET", "/messages/ws"],
   ] as const
@@ -670,6 +786,7 @@ for (
     ["/messages", "GET, HEAD, POST, OPTIONS"],
     ["/messages/longpoll", "GET, POST, OPTIONS"],
     ["/messages/history", "GET, HEAD, OPTIONS"],
+    ["/messages/state", "GET, HEAD, OPTIONS"],
     ["/messages/stream", "GET, OPTIONS"],
     ["/messages/ws", "GET, OPTIONS"],
     ["/metrics", "GET, HEAD, OPTIONS"],
@@ -706,8 +823,8 @@ cell("an unknown path 404", async ({ gateway }) => {
   }
 });
 
-cell("HEAD has the headers of GET and no body", async ({ gateway, client }) => {
-  client.receive(MESSAGE);
+cell("HEAD has the headers of GET and no body", async ({ gateway, broker }) => {
+  broker.receive(MESSAGE);
   for (
     const path of ["/messages", "/messages/history", "/healthz", "/metrics", "/monitor", "/openapi.json"]
   ) {

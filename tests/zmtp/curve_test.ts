@@ -24,6 +24,7 @@ import { ascii, counter, library, LOW_ORDER_KEYS } from "../support/curve_peer.t
 import {
   bytes,
   concat,
+  coreTest,
   cuts,
   greeting,
   hex,
@@ -31,7 +32,6 @@ import {
   latin1,
   openSession,
   PEER,
-  PURE,
   ready,
   Recorder,
   repeated,
@@ -104,7 +104,7 @@ function joined(
 
 // The library
 
-Deno.test("libsodium gives NaCl's boxes byte by byte (tests/box.c)", PURE, () => {
+coreTest("libsodium gives NaCl's boxes byte by byte (tests/box.c)", () => {
   const alice = Uint8Array.fromHex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
   const nonce = Uint8Array.fromHex("69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37");
   const content = Uint8Array.fromHex(
@@ -131,7 +131,7 @@ Deno.test("libsodium gives NaCl's boxes byte by byte (tests/box.c)", PURE, () =>
   assert.equal(hex(into), hex(content));
 });
 
-Deno.test("libsodium opens no box with any byte changed, or without a whole tag", PURE, () => {
+coreTest("libsodium opens no box with any byte changed, or without a whole tag", () => {
   const [key, nonce] = [repeated(1, 32), repeated(2, 24)];
   const box = library.seal(key, nonce, bytes("'subject'"));
   for (const at of box.keys()) {
@@ -146,16 +146,15 @@ Deno.test("libsodium opens no box with any byte changed, or without a whole tag"
 
 for (const key of LOW_ORDER_KEYS) {
   const digits = hex(key);
-  Deno.test(`libsodium refuses the key ${digits.slice(0, 8)}…${digits.slice(-2)}, of low order`, PURE, () => {
+  coreTest(`libsodium refuses the key ${digits.slice(0, 8)}…${digits.slice(-2)}, of low order`, () => {
     const error = thrownBy(() => library.beforenm(key, SERVER.secretKey));
     assert(error instanceof ProtocolError);
     assert.equal(error.code, "bad-crypto");
   });
 }
 
-Deno.test(
+coreTest(
   "libsodium's MessageCipher seals and opens as seal() and open() do around each border of blocks and room",
-  PURE,
   () => {
     const key = repeated(3, 32);
     const prefix = ascii("CurveZMQMESSAGEC");
@@ -175,9 +174,8 @@ Deno.test(
   },
 );
 
-Deno.test(
+coreTest(
   "libsodium's MessageCipher opens no box with any byte changed, or without a whole tag, and writes nothing",
-  PURE,
   () => {
     const cipher = library.messageCipher(repeated(3, 32), ascii("CurveZMQMESSAGEC"));
     const room = repeated(1, 32 + 50);
@@ -196,7 +194,7 @@ Deno.test(
   },
 );
 
-Deno.test("libsodium's MessageCipher.forget() overwrites its key", PURE, () => {
+coreTest("libsodium's MessageCipher.forget() overwrites its key", () => {
   const prefix = ascii("CurveZMQMESSAGEC");
   const seal = (cipher: MessageCipher) => {
     const room = repeated(1, 32 + 50);
@@ -213,7 +211,7 @@ Deno.test("libsodium's MessageCipher.forget() overwrites its key", PURE, () => {
   assert.equal(seal(a), seal(b));
 });
 
-Deno.test("libsodium's MessageCipher keeps no hold of the key that it was given", PURE, () => {
+coreTest("libsodium's MessageCipher keeps no hold of the key that it was given", () => {
   const key = repeated(5, 32);
   const cipher = library.messageCipher(key, ascii("CurveZMQMESSAGEC"));
   key.fill(0);
@@ -226,7 +224,7 @@ Deno.test("libsodium's MessageCipher keeps no hold of the key that it was given"
   );
 });
 
-Deno.test("libsodium's MessageCipher seals and opens boxes for which its memory has to grow", PURE, () => {
+coreTest("libsodium's MessageCipher seals and opens boxes for which its memory has to grow", () => {
   const [key, prefix] = [repeated(3, 32), ascii("CurveZMQMESSAGEC")];
   const cipher = library.messageCipher(key, prefix);
   // It begins with 4 MiB and grows by what it needs, so each of the two is the first of its size.
@@ -239,9 +237,8 @@ Deno.test("libsodium's MessageCipher seals and opens boxes for which its memory 
   }
 });
 
-Deno.test(
+coreTest(
   "libsodium's MessageCipher agrees with seal() and both sides with each other, whatever size, place and nonce",
-  PURE,
   () => {
     const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
     fc.assert(
@@ -273,7 +270,7 @@ Deno.test(
   },
 );
 
-Deno.test("publicKeyOf() gives the public keys of RFC 7748, 6.1", PURE, () => {
+coreTest("publicKeyOf() gives the public keys of RFC 7748, 6.1", () => {
   const pairs = [
     [
       "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
@@ -289,7 +286,7 @@ Deno.test("publicKeyOf() gives the public keys of RFC 7748, 6.1", PURE, () => {
   }
 });
 
-Deno.test("freshKeyPair() gives another pair each time, both of whose keys belong together", PURE, () => {
+coreTest("freshKeyPair() gives another pair each time, both of whose keys belong together", () => {
   const [a, b] = [freshKeyPair(), freshKeyPair()];
   assert.notEqual(hex(a.secretKey), hex(b.secretKey));
   for (const { publicKey, secretKey } of [a, b]) assert.equal(hex(publicKeyOf(secretKey)), hex(publicKey));
@@ -297,7 +294,7 @@ Deno.test("freshKeyPair() gives another pair each time, both of whose keys belon
 
 // Keys
 
-Deno.test("parseServerKeys() finds the public keys of libzmq's manual", PURE, () => {
+coreTest("parseServerKeys() finds the public keys of libzmq's manual", () => {
   for (const { publicKey, secretKey } of [SERVER, CLIENT]) {
     assert.equal(hex(parseServerKeys({ secretKey }).publicKey), hex(publicKey));
   }
@@ -307,7 +304,7 @@ Deno.test("parseServerKeys() finds the public keys of libzmq's manual", PURE, ()
   );
 });
 
-Deno.test("parseKey() takes 40 characters of Z85 and 32 bytes, which it copies", PURE, () => {
+coreTest("parseKey() takes 40 characters of Z85 and 32 bytes, which it copies", () => {
   assert.equal(hex(parseKey("key", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")), hex(SERVER.publicKey));
   const key = SERVER.publicKey.slice();
   const parsed = parseKey("key", key);
@@ -325,7 +322,7 @@ const NO_KEYS: readonly (readonly [what: string, key: unknown, message: RegExp])
 ];
 
 for (const [what, key, message] of NO_KEYS) {
-  Deno.test(`parseKey() throws bad-option for ${what}, and does not show it`, PURE, () => {
+  coreTest(`parseKey() throws bad-option for ${what}, and does not show it`, () => {
     const error = thrownBy(() => parseKey("curve.secretKey", key as string));
     assert(error instanceof OptionError);
     assert.equal(error.code, "bad-option");
@@ -335,9 +332,8 @@ for (const [what, key, message] of NO_KEYS) {
   });
 }
 
-Deno.test(
+coreTest(
   "parseServerKeys() and parseClientKeys() throw bad-option for keys that do not belong together",
-  PURE,
   () => {
     const { publicKey } = CLIENT;
     const { publicKey: serverKey, secretKey } = SERVER;
@@ -347,13 +343,13 @@ Deno.test(
   },
 );
 
-Deno.test("parseClientKeys() makes fresh keys where there are none", PURE, () => {
+coreTest("parseClientKeys() makes fresh keys where there are none", () => {
   const [a, b] = [1, 2].map(() => parseClientKeys({ serverKey: SERVER.publicKey }).keys);
   assert.notEqual(hex(a!.secretKey), hex(b!.secretKey));
   assert.equal(hex(parseServerKeys({ secretKey: a!.secretKey }).publicKey), hex(a!.publicKey));
 });
 
-Deno.test("curveKeyPair() makes a pair of 40 characters each, another one each time", PURE, async () => {
+coreTest("curveKeyPair() makes a pair of 40 characters each, another one each time", async () => {
   const [a, b] = [await curveKeyPair(), await curveKeyPair()];
   assert.equal(a.secretKey.length, 40);
   assert.equal(formatPublicKey(a), a.publicKey);
@@ -432,9 +428,8 @@ const LIBZMQ: readonly (readonly [SocketType, stream: string, heard: readonly st
 
 for (const [socketType, stream, lines] of LIBZMQ) {
   const mechanism = isListening(socketType) ? "CurveServer" : "CurveClient";
-  Deno.test(
+  coreTest(
     `${mechanism} of a ${socketType} takes what libzmq 4.3.5 wrote, in one piece and byte by byte`,
-    PURE,
     () => {
       for (const [cut, chunks] of [...cuts(Uint8Array.fromHex(stream.replaceAll(/\s/g, "")))].slice(0, 2)) {
         const { session, heard } = curveSession(socketType, {}, predictable);
@@ -445,9 +440,8 @@ for (const [socketType, stream, lines] of LIBZMQ) {
   );
 }
 
-Deno.test(
+coreTest(
   "Session under CURVE gives events or a fault, nothing else, for what libzmq wrote with bytes changed",
-  PURE,
   () => {
     const streams = LIBZMQ.map(([socketType, stream]) =>
       [socketType, Uint8Array.fromHex(stream.replaceAll(/\s/g, ""))] as const
@@ -476,9 +470,8 @@ Deno.test(
 
 // The handshake
 
-Deno.test(
+coreTest(
   "CURVE's handshake has the sizes of RFC 26: HELLO 200, WELCOME 168, INITIATE 257, READY 30, both plus metadata",
-  PURE,
   () => {
     const { session: client } = curveSession("PUSH");
     const { session: server } = curveSession("PULL");
@@ -493,7 +486,7 @@ Deno.test(
   },
 );
 
-Deno.test("CURVE's handshake never says long-term keys, metadata or messages in the clear", PURE, () => {
+coreTest("CURVE's handshake never says long-term keys, metadata or messages in the clear", () => {
   const { ours, theirs, wire, theyHeard } = joined("PUSH");
   ours.ping();
   wire.settle(0);
@@ -505,25 +498,27 @@ Deno.test("CURVE's handshake never says long-term keys, metadata or messages in 
   }
 });
 
-Deno.test("CURVE joins a PULL and a PUSH, messages of each size", PURE, () => {
-  const { session: pull, heard } = curveSession("PULL");
-  const { session: push } = curveSession("PUSH");
-  const wire = new Wire(pull, push);
-  wire.settle(0);
-  push.ping();
-  wire.settle(0);
-  assert.deepEqual([pull.state, push.state], ["ready", "ready"]);
-  heard.take();
-  for (const size of [0, 100, 300, 70_000]) {
-    assert.equal(pull.receive(push.box!.seal(encodeFrame(repeated(0x61, size), 0)), 0), undefined);
-    assert.deepEqual(heard.take(), [`message ${"a".repeat(size)}`]);
-  }
-});
+coreTest(
+  "CURVE joins a PULL and a PUSH, messages of each size",
+  () => {
+    const { session: pull, heard } = curveSession("PULL");
+    const { session: push } = curveSession("PUSH");
+    const wire = new Wire(pull, push);
+    wire.settle(0);
+    push.ping();
+    wire.settle(0);
+    assert.deepEqual([pull.state, push.state], ["ready", "ready"]);
+    heard.take();
+    for (const size of [0, 100, 300, 70_000]) {
+      assert.equal(pull.receive(push.box!.seal(encodeFrame(repeated(0x61, size), 0)), 0), undefined);
+      assert.deepEqual(heard.take(), [`message ${"a".repeat(size)}`]);
+    }
+  },
+);
 
 for (const [socketType, peerType] of [["PULL", "PUSH"], ["PUB", "SUB"]] as const) {
-  Deno.test(
+  coreTest(
     `CURVE joins a ${socketType} and a ${peerType} in any cut of the stream, commands and messages both ways`,
-    PURE,
     () => {
       const { session: a } = curveSession(socketType);
       const { session: b } = curveSession(peerType);
@@ -538,13 +533,13 @@ for (const [socketType, peerType] of [["PULL", "PUSH"], ["PUB", "SUB"]] as const
   );
 }
 
-Deno.test("CurveServer tells the client's key only when it has proven to own it", PURE, () => {
+coreTest("CurveServer tells the client's key only when it has proven to own it", () => {
   const { ours } = joined("PULL");
   assert.equal(hex(ours.peerKey!), hex(CLIENT.publicKey));
   assert.equal(curveSession("PULL").session.peerKey, undefined);
 });
 
-Deno.test("CURVE uses keys of its own for each connection, on both sides", PURE, () => {
+coreTest("CURVE uses keys of its own for each connection, on both sides", () => {
   const openings = [0, 1].map(() => {
     const { wire } = joined("PUSH");
     return wire.carried.map((bytes) => latin1(Uint8Array.from(bytes)));
@@ -556,14 +551,14 @@ Deno.test("CURVE uses keys of its own for each connection, on both sides", PURE,
   assert.notEqual(cookieAndReady(first[1]!), cookieAndReady(second[1]!));
 });
 
-Deno.test("CurveServer refuses a peer of the NULL mechanism, and the other way round", PURE, () => {
+coreTest("CurveServer refuses a peer of the NULL mechanism, and the other way round", () => {
   const { session } = curveSession("PULL");
   const fault = session.receive(greeting(1, "NULL"), 0);
   assert(fault instanceof HandshakeError);
   assert.equal(fault.code, "mechanism-mismatch");
 });
 
-Deno.test("CurveServer asks its guard before any cryptography, and tells it of failures", PURE, () => {
+coreTest("CurveServer asks its guard before any cryptography, and tells it of failures", () => {
   const asked: string[] = [];
   const counting = { ...predictable, beforenm: () => assert.fail("cryptography was used") };
   const guard = {
@@ -576,9 +571,8 @@ Deno.test("CurveServer asks its guard before any cryptography, and tells it of f
   assert.deepEqual(asked, ["isAllowed"]);
 });
 
-Deno.test(
+coreTest(
   "FailureRation lets an address fail 100 times at once and 50 times a second, others not concerned",
-  PURE,
   () => {
     const ration = new FailureRation();
     for (let i = 0; i < 100; i++) {
@@ -595,45 +589,36 @@ Deno.test(
   },
 );
 
-Deno.test(
-  "FailureRation forgets the address that failed longest ago when there are more than 10,000",
-  PURE,
-  () => {
-    const ration = new FailureRation();
-    for (let i = 0; i < 100; i++) ration.fail("first", 0);
-    assert(!ration.isAllowed("first", 0));
-    for (let i = 0; i < 10_000; i++) ration.fail(`address ${i}`, 0);
-    assert(ration.isAllowed("first", 0));
-  },
-);
+coreTest("FailureRation forgets the address that failed longest ago when there are more than 10,000", () => {
+  const ration = new FailureRation();
+  for (let i = 0; i < 100; i++) ration.fail("first", 0);
+  assert(!ration.isAllowed("first", 0));
+  for (let i = 0; i < 10_000; i++) ration.fail(`address ${i}`, 0);
+  assert(ration.isAllowed("first", 0));
+});
 
 // Messages
 
-Deno.test(
-  "CURVE seals SUBSCRIBE to a peer of 3.1 as inner command 02, to a peer of 3.0 as message 01",
-  PURE,
-  () => {
-    for (const [minor, inner] of [[1, "02 09 'SUBSCRIBE' 'to'"], [0, "00 01 'to'"]] as const) {
-      const { session: server } = curveSession("PUB", {}, predictable);
-      const { session: client, heard } = curveSession("SUB");
-      const old = (chunk: Uint8Array) => {
-        if (chunk[0] === 0xff) chunk[11] = minor;
-        return [chunk];
-      };
-      new Wire(client, server, old).settle(0);
-      heard.take();
-      client.changeSubscription({ subscribe: true, topic: bytes("'to'") });
-      const [frame] = frames(client.takeOutput()!);
-      assert.equal(frame!.flags, 0);
-      assert.equal(server.receive(encodeFrame(frame!.body, 0), 0), undefined);
-      assert.equal(frame!.body.length, 32 + bytes(inner).length);
-    }
-  },
-);
+coreTest("CURVE seals SUBSCRIBE to a peer of 3.1 as inner command 02, to a peer of 3.0 as message 01", () => {
+  for (const [minor, inner] of [[1, "02 09 'SUBSCRIBE' 'to'"], [0, "00 01 'to'"]] as const) {
+    const { session: server } = curveSession("PUB", {}, predictable);
+    const { session: client, heard } = curveSession("SUB");
+    const old = (chunk: Uint8Array) => {
+      if (chunk[0] === 0xff) chunk[11] = minor;
+      return [chunk];
+    };
+    new Wire(client, server, old).settle(0);
+    heard.take();
+    client.changeSubscription({ subscribe: true, topic: bytes("'to'") });
+    const [frame] = frames(client.takeOutput()!);
+    assert.equal(frame!.flags, 0);
+    assert.equal(server.receive(encodeFrame(frame!.body, 0), 0), undefined);
+    assert.equal(frame!.body.length, 32 + bytes(inner).length);
+  }
+});
 
-Deno.test(
+coreTest(
   "CURVE seals each kind of frame as libzmq does: MORE 01, COMMAND 02, the outer frame without either",
-  PURE,
   () => {
     const { box, theirs } = boxes();
     const plain = concat(
@@ -662,7 +647,7 @@ Deno.test(
   },
 );
 
-Deno.test("CurveBox.open(seal(x)) equals x for bodies around each border of the headers", PURE, () => {
+coreTest("CurveBox.open(seal(x)) equals x for bodies around each border of the headers", () => {
   const { box, theirs } = boxes();
   for (const size of [0, 1, 221, 222, 223, 254, 255, 256, 257, 65_535, 65_536, 70_000]) {
     const plain = encodeFrame(repeated(size & 0xff, size), 0);
@@ -670,9 +655,8 @@ Deno.test("CurveBox.open(seal(x)) equals x for bodies around each border of the 
   }
 });
 
-Deno.test(
+coreTest(
   "CurveBox.open() lays frames one behind the other, so that a broker can pass them on together",
-  PURE,
   () => {
     const { box, theirs } = boxes();
     const first = box.seal(encodeFrame(bytes("'one'"), 0));
@@ -686,7 +670,7 @@ Deno.test(
   },
 );
 
-Deno.test("CurveBox.plainOffset() is exact where frames meet, and within the frame elsewhere", PURE, () => {
+coreTest("CurveBox.plainOffset() is exact where frames meet, and within the frame elsewhere", () => {
   const { box } = boxes();
   const plain = concat(...[0, 1, 100, 222, 223, 300].map((size) => encodeFrame(repeated(1, size), 0)));
   const starts = borders(plain);
@@ -722,7 +706,7 @@ const BAD_MESSAGES: readonly (readonly [what: string, code: string, frame: () =>
 ];
 
 for (const [what, code, frame] of BAD_MESSAGES) {
-  Deno.test(`CurveBox.open() throws ${code} for ${what}`, PURE, () => {
+  coreTest(`CurveBox.open() throws ${code} for ${what}`, () => {
     const { box: theirs } = boxes();
     const bytes = frame();
     const error = thrownBy(() => theirs.open(bytes, 0, 2, bytes.length));
@@ -731,9 +715,8 @@ for (const [what, code, frame] of BAD_MESSAGES) {
   });
 }
 
-Deno.test(
+coreTest(
   "CurveBox.open() takes nonces with gaps, the largest of all too, after which nothing can come",
-  PURE,
   () => {
     const { box: ours } = boxes();
     for (const nonce of [5n, 0xffff_ffffn, 0x1_0000_0000n, 2n ** 53n + 1n, 2n ** 53n + 2n, 2n ** 64n - 1n]) {
@@ -745,7 +728,7 @@ Deno.test(
   },
 );
 
-Deno.test("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 2^64 - 1", PURE, () => {
+coreTest("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 2^64 - 1", () => {
   const frame = encodeFrame(bytes("'x'"), 0);
   const nonceOf = (sealed: Uint8Array) => hex(sealed.subarray(10, 18));
   const carrying = boxes({ high: 0, low: 0xffff_fffe }).box;
@@ -756,9 +739,8 @@ Deno.test("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 
   assert.equal(thrownBy(() => ending.seal(frame)).code, "bad-crypto");
 });
 
-Deno.test(
+coreTest(
   "Session under CURVE takes a message of maxMessageBytes, and dies of one more byte at its header",
-  PURE,
   () => {
     const { ours, theirs, heard } = joined("PULL", { maxMessageBytes: 1000 });
     assert.equal(ours.receive(theirs.box!.seal(encodeFrame(repeated(0x61, 1000), 0)), 0), undefined);
@@ -768,7 +750,7 @@ Deno.test(
   },
 );
 
-Deno.test("CurveClient goes on from READY's nonce, whatever it was", PURE, () => {
+coreTest("CurveClient goes on from READY's nonce, whatever it was", () => {
   const metadata = socketTypeMetadata("PULL");
   const readyData = (nonce: bigint) =>
     concat(
@@ -787,19 +769,14 @@ Deno.test("CurveClient goes on from READY's nonce, whatever it was", PURE, () =>
   client.box!.open(next, 0, 2, next.length);
 });
 
-Deno.test(
-  "Session under CURVE dies of a command above 64 KiB, the limit of commands in the clear",
-  PURE,
-  () => {
-    const { ours, theirs } = joined("PUB");
-    const command = (size: number) =>
-      encodeFrame(concat(bytes("01 'X'"), repeated(0, size - 2)), FLAG_COMMAND);
-    assert.equal(ours.receive(theirs.box!.seal(command(65_536)), 0), undefined);
-    assert.equal(ours.receive(theirs.box!.seal(command(65_537)), 0)?.code, "frame-too-large");
-  },
-);
+coreTest("Session under CURVE dies of a command above 64 KiB, the limit of commands in the clear", () => {
+  const { ours, theirs } = joined("PUB");
+  const command = (size: number) => encodeFrame(concat(bytes("01 'X'"), repeated(0, size - 2)), FLAG_COMMAND);
+  assert.equal(ours.receive(theirs.box!.seal(command(65_536)), 0), undefined);
+  assert.equal(ours.receive(theirs.box!.seal(command(65_537)), 0)?.code, "frame-too-large");
+});
 
-Deno.test("Session that is undecided keeps 64 KiB of what comes behind READY, and dies of more", PURE, () => {
+coreTest("Session that is undecided keeps 64 KiB of what comes behind READY, and dies of more", () => {
   for (const [size, code] of [[65_000, undefined], [66_000, "unexpected-before-ready"]] as const) {
     const { session } = openSession("PULL", { decides: true });
     session.receive(concat(greeting(), ready("PUSH")), 0);
@@ -808,14 +785,14 @@ Deno.test("Session that is undecided keeps 64 KiB of what comes behind READY, an
   }
 });
 
-Deno.test("Session that is undecided dies of a message above its limit", PURE, () => {
+coreTest("Session that is undecided dies of a message above its limit", () => {
   const { session, heard } = openSession("PULL", { decides: true, maxMessageBytes: 10 });
   const fault = session.receive(concat(greeting(), ready("PUSH"), encodeFrame(repeated(0x61, 11), 0)), 0);
   assert.equal(fault?.code, "unexpected-before-ready");
   assert.deepEqual(heard.take(), []);
 });
 
-Deno.test("Session under CURVE counts a message of several frames as one, and takes the next", PURE, () => {
+coreTest("Session under CURVE counts a message of several frames as one, and takes the next", () => {
   const { ours, theirs, heard } = joined("PULL");
   const frames = [
     encodeFrame(bytes("'one'"), FLAG_MORE),
@@ -826,7 +803,7 @@ Deno.test("Session under CURVE counts a message of several frames as one, and ta
   assert.deepEqual(heard.take(), ["unfit multipart, 6 bytes, 2 parts", "message next"]);
 });
 
-Deno.test("Session under CURVE answers a PING in a box with a PONG in a box", PURE, () => {
+coreTest("Session under CURVE answers a PING in a box with a PONG in a box", () => {
   const { ours, theirs, theyHeard, wire } = joined("PULL");
   theirs.ping();
   wire.settle(0);
@@ -834,9 +811,8 @@ Deno.test("Session under CURVE answers a PING in a box with a PONG in a box", PU
   assert.equal(ours.state, "ready");
 });
 
-Deno.test(
+coreTest(
   "Session under CURVE lets the room of a large message go, and gives all back to the memory budget",
-  PURE,
   () => {
     const memory = new MemoryBudget(100_000_000);
     const { ours, theirs, heard } = joined("PULL", {}, memory);
@@ -853,7 +829,7 @@ Deno.test(
   },
 );
 
-Deno.test("Session.forget() overwrites the connection's keys", PURE, () => {
+coreTest("Session.forget() overwrites the connection's keys", () => {
   const keys: Uint8Array[] = [];
   const spying = {
     ...predictable,

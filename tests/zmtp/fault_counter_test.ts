@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { ClosedError, ConnectionError, HandshakeError, ProtocolError } from "../../base/errors.ts";
 import { FaultCounter } from "../../zmtp/fault_counter.ts";
-import { PURE } from "./core_test_support.ts";
+import { coreTest } from "./core_test_support.ts";
 
-Deno.test("FaultCounter.count() counts faults of the peer by their code", PURE, () => {
+coreTest("FaultCounter.count() counts faults of the peer by their code", () => {
   const faults = new FaultCounter();
   faults.count(new ProtocolError("bad-frame", ""));
   faults.count(new ProtocolError("bad-frame", ""));
@@ -12,7 +12,7 @@ Deno.test("FaultCounter.count() counts faults of the peer by their code", PURE, 
   assert.deepEqual(faults.byCode(), { "bad-frame": 2, "handshake-timeout": 1, "heartbeat-timeout": 1 });
 });
 
-Deno.test("FaultCounter.count() takes no leave for a fault, neither ours nor the peer's", PURE, () => {
+coreTest("FaultCounter.count() takes no leave for a fault, neither ours nor the peer's", () => {
   const faults = new FaultCounter();
   faults.count(new ConnectionError("peer-closed", ""));
   faults.count(new ConnectionError("connection-lost", ""));

@@ -16,10 +16,10 @@ import {
   allocatedBy,
   bytes,
   concat,
+  coreTest,
   cutAt,
   cuts,
   hex,
-  PURE,
   repeated,
   thrownBy,
 } from "./core_test_support.ts";
@@ -56,7 +56,7 @@ function decodes(
   limits?: FrameLimits,
   commandsOnly?: boolean,
 ): void {
-  Deno.test(`FrameDecoder.push() ${title}`, PURE, () => {
+  coreTest(`FrameDecoder.push() ${title}`, () => {
     for (const [cut, chunks] of cuts(stream)) {
       assert.deepEqual(decode(chunks, limits, commandsOnly), expected, cut);
     }
@@ -177,13 +177,13 @@ decodes(
   ],
 );
 
-Deno.test("FrameDecoder.push() refuses a wrong byte of the flags before the next one comes", PURE, () => {
+coreTest("FrameDecoder.push() refuses a wrong byte of the flags before the next one comes", () => {
   for (const first of ["05", "07", "08", "ff"]) {
     assert.deepEqual(decode([bytes(first)]), ["bad-frame"], first);
   }
 });
 
-Deno.test("FrameDecoder.push() leaves the bytes of each frame as they are until it returns", PURE, () => {
+coreTest("FrameDecoder.push() leaves the bytes of each frame as they are until it returns", () => {
   // The broker passes on what one read brought when the read is over, not frame by frame.
   const frames: Uint8Array[] = [];
   const decoder = new FrameDecoder({ maxMessageBytes: MIB }, {
@@ -195,7 +195,7 @@ Deno.test("FrameDecoder.push() leaves the bytes of each frame as they are until 
   assert.deepEqual(frames.map(hex), ["0003616263"]);
 });
 
-Deno.test("FrameDecoder.push() hands over a frame that lies in one chunk where it lies", PURE, () => {
+coreTest("FrameDecoder.push() hands over a frame that lies in one chunk where it lies", () => {
   const chunk = concat(SHORT, SHORT);
   const places: unknown[] = [];
   const decoder = new FrameDecoder({ maxMessageBytes: MIB }, {
@@ -206,7 +206,7 @@ Deno.test("FrameDecoder.push() hands over a frame that lies in one chunk where i
   assert.deepEqual(places, [[true, 0, 2, 5], [true, 5, 7, 10]]);
 });
 
-Deno.test("FrameDecoder.push() allocates for what has come, not for what is announced", PURE, () => {
+coreTest("FrameDecoder.push() allocates for what has come, not for what is announced", () => {
   const announced = bytes("02 00 00 00 00 01 00 00 00"); // 16 MiB
   const decoder = new FrameDecoder({ maxMessageBytes: 16 * MIB }, {
     handleFrame() {},
@@ -222,7 +222,7 @@ Deno.test("FrameDecoder.push() allocates for what has come, not for what is anno
   }
 });
 
-Deno.test("FrameDecoder.push() stores nothing of a message that it skips", PURE, () => {
+coreTest("FrameDecoder.push() stores nothing of a message that it skips", () => {
   const decoder = new FrameDecoder({ maxMessageBytes: 10 }, { handleFrame() {}, handleSkippedFrame() {} });
   decoder.push(bytes("02 00 00 00 00 10 00 00 00")); // 256 MiB
   const chunk = new Uint8Array(64 * 1024);
@@ -234,7 +234,7 @@ Deno.test("FrameDecoder.push() stores nothing of a message that it skips", PURE,
   );
 });
 
-Deno.test("FrameDecoder.push() with any cut of valid frames finds the same frames", PURE, () => {
+coreTest("FrameDecoder.push() with any cut of valid frames finds the same frames", () => {
   const frame = fc.record({
     flags: fc.constantFrom(0, 1, 2, 3, 4, 6),
     body: fc.oneof(
@@ -270,9 +270,8 @@ const garbage = fc.array(
   { maxLength: 12 },
 ).map((parts) => concat(...parts));
 
-Deno.test(
+coreTest(
   "FrameDecoder.push() with any cut of garbage finds the same frames and the same ProtocolError, if any",
-  PURE,
   () => {
     fc.assert(
       fc.property(garbage, fc.array(fc.nat(200)), (stream, places) => {
@@ -285,7 +284,7 @@ Deno.test(
   },
 );
 
-Deno.test("FrameDecoder.push() with garbage allocates no more than came and a constant", PURE, () => {
+coreTest("FrameDecoder.push() with garbage allocates no more than came and a constant", () => {
   fc.assert(
     fc.property(garbage, (stream) => {
       const chunks = cutAt(stream, stream.keys());
@@ -294,23 +293,23 @@ Deno.test("FrameDecoder.push() with garbage allocates no more than came and a co
   );
 });
 
-Deno.test("encodeFrame() uses LONG from 256 bytes on, as libzmq does", PURE, () => {
+coreTest("encodeFrame() uses LONG from 256 bytes on, as libzmq does", () => {
   assert.equal(hex(encodeFrame(repeated(1, 255), 0).subarray(0, 3)), "00ff01");
   assert.equal(hex(encodeFrame(repeated(1, 256), 0).subarray(0, 10)), "02000000000000010001");
   assert.equal(hex(encodeFrame(repeated(1, 256), 4).subarray(0, 10)), "06000000000000010001");
 });
 
-Deno.test("encodeTextFrame() encodes UTF-8", PURE, () => {
+coreTest("encodeTextFrame() encodes UTF-8", () => {
   assert.equal(hex(encodeTextFrame("é€😀")), "0009c3a9e282acf09f9880");
 });
 
-Deno.test("writeFrameHeader() writes sizes above 2^32", PURE, () => {
+coreTest("writeFrameHeader() writes sizes above 2^32", () => {
   const header = new Uint8Array(9);
   writeFrameHeader(header, 0, 0, 0x12_3456_789a);
   assert.equal(hex(header), "02000000123456789a");
 });
 
-Deno.test("frameEnd() and frameBodyStart() find what encodeFrame() wrote", PURE, () => {
+coreTest("frameEnd() and frameBodyStart() find what encodeFrame() wrote", () => {
   for (const size of [0, 1, 255, 256, 70_000]) {
     const frame = concat(bytes("ff"), encodeFrame(repeated(7, size), 0));
     assert.equal(frameEnd(frame, 1), frame.length);
@@ -318,7 +317,7 @@ Deno.test("frameEnd() and frameBodyStart() find what encodeFrame() wrote", PURE,
   }
 });
 
-Deno.test("FrameDecoder's error says the size and the limit", PURE, () => {
+coreTest("FrameDecoder's error says the size and the limit", () => {
   const decoder = new FrameDecoder({ maxMessageBytes: 5, maxSkippedBytes: 9 }, {
     handleFrame() {},
     handleSkippedFrame() {},
@@ -327,9 +326,8 @@ Deno.test("FrameDecoder's error says the size and the limit", PURE, () => {
   assert.equal(error.message, "Cannot decode frame: body is 10 bytes, limit is 9");
 });
 
-Deno.test(
+coreTest(
   "FrameDecoder.push() with skipsParts keeps nothing of a frame with MORE that comes in pieces",
-  PURE,
   () => {
     const seen: string[] = [];
     const decoder = new FrameDecoder({ maxMessageBytes: 1_000_000, skipsParts: true }, {

@@ -2,25 +2,25 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProtocolError } from "../../base/errors.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "../../zmtp/greeting.ts";
-import { bytes, concat, greeting, hex, latin1, PURE, repeated, thrownBy } from "./core_test_support.ts";
+import { bytes, concat, coreTest, greeting, hex, latin1, repeated, thrownBy } from "./core_test_support.ts";
 
 /** As libzmq 4.3.5 sends it, NULL, 3.1. */
 const CAPTURED = concat(bytes("ff 00 00 00 00 00 00 00 01 7f 03 01 'NULL'"), repeated(0, 48));
 
-Deno.test("encodeGreeting() gives the very bytes of libzmq 4.3.5", PURE, () => {
+coreTest("encodeGreeting() gives the very bytes of libzmq 4.3.5", () => {
   assert.equal(hex(encodeGreeting("NULL")), hex(CAPTURED));
 });
 
-Deno.test("encodeGreeting() says as-server where it is asked to", PURE, () => {
+coreTest("encodeGreeting() says as-server where it is asked to", () => {
   assert.equal(encodeGreeting("CURVE", true)[32], 1);
   assert.equal(latin1(encodeGreeting("CURVE", true).subarray(12, 18)), "CURVE\0");
 });
 
-Deno.test("parseGreeting() reads what libzmq 4.3.5 sends", PURE, () => {
+coreTest("parseGreeting() reads what libzmq 4.3.5 sends", () => {
   assert.deepEqual(parseGreeting(CAPTURED), { major: 3, minor: 1, mechanism: "NULL", asServer: false });
 });
 
-Deno.test("parseGreeting() reads what encodeGreeting() wrote", PURE, () => {
+coreTest("parseGreeting() reads what encodeGreeting() wrote", () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[A-Z0-9_.+-]{1,20}$/), fc.boolean(), (mechanism, asServer) => {
       assert.deepEqual(parseGreeting(encodeGreeting(mechanism, asServer)), {
@@ -33,7 +33,7 @@ Deno.test("parseGreeting() reads what encodeGreeting() wrote", PURE, () => {
   );
 });
 
-Deno.test("parseGreeting() looks neither at the padding nor at the filler", PURE, () => {
+coreTest("parseGreeting() looks neither at the padding nor at the filler", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 8, maxLength: 8 }),
@@ -48,7 +48,7 @@ Deno.test("parseGreeting() looks neither at the padding nor at the filler", PURE
   );
 });
 
-Deno.test("parseGreeting() takes any minor version of 3, and talks 3.1 to later majors", PURE, () => {
+coreTest("parseGreeting() takes any minor version of 3, and talks 3.1 to later majors", () => {
   assert.equal(parseGreeting(greeting(0)).minor, 0);
   assert.equal(parseGreeting(greeting(9)).minor, 9);
   const later = greeting(0);
@@ -62,12 +62,12 @@ for (
     "NULL\0X",
   ]] as const
 ) {
-  Deno.test(`parseGreeting() keeps a mechanism ${name} apart from NULL`, PURE, () => {
+  coreTest(`parseGreeting() keeps a mechanism ${name} apart from NULL`, () => {
     assert.equal(parseGreeting(greeting(1, mechanism)).mechanism, mechanism);
   });
 }
 
-Deno.test("checkGreetingStart() has nothing against any beginning of a ZMTP 3 greeting", PURE, () => {
+coreTest("checkGreetingStart() has nothing against any beginning of a ZMTP 3 greeting", () => {
   for (let size = 0; size <= 64; size++) checkGreetingStart(CAPTURED.subarray(0, size));
 });
 
@@ -87,7 +87,7 @@ const STRANGERS: readonly (readonly [what: string, start: string, text: RegExp])
   ["revision 2", "ff 00 00 00 00 00 00 00 01 7f 02", /speaks ZMTP revision 2, needs libzmq >= 4.0/],
 ];
 for (const [what, start, text] of STRANGERS) {
-  Deno.test(`checkGreetingStart() tells ${what} from ZMTP 3`, PURE, () => {
+  coreTest(`checkGreetingStart() tells ${what} from ZMTP 3`, () => {
     const error = thrownBy(() => checkGreetingStart(bytes(start)));
     assert(error instanceof ProtocolError);
     assert.equal(error.code, "bad-greeting");
@@ -95,16 +95,16 @@ for (const [what, start, text] of STRANGERS) {
   });
 }
 
-Deno.test("checkGreetingStart() needs no more than the first byte that is wrong", PURE, () => {
+coreTest("checkGreetingStart() needs no more than the first byte that is wrong", () => {
   assert.equal(thrownBy(() => checkGreetingStart(bytes("'G'"))).code, "bad-greeting");
 });
 
-Deno.test("checkGreetingStart() quotes at most sixteen bytes", PURE, () => {
+coreTest("checkGreetingStart() quotes at most sixteen bytes", () => {
   const { message } = thrownBy(() => checkGreetingStart(repeated(0x41, 10_000)));
   assert.equal(message, `Cannot greet peer: it speaks "${"A".repeat(16)}", not ZMTP 3`);
 });
 
-Deno.test("printable() leaves nothing in a line of a log that does not print", PURE, () => {
+coreTest("printable() leaves nothing in a line of a log that does not print", () => {
   for (let byte = 0; byte < 256; byte++) {
     assert.match(printable(String.fromCharCode(byte)), /^"[\x20-\x7e]+"$/, `byte ${byte}`);
   }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { MemoryBudget } from "../../zmtp/memory_budget.ts";
-import { PURE } from "./core_test_support.ts";
+import { coreTest } from "./core_test_support.ts";
 
-Deno.test("MemoryBudget.take() takes up to the limit and refuses above it", PURE, () => {
+coreTest("MemoryBudget.take() takes up to the limit and refuses above it", () => {
   const budget = new MemoryBudget(100);
 
   assert.equal(budget.take(60), true);
@@ -11,9 +11,8 @@ Deno.test("MemoryBudget.take() takes up to the limit and refuses above it", PURE
   assert.equal(budget.used, 100);
 });
 
-Deno.test(
+coreTest(
   "MemoryBudget.take() asks others to give something back, again and again, until there is enough",
-  PURE,
   () => {
     const budget = new MemoryBudget(100);
     const others = [50, 30, 20];
@@ -30,7 +29,7 @@ Deno.test(
   },
 );
 
-Deno.test("MemoryBudget.force() takes what is in use already, also above the limit", PURE, () => {
+coreTest("MemoryBudget.force() takes what is in use already, also above the limit", () => {
   const budget = new MemoryBudget(100);
   budget.take(90);
 
@@ -39,7 +38,7 @@ Deno.test("MemoryBudget.force() takes what is in use already, also above the lim
   assert.equal(budget.used, 110);
 });
 
-Deno.test("MemoryBudget.takeSpare() takes what is free and asks nobody to give anything back", PURE, () => {
+coreTest("MemoryBudget.takeSpare() takes what is free and asks nobody to give anything back", () => {
   const budget = new MemoryBudget(100);
   budget.take(60);
   budget.onShortage(() => assert.fail("nobody has to give"));

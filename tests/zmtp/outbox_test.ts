@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeFrame } from "../../zmtp/frame.ts";
 import { Outbox, type QueueLimit } from "../../zmtp/outbox.ts";
-import { bytes, concat, hex, PURE } from "./core_test_support.ts";
+import { bytes, concat, coreTest, hex } from "./core_test_support.ts";
 
 /** Three messages of 3, 4 and 5 bytes. */
 const THREE = bytes("00 01 'a' 00 02 'bc' 00 03 'def'");
@@ -12,7 +12,7 @@ function roomy(): Outbox {
   return new Outbox({ messages: 100, bytes: 1000 });
 }
 
-Deno.test("Outbox.take() gives what was pushed, in order", PURE, () => {
+coreTest("Outbox.take() gives what was pushed, in order", () => {
   const outbox = roomy();
   assert.equal(outbox.push(THREE, 0, 3, 1), 0);
   assert.equal(outbox.push(bytes("00 01 'x'"), 0, 3, 1), 0);
@@ -23,7 +23,7 @@ Deno.test("Outbox.take() gives what was pushed, in order", PURE, () => {
   assert.equal(outbox.take(), undefined);
 });
 
-Deno.test("Outbox.take() gives references, not copies", PURE, () => {
+coreTest("Outbox.take() gives references, not copies", () => {
   const outbox = roomy();
   outbox.push(THREE, 3, 7, 1);
   const taken = outbox.take()!;
@@ -31,7 +31,7 @@ Deno.test("Outbox.take() gives references, not copies", PURE, () => {
   assert.equal(taken.byteOffset, 3);
 });
 
-Deno.test("Outbox.take() joins ranges that touch into one write of at most 64 KiB", PURE, () => {
+coreTest("Outbox.take() joins ranges that touch into one write of at most 64 KiB", () => {
   const outbox = new Outbox({ messages: 1000, bytes: 1_000_000 });
   const frame = encodeFrame(new Uint8Array(1015), 0); // 1024 bytes
   const block = concat(...Array.from({ length: 100 }, () => frame));
@@ -41,7 +41,7 @@ Deno.test("Outbox.take() joins ranges that touch into one write of at most 64 Ki
   assert.equal(outbox.take()!.length, 36 * 1024);
 });
 
-Deno.test("Outbox counts what is being written until it is written", PURE, () => {
+coreTest("Outbox counts what is being written until it is written", () => {
   const outbox = new Outbox({ messages: 3, bytes: 100 });
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
@@ -51,14 +51,14 @@ Deno.test("Outbox counts what is being written until it is written", PURE, () =>
   assert.deepEqual([outbox.messages, outbox.bytes, outbox.hasRoom(1)], [0, 0, true]);
 });
 
-Deno.test("Outbox.push() takes the first messages that fit and drops the others", PURE, () => {
+coreTest("Outbox.push() takes the first messages that fit and drops the others", () => {
   const outbox = new Outbox({ messages: 2, bytes: 100 });
   assert.equal(outbox.push(THREE, 0, 12, 3), 1);
   assert.equal(hex(outbox.take()!), "000161" + "00026263");
   assert.equal(outbox.dropped, 1);
 });
 
-Deno.test("Outbox.push() keeps its limit of bytes, headers included", PURE, () => {
+coreTest("Outbox.push() keeps its limit of bytes, headers included", () => {
   const outbox = new Outbox({ messages: 100, bytes: 7 });
   assert.equal(outbox.hasRoom(7), true);
   assert.equal(outbox.hasRoom(8), false);
@@ -66,9 +66,8 @@ Deno.test("Outbox.push() keeps its limit of bytes, headers included", PURE, () =
   assert.equal(outbox.bytes, 7);
 });
 
-Deno.test(
+coreTest(
   "Outbox.push() drops from the moment it is full until it is half empty, as a libzmq PUB does",
-  PURE,
   () => {
     const outbox = new Outbox({ messages: 4, bytes: 1000 });
     const push = () => outbox.push(bytes("00 01 'a'"), 0, 3, 1);
@@ -84,7 +83,7 @@ Deno.test(
   },
 );
 
-Deno.test("Outbox with room for nothing drops everything", PURE, () => {
+coreTest("Outbox with room for nothing drops everything", () => {
   const outbox = new Outbox({ messages: 0, bytes: 0 });
   assert.equal(outbox.push(THREE, 0, 12, 3), 3);
   assert.equal(outbox.isEmpty, true);
@@ -101,7 +100,7 @@ for (
     [12, 3, 0, ""],
   ] as const
 ) {
-  Deno.test(`Outbox.putBack(${offset}) keeps what was not begun, and loses what was cut`, PURE, () => {
+  coreTest(`Outbox.putBack(${offset}) keeps what was not begun, and loses what was cut`, () => {
     const outbox = roomy();
     outbox.push(THREE, 0, 12, 3);
     outbox.take();
@@ -111,7 +110,7 @@ for (
   });
 }
 
-Deno.test("Outbox.putBack() puts in front of what was pushed meanwhile", PURE, () => {
+coreTest("Outbox.putBack() puts in front of what was pushed meanwhile", () => {
   const outbox = roomy();
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
@@ -122,11 +121,11 @@ Deno.test("Outbox.putBack() puts in front of what was pushed meanwhile", PURE, (
   assert.equal(hex(outbox.take()!), "000178");
 });
 
-Deno.test("Outbox.putBack() has nothing to do when nothing was taken", PURE, () => {
+coreTest("Outbox.putBack() has nothing to do when nothing was taken", () => {
   assert.deepEqual(roomy().putBack(0), { written: 0, lost: 0 });
 });
 
-Deno.test("Outbox.clear() forgets everything and says how much it was", PURE, () => {
+coreTest("Outbox.clear() forgets everything and says how much it was", () => {
   const outbox = roomy();
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
@@ -135,7 +134,7 @@ Deno.test("Outbox.clear() forgets everything and says how much it was", PURE, ()
   assert.deepEqual([outbox.messages, outbox.bytes, outbox.take()], [0, 0, undefined]);
 });
 
-Deno.test("Outbox.written() counts nothing of what was cleared while it was being written", PURE, () => {
+coreTest("Outbox.written() counts nothing of what was cleared while it was being written", () => {
   const outbox = roomy();
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
@@ -197,7 +196,7 @@ class NaiveOutbox {
   }
 }
 
-Deno.test("Outbox equals a naive queue: never above its limit, in order, nothing uncounted", PURE, () => {
+coreTest("Outbox equals a naive queue: never above its limit, in order, nothing uncounted", () => {
   const size = fc.oneof(fc.nat(10), fc.integer({ min: 240, max: 300 }));
   const step = fc.oneof(
     {

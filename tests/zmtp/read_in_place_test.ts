@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeFrame, FrameDecoder, type FrameHandler } from "../../zmtp/frame.ts";
 import { MemoryBudget } from "../../zmtp/memory_budget.ts";
-import { concat, PURE } from "./core_test_support.ts";
+import { concat, coreTest } from "./core_test_support.ts";
 
 const KIB = 1024;
 
@@ -35,7 +35,7 @@ function readAll(decoder: FrameDecoder, stream: Uint8Array, most: () => number):
   return inPlace;
 }
 
-Deno.test("FrameDecoder.room takes most of a large frame, and the same frames come of it", PURE, () => {
+coreTest("FrameDecoder.room takes most of a large frame, and the same frames come of it", () => {
   const bodies = [body(10), body(1000 * KIB), body(300), body(70 * KIB), body(256 * KIB), body(0)];
   const stream = concat(...bodies.map((bytes) => encodeFrame(bytes, 0)));
   const frames: Uint8Array[] = [];
@@ -45,7 +45,7 @@ Deno.test("FrameDecoder.room takes most of a large frame, and the same frames co
   assert(inPlace > 800 * KIB, `${inPlace} bytes were read in place`);
 });
 
-Deno.test("FrameDecoder.room gives the same frames however the stream is cut", PURE, () => {
+coreTest("FrameDecoder.room gives the same frames however the stream is cut", () => {
   const sizes = fc.array(fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 400 * KIB })), {
     maxLength: 5,
   });
@@ -68,7 +68,7 @@ Deno.test("FrameDecoder.room gives the same frames however the stream is cut", P
   );
 });
 
-Deno.test("FrameDecoder.room is refused where memory is short, and push then says so", PURE, () => {
+coreTest("FrameDecoder.room is refused where memory is short, and push then says so", () => {
   const memory = new MemoryBudget(200 * KIB);
   const decoder = new FrameDecoder({ maxMessageBytes: 2048 * KIB, memory }, collect([]));
   const stream = encodeFrame(body(1000 * KIB), 0);
@@ -80,7 +80,7 @@ Deno.test("FrameDecoder.room is refused where memory is short, and push then say
   assert(memory.used <= memory.limit);
 });
 
-Deno.test("FrameDecoder.room takes memory from nobody, push does", PURE, () => {
+coreTest("FrameDecoder.room takes memory from nobody, push does", () => {
   const memory = new MemoryBudget(400 * KIB);
   assert(memory.take(300 * KIB));
   let reliefs = 0;
@@ -98,7 +98,7 @@ Deno.test("FrameDecoder.room takes memory from nobody, push does", PURE, () => {
   assert(decoder.room !== undefined);
 });
 
-Deno.test("FrameDecoder.room is not there for what is small, skipped or done", PURE, () => {
+coreTest("FrameDecoder.room is not there for what is small, skipped or done", () => {
   const decoder = new FrameDecoder({ maxMessageBytes: 100 * KIB }, {
     handleFrame: () => {},
     handleSkippedFrame: () => {},
