@@ -9,20 +9,14 @@ import {
   ConnectionEvent,
   GapEvent,
   type GapReason,
-  MessageErrorEvent,
+  isWanted,
+  type MessageErrorEvent,
   TypedEventTarget,
 } from "./events.ts";
 import { type FeedStart, formatLink, isNote, LINK_PROPERTY, makeToken } from "./feed_note.ts";
 import { Follower, type FollowerHandler, type OwnMessage } from "./follower.ts";
-import {
-  checkSize,
-  explainJson,
-  explainJsonText,
-  explainUnfit,
-  isJsonObject,
-  isJsonObjectText,
-  refusalOf,
-} from "./json.ts";
+import { checkText, Refusals } from "./intake.ts";
+import { isJsonObject } from "./json.ts";
 import { MessageLoop } from "./message_loop.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
 import { parsePlace } from "./place.ts";
@@ -159,7 +153,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   readonly #token = makeToken();
   /** How often the sending connection was begun. */
   #link = 0;
-  readonly #refused: Partial<Record<MessageError["code"], number>> = {};
+  readonly #refusals = new Refusals(this);
 
   /**
    * Returns at once and connects in the background.
@@ -272,7 +266,6 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
    * @throws {OptionError} If the client has no `serverReceive`.
    */
   sendJsonMessage(text: string): void {
-    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
     this.#send(text);
   }
 
@@ -330,7 +323,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
       queued: this.#sent - this.#written - this.#lost,
       lost: this.#lost,
       received: this.#received,
-      refused: { ...this.#refused },
+      refused: this.#refusals.counts,
       dropped: this.#dropped,
       missed: this.#missed,
       gaps: this.#gaps,
@@ -377,7 +370,6 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
 
   /** Sends texts, all or none. Returns the number of the last one. */
   protected sendAll(texts: readonly string[]): number {
-    for (const text of texts) if (!isJsonObjectText(text)) throw explainJsonText(text)!;
     for (const text of texts) this.#check(text);
     // What begins below the limit is taken whole, so that all of it is sent or nothing.
     texts.forEach((text, i) => this.#enqueue(text, i > 0));
@@ -391,9 +383,9 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
 
   /** Gives a message to listeners and loops; nobody else pays for its text. */
   protected deliver({ bytes, bodyStart, end }: Frame): void {
-    if (!this.isWanted("message") && this.#loops.size === 0) return;
+    if (!isWanted(this, "message") && this.#loops.size === 0) return;
     const text = decoder.decode(bytes.subarray(bodyStart, end));
-    if (this.isWanted("message")) this.dispatchEvent(new BusMessageEvent(text));
+    if (isWanted(this, "message")) this.dispatchEvent(new BusMessageEvent(text));
     for (const loop of this.#loops) if (!loop.push(text)) this.#dropped++;
   }
 
@@ -424,7 +416,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     if (this.#push === undefined) {
       throw new OptionError("bad-option", "Cannot send message: the client was made without serverReceive");
     }
-    checkSize(text, this.#maxMessageBytes);
+    checkText(text, this.#maxMessageBytes);
   }
 
   async #close(lingerMs: number): Promise<void> {
@@ -449,10 +441,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         const own = this.#follower.handleMessage();
         if (!isJsonObject(bytes, bodyStart, end)) {
           this.handleGap(1, "refused");
-          return this.#refuse(
-            refusalOf(bytes, bodyStart, end),
-            () => explainJson(bytes.subarray(bodyStart, end))!,
-          );
+          return this.#refusals.add(bytes, bodyStart, end);
         }
         this.handleFrame({ bytes, start, bodyStart, end }, own);
       },
@@ -460,7 +449,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         this.#received++;
         this.#follower.handleMessage();
         this.handleGap(1, "refused");
-        this.#refuse(reason, () => explainUnfit(reason, size, parts));
+        this.#refusals.addUnfit(reason, size, parts);
       },
       handleTurnEnd: () => this.handleTurnEnd(),
     };
@@ -518,11 +507,6 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         this.report(error);
       },
     };
-  }
-
-  #refuse(code: MessageError["code"], explain: () => MessageError): void {
-    this.#refused[code] = (this.#refused[code] ?? 0) + 1;
-    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
   }
 }
 

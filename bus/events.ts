@@ -95,9 +95,16 @@ export class ConnectionEvent extends Event {
 /** A listener of one event. */
 export type EventHandler<E extends Event> = ((event: E) => void) | { handleEvent(event: E): void };
 
+/** Did anyone ever add a listener for it? For the owner of the target alone, and so no method of it. */
+export let isWanted: <Events>(target: TypedEventTarget<Events>, type: keyof Events & string) => boolean;
+
 /** An `EventTarget` that knows its events, and whether anyone ever asked for one: nothing is made for nobody. */
 export class TypedEventTarget<Events> extends EventTarget {
   readonly #wanted: Set<string> = new Set();
+
+  static {
+    isWanted = (target, type) => target.#wanted.has(type);
+  }
 
   /** As on the web; the listener gets the event's own class. An error that it throws is the program's, as on the web. */
   override addEventListener<K extends keyof Events & string>(
@@ -116,10 +123,5 @@ export class TypedEventTarget<Events> extends EventTarget {
     options?: boolean | EventListenerOptions,
   ): void {
     super.removeEventListener(type, listener as EventListenerOrEventListenerObject | null, options);
-  }
-
-  /** Did anyone ever add a listener for it? */
-  protected isWanted(type: keyof Events & string): boolean {
-    return this.#wanted.has(type);
   }
 }

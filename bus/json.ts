@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { MessageError } from "../base/errors.ts";
 
 /**
  * Is `bytes[start, end)` UTF-8 that holds one JSON object (RFC 8259), white space around it allowed? True exactly when
@@ -95,67 +94,8 @@ export function refusalOf(
  */
 export function isJsonObjectText(text: string): boolean {
   // V8 parses long plain texts by words of 16 bytes, which is faster than to encode and check them.
-  if (text.length > SHORT_MESSAGE) return explainJsonText(text) === undefined;
+  if (text.length > SHORT_MESSAGE) return text.isWellFormed() && isParsedObject(text);
   return text.isWellFormed() && isJsonObject(SCRATCH, 0, encoder.encodeInto(text, SCRATCH).written);
-}
-
-/**
- * Says why bytes are no JSON object, for people. Slower than {@linkcode refusalOf}, by an error that knows its place.
- *
- * @throws Never; a reason is returned, undefined when there is none.
- */
-export function explainJson(bytes: Uint8Array): MessageError | undefined {
-  if (isJsonObject(bytes, 0, bytes.length)) return undefined;
-  const code = refusalOf(bytes, 0, bytes.length);
-  if (code === "not-utf8") {
-    return new MessageError(code, `Cannot take message: its ${bytes.length} bytes are no UTF-8`);
-  }
-  // JSON.parse builds what comes before the mistake: a refused list of 16 MB took two seconds and 600 MB.
-  if (bytes.length <= EXPLAINED_BYTES) return explainJsonText(decoder.decode(bytes));
-  const why = code === "not-json" ? "it is no JSON" : "it is JSON, but not an object";
-  return new MessageError(code, `Cannot take message: ${why}; it has ${bytes.length} bytes`);
-}
-
-/** The same for a text. */
-export function explainJsonText(text: string): MessageError | undefined {
-  if (!text.isWellFormed()) {
-    return new MessageError(
-      "not-utf8",
-      "Cannot take message: the text has a lone surrogate, which UTF-8 cannot hold",
-    );
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    const why = (cause as Error).message.slice(0, 200);
-    return new MessageError("not-json", `Cannot take message: it is no JSON: ${why}`, { cause });
-  }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return undefined;
-  const what = value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`;
-  return new MessageError("not-an-object", `Cannot take message: it is JSON, but ${what}, not an object`);
-}
-
-/** What is wrong with a message that was too large or had several frames, so that its bytes were not kept. */
-export function explainUnfit(reason: "multipart" | "too-large", size: number, parts: number): MessageError {
-  const why = reason === "too-large"
-    ? `its ${size} bytes are above the limit`
-    : `it has ${parts} frames of ${size} bytes, a message of the bus has one frame`;
-  return new MessageError(reason, `Cannot take message: ${why}`);
-}
-
-/**
- * For a text that goes out.
- *
- * @throws {MessageError} `too-large`: more bytes of UTF-8 than the limit.
- */
-export function checkSize(text: string, limit: number): void {
-  // A character takes three bytes at most; only large texts have to be measured.
-  if (3 * text.length <= limit) return;
-  const size = encoder.encode(text).length;
-  if (size > limit) {
-    throw new MessageError("too-large", `Cannot send message: it is ${size} bytes, limit is ${limit}`);
-  }
 }
 
 /** Characters of a text that is encoded and checked; longer ones are parsed. */
@@ -163,9 +103,15 @@ const SHORT_MESSAGE = 512;
 /** Shared by all calls: a call is over before the next begins. Large enough, since a character takes three bytes at most. */
 const SCRATCH = new Uint8Array(3 * SHORT_MESSAGE);
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** JSON.parse is only asked about so much. */
-const EXPLAINED_BYTES: number = 64 * 1024;
+
+function isParsedObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
 
 function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end;) {

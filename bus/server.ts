@@ -3,20 +3,14 @@
  *
  * @module
  */
-import { ClosedError, MessageError, OptionError } from "../base/errors.ts";
-import { BusMessageEvent, MessageErrorEvent, TypedEventTarget } from "./events.ts";
+import { ClosedError, type MessageError, OptionError } from "../base/errors.ts";
+import { BusMessageEvent, isWanted, type MessageErrorEvent, TypedEventTarget } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { FEED_PROPERTY, LINK_PROPERTY, parseFeedTopic, parseLink } from "./feed_note.ts";
 import { FeedReader } from "./feed_reader.ts";
 import { FeedSender } from "./feed_sender.ts";
-import {
-  explainJson,
-  explainJsonText,
-  explainUnfit,
-  isJsonObject,
-  isJsonObjectText,
-  refusalOf,
-} from "./json.ts";
+import { checkText, Refusals } from "./intake.ts";
+import { isJsonObject } from "./json.ts";
 import type { FeedLimit } from "./feed_store.ts";
 import { LocalBus } from "./local.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
@@ -184,7 +178,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   #receivedBytes = 0;
   #broadcast = 0;
   #ignored = 0;
-  readonly #refused: Partial<Record<MessageError["code"], number>> = {};
+  readonly #refusals = new Refusals(this);
   /**
    * Accepted frames of the read in progress that lie together: `#bytes[#start, #end)`. Invariant: empty between two reads.
    */
@@ -337,7 +331,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
       received: this.#received,
       receivedBytes: this.#receivedBytes,
       broadcast: this.#broadcast,
-      refused: { ...this.#refused },
+      refused: this.#refusals.counts,
       ignored: this.#ignored,
       ...(senders && { memory: { usedBytes: this.#memory.used, limitBytes: this.#memory.limit } }),
       ...(senders && { senders }),
@@ -374,10 +368,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
         if (this.pause) return this.#ignore(sender, index);
         if (!isJsonObject(bytes, bodyStart, end)) {
           sender?.handleRefused(index);
-          return this.#refuse(
-            refusalOf(bytes, bodyStart, end),
-            () => explainJson(bytes.subarray(bodyStart, end))!,
-          );
+          return this.#refusals.add(bytes, bodyStart, end);
         }
         this.#receivedBytes += end - bodyStart;
         if (bytes !== this.#bytes || start !== this.#end) {
@@ -388,7 +379,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
         }
         this.#end = end;
         this.#messages++;
-        if (this.isWanted("message")) this.#tell(bytes.subarray(bodyStart, end));
+        if (isWanted(this, "message")) this.#tell(bytes.subarray(bodyStart, end));
       },
       handleTurnEnd: () => {
         this.#passOn();
@@ -401,7 +392,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
         const index = sender === undefined ? 0 : sender.received++;
         if (this.pause) return this.#ignore(sender, index);
         sender?.handleRefused(index);
-        this.#refuse(reason, () => explainUnfit(reason, size, parts));
+        this.#refusals.addUnfit(reason, size, parts);
       },
     };
   }
@@ -475,14 +466,8 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   }
 
   #frameOf(text: string): Uint8Array {
-    if (!isJsonObjectText(text)) throw explainJsonText(text)!;
-    const frame = encodeTextFrame(text);
-    const size = frame.length - frameBodyStart(frame, 0);
-    if (size <= this.#maxMessageBytes) return frame;
-    throw new MessageError(
-      "too-large",
-      `Cannot send message: it is ${size} bytes, limit is ${this.#maxMessageBytes}`,
-    );
+    checkText(text, this.#maxMessageBytes);
+    return encodeTextFrame(text);
   }
 
   /** Takes messages as if they had come in over a socket. Returns the position of the last one; undefined while paused. */
@@ -496,7 +481,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
     for (let at = 0; at < frames.length;) {
       const [bodyStart, end] = [frameBodyStart(frames, at), frameEnd(frames, at)];
       this.#receivedBytes += end - bodyStart;
-      if (this.isWanted("message")) this.#tell(frames.subarray(bodyStart, end));
+      if (isWanted(this, "message")) this.#tell(frames.subarray(bodyStart, end));
       at = end;
     }
     this.#publish(frames, 0, frames.length, messages);
@@ -506,12 +491,6 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
 
   #tell(body: Uint8Array): void {
     this.dispatchEvent(new BusMessageEvent(decoder.decode(body)));
-  }
-
-  /** An error with its stack costs a hundred times what counting does, so it is made only for those who listen. */
-  #refuse(code: MessageError["code"], explain: () => MessageError): void {
-    this.#refused[code] = (this.#refused[code] ?? 0) + 1;
-    if (this.isWanted("messageerror")) this.dispatchEvent(new MessageErrorEvent(explain()));
   }
 }
 

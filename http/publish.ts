@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { explainJsonText } from "../bus/json.ts";
+import { explainJsonText } from "../bus/intake.ts";
+import { isJsonObjectText } from "../bus/json.ts";
 import type { BusPort, Receipt } from "../bus/port.ts";
 import { answer, json } from "./answers.ts";
 import { decodeUtf8, parseMultipart, parseUrlEncoded } from "./form.ts";
@@ -164,15 +165,10 @@ function explain(error: unknown, texts: readonly string[]): unknown {
 function firstFault(
   texts: readonly string[],
 ): { readonly code: string; readonly message: string } | undefined {
-  for (const [index, text] of texts.entries()) {
-    const error = explainJsonText(text);
-    if (error === undefined) continue;
-    return {
-      code: error.code,
-      message: `Message ${index + 1} of ${texts.length}: ${error.message}. Nothing was sent`,
-    };
-  }
-  return undefined;
+  const index = texts.findIndex((text) => !isJsonObjectText(text));
+  if (index < 0) return undefined;
+  const { code, message } = explainJsonText(texts[index]!)!;
+  return { code, message: `Message ${index + 1} of ${texts.length}: ${message}. Nothing was sent` };
 }
 
 /** Waits until it is known what became of a message. Where nobody can know, only the time ends it. */

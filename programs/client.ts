@@ -6,7 +6,7 @@
 import { type ClientOptions, PassiveMessageClient } from "../bus/clients.ts";
 import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
 import { ConnectionError, HandshakeError, MessageError, QueueFullError } from "../base/errors.ts";
-import { explainJsonText } from "../bus/json.ts";
+import { explainJsonText } from "../bus/intake.ts";
 import { assertMessage } from "../bus/messages.ts";
 import { quote } from "../base/quote.ts";
 import { within } from "../base/waits.ts";

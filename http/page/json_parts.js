@@ -83,7 +83,7 @@ function endOfString(text, start) {
 }
 
 function skipBlank(text, start) {
-  let at = start;
+  let at = Math.min(start, text.length);
   while (at < text.length && isBlank(text.charCodeAt(at))) at += 1;
   return at;
 }

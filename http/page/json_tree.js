@@ -20,33 +20,38 @@ export function jsonTree(text) {
   const tree = element("div", "tree");
   const start = text.search(/\S/);
   tree.append(
-    ...(start >= 0 && hasParts(text, start) ? rowsOf(text, start, 0) : [element("div", "node", text)]),
+    start >= 0 && hasParts(text, start) ? sliceOf(text, start, 0, 0, SLICE) : element("div", "node", text),
   );
   return tree;
 }
 
-/** The rows of the parts of what begins at `at`, and of those of its parts that are small. */
-function rowsOf(text, at, depth) {
-  const budget = { rows: SLICE };
-  return sliceOf(text, at, depth, 0, budget);
-}
-
-function sliceOf(text, at, depth, firstIndex, budget) {
+/**
+ * The next rows of a list or an object, those after `at`, and what is small in them: level by level, each as a whole, as long
+ * as it fits into `most` rows.
+ */
+function sliceOf(text, at, depth, firstIndex, most) {
   const { parts, next } = partsAfter(text, at, SLICE);
-  budget.rows -= parts.length;
-  const rows = [];
-  for (const [i, part] of parts.entries()) {
-    const row = rowOf(text, part, depth, firstIndex + i);
-    rows.push(row);
-    if (part.end - part.start > SMALL_LENGTH || !hasParts(text, part.start)) continue;
-    // Whether they fit is known only when they are counted; a text so small is counted at once.
-    const inner = partsAfter(text, part.start, budget.rows + 1).parts.length;
-    if (inner > budget.rows) continue;
-    row.firstChild.setAttribute("aria-expanded", "true");
-    rows.push(...sliceOf(text, part.start, depth + 1, 0, budget));
+  const slice = document.createDocumentFragment();
+  let level = parts.map((part, i) => ({ part, row: rowOf(text, part, depth, firstIndex + i) }));
+  slice.append(...level.map(({ row }) => row));
+  if (next !== undefined) slice.append(moreRow(text, next, depth, firstIndex + parts.length));
+  let room = most - parts.length;
+  for (let inside = depth + 1; room > 0; inside += 1) {
+    const limit = room + 1;
+    const small = level
+      .filter(({ part: { start, end } }) => end - start <= SMALL_LENGTH && hasParts(text, start))
+      .map(({ part, row }) => ({ row, parts: partsAfter(text, part.start, limit).parts }));
+    const number = small.reduce((sum, { parts }) => sum + parts.length, 0);
+    if (number === 0 || number > room) break;
+    room -= number;
+    level = small.flatMap(({ row, parts }) => {
+      const rows = parts.map((part, i) => ({ part, row: rowOf(text, part, inside, i) }));
+      row.after(...rows.map(({ row }) => row));
+      row.firstChild.setAttribute("aria-expanded", "true");
+      return rows;
+    });
   }
-  if (next !== undefined) rows.push(moreRow(text, next, depth, firstIndex + parts.length));
-  return rows;
+  return slice;
 }
 
 function nodeRow(depth) {
@@ -74,7 +79,7 @@ function rowOf(text, part, depth, index) {
       close(row, depth);
       twist.setAttribute("aria-expanded", "false");
     } else {
-      row.after(...rowsOf(text, part.start, depth + 1));
+      row.after(sliceOf(text, part.start, depth + 1, 0, SLICE));
       twist.setAttribute("aria-expanded", "true");
     }
   });
@@ -91,10 +96,11 @@ function moreRow(text, at, depth, index) {
   const row = nodeRow(depth);
   const more = button("more", `${index} shown; show ${SLICE} more`);
   more.addEventListener("click", () => {
-    const rows = sliceOf(text, at, depth, index, { rows: SLICE });
-    row.replaceWith(...rows);
+    const slice = sliceOf(text, at, depth, index, 0);
     // Whoever came by keyboard goes on from here.
-    (rows.at(-1).querySelector("button") ?? rows.at(-1)).focus?.();
+    const next = slice.querySelector("button");
+    row.replaceWith(slice);
+    next?.focus();
   });
   row.append(more);
   return row;

@@ -151,7 +151,7 @@ function requestFrame() {
 
 function takeArrived() {
   const anchor = anchorRow();
-  const anchorTop = anchor?.offsetTop;
+  const anchorTop = anchor?.getBoundingClientRect().top;
   const fresh = arrived.take();
   for (const entry of fresh) kept.push(entry);
   for (const entry of kept.trim((entry) => !opened.includes(entry))) forget(entry);
@@ -161,7 +161,7 @@ function takeArrived() {
   list.prepend(rows);
   trimRows();
   byId("empty").hidden = list.childElementCount > 0;
-  if (anchor?.isConnected) list.scrollTop += anchor.offsetTop - anchorTop;
+  if (anchor?.isConnected) list.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
 }
 
 /** Whoever reads an opened message, or has scrolled away from the newest, keeps that place. */

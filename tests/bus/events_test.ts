@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { ConnectionError, MessageError } from "../../base/errors.ts";
-import { BusMessageEvent, ConnectionEvent, MessageErrorEvent, TypedEventTarget } from "../../bus/events.ts";
+import {
+  BusMessageEvent,
+  ConnectionEvent,
+  isWanted,
+  MessageErrorEvent,
+  TypedEventTarget,
+} from "../../bus/events.ts";
 
 /** A target that shows what it knows. */
 class Target extends TypedEventTarget<{ message: BusMessageEvent; messageerror: MessageErrorEvent }> {
   wants(type: "message" | "messageerror"): boolean {
-    return this.isWanted(type);
+    return isWanted(this, type);
   }
 }
 

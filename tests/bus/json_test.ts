@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  explainJson,
-  explainJsonText,
-  explainUnfit,
-  isJsonObject,
-  isJsonObjectText,
-  refusalOf,
-} from "../../bus/json.ts";
+import { explainJson, explainJsonText } from "../../bus/intake.ts";
+import { isJsonObject, isJsonObjectText, refusalOf } from "../../bus/json.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -489,40 +483,6 @@ Deno.test("isJsonObject() agrees with JSON.parse() about any bytes", () => {
 
 // Why not
 
-for (
-  const [what, bytes, code, text] of [
-    ["no UTF-8", bytesOf('{"a":"', 0xff, '"}'), "not-utf8", "Cannot take message: its 9 bytes are no UTF-8"],
-    ["no JSON", bytesOf("{]"), "not-json", "Cannot take message: it is no JSON: "],
-    ["nothing", bytesOf(""), "not-json", "Cannot take message: it is no JSON: "],
-    [
-      "a byte order mark",
-      bytesOf(0xef, 0xbb, 0xbf, "{}"),
-      "not-json",
-      "Cannot take message: it is no JSON: ",
-    ],
-    [
-      "a list",
-      bytesOf("[]"),
-      "not-an-object",
-      "Cannot take message: it is JSON, but an array, not an object",
-    ],
-    ["null", bytesOf("null"), "not-an-object", "Cannot take message: it is JSON, but null, not an object"],
-    [
-      "a number",
-      bytesOf("5"),
-      "not-an-object",
-      "Cannot take message: it is JSON, but a number, not an object",
-    ],
-  ] as const
-) {
-  Deno.test(`explainJson() says of ${what}: ${code}`, () => {
-    const error = explainJson(bytes);
-    assert.equal(error?.code, code);
-    assert(error.message.startsWith(text), error.message);
-    assert(error.message.length < 300);
-  });
-}
-
 Deno.test("refusalOf() takes for a value only what is one value", () => {
   for (
     const text of ["1,2", '1,"a":2', "1]", "1}", '1],"a":[2', '1},{"":2', "[1", '"a', ",", "[1,]", "[1],[2]"]
@@ -531,42 +491,6 @@ Deno.test("refusalOf() takes for a value only what is one value", () => {
     assert.equal(refusalForJsonParse(bytes), "not-json");
     assert.equal(refusalOf(bytes, 0, bytes.length), "not-json", text);
   }
-});
-
-Deno.test("explainJson() builds nothing of a large list, in time or memory", () => {
-  for (const [end, code] of [["]", "not-an-object"], ["", "not-json"]] as const) {
-    const bytes = encoder.encode("[" + "{},".repeat(5_000_000) + "{}" + end);
-    const { rss } = Deno.memoryUsage();
-    const start = performance.now();
-    assert.equal(explainJson(bytes)?.code, code);
-    const ms = performance.now() - start;
-    // JSON.parse takes 2 s and 600 MB here.
-    assert.ok(ms < 1000, `took ${ms} ms`);
-    assert.ok(Deno.memoryUsage().rss - rss < 128 * 1024 * 1024);
-  }
-});
-
-Deno.test("explainJson() has nothing against an object", () =>
-  assert.equal(explainJson(bytesOf('{"a":1}')), undefined));
-
-Deno.test("explainJsonText() says of a lone surrogate that UTF-8 cannot hold it", () => {
-  assert.equal(explainJsonText('{"a":"\ud800"}')?.code, "not-utf8");
-  assert.equal(explainJsonText('{"a":"\\ud800"}'), undefined);
-});
-
-Deno.test("explainUnfit() says how large a message was, or of how many frames", () => {
-  assert.equal(
-    explainUnfit("too-large", 17, 1).message,
-    "Cannot take message: its 17 bytes are above the limit",
-  );
-  assert.equal(
-    explainUnfit("multipart", 17, 3).message,
-    "Cannot take message: it has 3 frames of 17 bytes, a message of the bus has one frame",
-  );
-  assert.deepEqual([explainUnfit("too-large", 1, 1).code, explainUnfit("multipart", 1, 2).code], [
-    "too-large",
-    "multipart",
-  ]);
 });
 
 Deno.test("isJsonObjectText() takes a text exactly when its bytes are a JSON object and it has no lone surrogate", () => {

@@ -1,6 +1,6 @@
 /** Waits in tests: always for an event, never longer than a deadline. */
 import { deadline as within } from "@std/async/deadline.js";
-import type { TypedEventTarget } from "../../bus/events.ts";
+import type { ClientEvents } from "../../client.ts";
 
 /** Rejects when the promise has not settled in time; ten seconds are plenty on a busy machine. */
 export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Promise<T> {
@@ -12,13 +12,15 @@ export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Pr
   });
 }
 
-/** The next event of a type. */
-export function nextEvent<Events, K extends keyof Events & string>(
-  target: TypedEventTarget<Events>,
+/** The next event of a broker or a client. */
+export function nextEvent<K extends keyof ClientEvents>(
+  target: EventTarget,
   type: K,
-): Promise<Events[K] & Event> {
+): Promise<ClientEvents[K]> {
   return soon(
-    new Promise<Events[K] & Event>((resolve) => target.addEventListener(type, resolve, { once: true })),
+    new Promise<ClientEvents[K]>((resolve) =>
+      target.addEventListener(type, (event) => resolve(event as ClientEvents[K]), { once: true })
+    ),
     `the event ${type}`,
   );
 }

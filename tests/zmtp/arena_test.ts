@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Arena } from "../../zmtp/arena.ts";
 import { encodeTextFrame } from "../../zmtp/frame.ts";
-import { allocatedBy, bytes, coreTest, hex, repeated } from "./core_test_support.ts";
+import { allocatedBy, bytes, hex, PURE, repeated } from "./core_test_support.ts";
 
-coreTest("Arena.append() puts pieces one behind the other in one block", () => {
+Deno.test("Arena.append() puts pieces one behind the other in one block", PURE, () => {
   const arena = new Arena();
   arena.append(bytes("'xaby'"), 1, 3);
   const { block } = arena;
@@ -13,7 +13,7 @@ coreTest("Arena.append() puts pieces one behind the other in one block", () => {
   assert.equal(hex(block.subarray(0, arena.at)), hex(bytes("'abcd'")));
 });
 
-coreTest("Arena.append() begins a new block rather than split a piece", () => {
+Deno.test("Arena.append() begins a new block rather than split a piece", PURE, () => {
   const arena = new Arena();
   arena.append(repeated(1, 100), 0, 100);
   const first = arena.block;
@@ -23,14 +23,14 @@ coreTest("Arena.append() begins a new block rather than split a piece", () => {
   assert.equal(hex(arena.block.subarray(0, arena.at)), hex(repeated(2, 70_000)));
 });
 
-coreTest("Arena allocates nothing before the first piece and little for the first", () => {
+Deno.test("Arena allocates nothing before the first piece and little for the first", PURE, () => {
   let arena: Arena | undefined;
   assert.equal(allocatedBy(() => arena = new Arena()), 0);
   const piece = bytes("01");
   assert(allocatedBy(() => arena!.append(piece, 0, 1)) <= 4096);
 });
 
-coreTest("Arena.takeBack() forgets the last piece, so that the next takes its place", () => {
+Deno.test("Arena.takeBack() forgets the last piece, so that the next takes its place", PURE, () => {
   const arena = new Arena();
   arena.appendMessage("kept");
   const size = arena.appendMessage("taken back");
@@ -41,23 +41,27 @@ coreTest("Arena.takeBack() forgets the last piece, so that the next takes its pl
 
 for (const length of [0, 1, 85, 86, 127, 128, 254, 255, 256, 1365, 4095, 4096, 4097, 70_000]) {
   for (const [script, char] of [["Latin", "a"], ["Greek", "λ"], ["Chinese", "中"]] as const) {
-    coreTest(`Arena.appendMessage() encodes ${length} ${script} characters as encodeTextFrame() does`, () => {
-      const arena = new Arena();
-      arena.append(bytes("ff ff ff"), 0, 3);
-      const text = char.repeat(length);
-      const size = arena.appendMessage(text);
-      assert.equal(hex(arena.block.subarray(arena.at - size, arena.at)), hex(encodeTextFrame(text)));
-    });
+    Deno.test(
+      `Arena.appendMessage() encodes ${length} ${script} characters as encodeTextFrame() does`,
+      PURE,
+      () => {
+        const arena = new Arena();
+        arena.append(bytes("ff ff ff"), 0, 3);
+        const text = char.repeat(length);
+        const size = arena.appendMessage(text);
+        assert.equal(hex(arena.block.subarray(arena.at - size, arena.at)), hex(encodeTextFrame(text)));
+      },
+    );
   }
 }
 
-coreTest("Arena.appendMessage() writes U+FFFD for a lone surrogate, as TextEncoder does", () => {
+Deno.test("Arena.appendMessage() writes U+FFFD for a lone surrogate, as TextEncoder does", PURE, () => {
   const arena = new Arena();
   arena.appendMessage("\ud800");
   assert.equal(hex(arena.block.subarray(0, arena.at)), "0003efbfbd");
 });
 
-coreTest("Arena never overwrites what was appended, whatever follows", () => {
+Deno.test("Arena never overwrites what was appended, whatever follows", PURE, () => {
   const piece = fc.oneof(
     fc.string({ maxLength: 300, unit: "grapheme" }),
     fc.nat(20_000).map((length) => "é".repeat(length)),

@@ -20,7 +20,7 @@ import {
   socketTypeOf,
 } from "../../zmtp/command.ts";
 import { frameBodyStart } from "../../zmtp/frame.ts";
-import { bytes, concat, coreTest, hex, latin1, repeated, thrownBy } from "./core_test_support.ts";
+import { bytes, concat, hex, latin1, PURE, repeated, thrownBy } from "./core_test_support.ts";
 
 /** The body of a frame. */
 function bodyOf(frame: Uint8Array): Uint8Array {
@@ -76,14 +76,16 @@ const CAPTURED: readonly (readonly [what: string, ours: Uint8Array, theirs: stri
   ["ERROR 400", encodeError("400"), "040a 054552524f52 03 343030"],
 ];
 for (const [what, ours, theirs] of CAPTURED) {
-  coreTest(
+  Deno.test(
     `A command is encoded as libzmq does it: ${what}`,
+    PURE,
     () => assert.equal(hex(ours), theirs.replaceAll(" ", "")),
   );
 }
 
-coreTest(
+Deno.test(
   "encodeSubscription() writes LONG for a topic of 246 bytes and more, which libzmq 4.3.4 forgets",
+  PURE,
   () => {
     assert.equal(
       hex(encodeSubscription({ subscribe: true, topic: repeated(1, 245) }).subarray(0, 2)),
@@ -96,8 +98,9 @@ coreTest(
   },
 );
 
-coreTest(
+Deno.test(
   "encodeLegacySubscription() writes LONG for a topic of 255 bytes, which every libzmq forgets",
+  PURE,
   () => {
     assert.equal(
       hex(encodeLegacySubscription({ subscribe: true, topic: repeated(1, 255) }).subarray(0, 10)),
@@ -106,7 +109,7 @@ coreTest(
   },
 );
 
-coreTest("parseCommand() reads what encodeCommand() wrote", () => {
+Deno.test("parseCommand() reads what encodeCommand() wrote", PURE, () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[A-Za-z]{1,255}$/), fc.uint8Array({ maxLength: 600 }), (name, data) => {
       const command = parseCommand(bodyOf(encodeCommand(name, data)));
@@ -125,18 +128,18 @@ for (
     ["nothing but a length", "01"],
   ] as const
 ) {
-  coreTest(`parseCommand() refuses ${what}`, () => {
+  Deno.test(`parseCommand() refuses ${what}`, PURE, () => {
     const error = thrownBy(() => parseCommand(bytes(body)));
     assert(error instanceof ProtocolError);
     assert.equal(error.code, "bad-command");
   });
 }
 
-coreTest("parseCommand() keeps case, since it matters", () => {
+Deno.test("parseCommand() keeps case, since it matters", PURE, () => {
   assert.equal(parseCommand(bytes("09 'subscribe' 'a'")).name, "subscribe");
 });
 
-coreTest("parseCommand() with garbage gives a command or one ProtocolError", () => {
+Deno.test("parseCommand() with garbage gives a command or one ProtocolError", PURE, () => {
   fc.assert(
     fc.property(fc.uint8Array(), (body) => {
       try {
@@ -154,7 +157,7 @@ const metadata = fc.array(
   { maxLength: 10 },
 );
 
-coreTest("parseMetadata() reads what encodeMetadata() wrote", () => {
+Deno.test("parseMetadata() reads what encodeMetadata() wrote", PURE, () => {
   fc.assert(fc.property(metadata, (properties: Metadata) => {
     const parsed = parseMetadata(encodeMetadata(properties));
     assert.deepEqual(
@@ -164,7 +167,7 @@ coreTest("parseMetadata() reads what encodeMetadata() wrote", () => {
   }));
 });
 
-coreTest("parseMetadata() refuses each property that is cut", () => {
+Deno.test("parseMetadata() refuses each property that is cut", PURE, () => {
   const whole = encodeMetadata([["Socket-Type", bytes("'PUSH'")]]);
   assert.deepEqual(parseMetadata(bytes("")), []);
   for (let size = 1; size < whole.length; size++) {
@@ -176,20 +179,20 @@ coreTest("parseMetadata() refuses each property that is cut", () => {
   }
 });
 
-coreTest("parseMetadata() reads within its bytes, wherever they lie", () => {
+Deno.test("parseMetadata() reads within its bytes, wherever they lie", PURE, () => {
   const whole = concat(bytes("ff ff ff"), encodeMetadata([["A", bytes("'b'")]]), bytes("ff ff ff"));
   const parsed = parseMetadata(whole.subarray(3, whole.length - 3));
   assert.deepEqual(parsed.map(([name, value]) => [name, latin1(value)]), [["A", "b"]]);
 });
 
-coreTest("parseMetadata() keeps its values when the bytes are overwritten", () => {
+Deno.test("parseMetadata() keeps its values when the bytes are overwritten", PURE, () => {
   const whole = encodeMetadata([["A", bytes("'b'")]]);
   const [[, value]] = parseMetadata(whole) as [[string, Uint8Array]];
   whole.fill(0);
   assert.equal(latin1(value), "b");
 });
 
-coreTest("parseMetadata() with garbage gives properties or one ProtocolError", () => {
+Deno.test("parseMetadata() with garbage gives properties or one ProtocolError", PURE, () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
       try {
@@ -203,26 +206,26 @@ coreTest("parseMetadata() with garbage gives properties or one ProtocolError", (
   );
 });
 
-coreTest("socketTypeOf() compares names without regard to case and leaves values as they are", () => {
+Deno.test("socketTypeOf() compares names without regard to case and leaves values as they are", PURE, () => {
   assert.equal(socketTypeOf([["sOCKET-tYPE", bytes("'push' 00")]]), "push\0");
 });
 
-coreTest("encodeError() cuts a reason to what its length can say", () => {
+Deno.test("encodeError() cuts a reason to what its length can say", PURE, () => {
   const frame = encodeError("x".repeat(300));
   assert.equal(parseError(parseCommand(bodyOf(frame)).data).length, 255);
 });
 
-coreTest("parseError() reads what encodeError() wrote", () => {
+Deno.test("parseError() reads what encodeError() wrote", PURE, () => {
   assert.equal(parseError(parseCommand(bodyOf(encodeError("Invalid metadata"))).data), "Invalid metadata");
 });
 
-coreTest("parseError() makes do with what is there when the length is wrong", () => {
+Deno.test("parseError() makes do with what is there when the length is wrong", PURE, () => {
   assert.equal(parseError(bytes("")), "");
   assert.equal(parseError(bytes("09 'abc'")), "abc");
   assert.equal(parseError(bytes("01 'abc'")), "a");
 });
 
-coreTest("parseLegacySubscription() tells subscriptions from other messages", () => {
+Deno.test("parseLegacySubscription() tells subscriptions from other messages", PURE, () => {
   assert.deepEqual(parseLegacySubscription(bytes("01")), { subscribe: true, topic: bytes("") });
   assert.deepEqual(parseLegacySubscription(bytes("00 'a'")), { subscribe: false, topic: bytes("'a'") });
   for (const other of ["", "02", "'a'", "ff 00"]) {
@@ -230,25 +233,25 @@ coreTest("parseLegacySubscription() tells subscriptions from other messages", ()
   }
 });
 
-coreTest("encodePing() never says a ttl above 655, which libzmq takes for milliseconds", () => {
+Deno.test("encodePing() never says a ttl above 655, which libzmq takes for milliseconds", PURE, () => {
   assert.equal(hex(encodePing(65_500).subarray(-2)), "028f");
   for (const ttlMs of [65_600, 1e9, Infinity]) {
     assert.equal(hex(encodePing(ttlMs).subarray(-2)), "028f", `${ttlMs}`);
   }
 });
 
-coreTest("encodePing() rounds up, so that a short ttl does not become none", () => {
+Deno.test("encodePing() rounds up, so that a short ttl does not become none", PURE, () => {
   assert.equal(hex(encodePing(1).subarray(-2)), "0001");
   assert.equal(hex(encodePing(101).subarray(-2)), "0002");
   assert.equal(hex(encodePing(0).subarray(-2)), "0000");
 });
 
-coreTest("parsePing() reads ttl and context, and cuts the context to 16 bytes", () => {
+Deno.test("parsePing() reads ttl and context, and cuts the context to 16 bytes", PURE, () => {
   assert.deepEqual(parsePing(bytes("00 0a 'ctx!'")), { ttlMs: 1000, context: bytes("'ctx!'") });
   assert.equal(parsePing(bytes("ff ff")).ttlMs, 6_553_500);
   assert.equal(latin1(parsePing(bytes("00 00 '0123456789abcdefXYZ'")).context), "0123456789abcdef");
 });
 
-coreTest("parsePing() refuses a PING without ttl", () => {
+Deno.test("parsePing() refuses a PING without ttl", PURE, () => {
   for (const data of ["", "00"]) assert.equal(thrownBy(() => parsePing(bytes(data))).code, "bad-command");
 });

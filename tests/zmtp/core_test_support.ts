@@ -11,10 +11,8 @@ import { NullMechanism } from "../../zmtp/null.ts";
 import { type Peer, Session, type SessionHandler, type SessionOptions } from "../../zmtp/session.ts";
 import type { SocketType } from "../../zmtp/socket_type.ts";
 
-/** A test without any permission: whatever it calls does no I/O. */
-export function coreTest(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+/** A test of the pure core has no permission at all: whatever it calls does no I/O. */
+export const PURE = { permissions: "none" } as const;
 
 /**
  * Bytes from hex with text in quotes; white space is for the reader: `bytes("04 0a 09 'SUBSCRIBE'")`.

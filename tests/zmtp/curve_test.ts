@@ -24,7 +24,6 @@ import { ascii, counter, library, LOW_ORDER_KEYS } from "../support/curve_peer.t
 import {
   bytes,
   concat,
-  coreTest,
   cuts,
   greeting,
   hex,
@@ -32,6 +31,7 @@ import {
   latin1,
   openSession,
   PEER,
+  PURE,
   ready,
   Recorder,
   repeated,
@@ -104,7 +104,7 @@ function joined(
 
 // The library
 
-coreTest("libsodium gives NaCl's boxes byte by byte (tests/box.c)", () => {
+Deno.test("libsodium gives NaCl's boxes byte by byte (tests/box.c)", PURE, () => {
   const alice = Uint8Array.fromHex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
   const nonce = Uint8Array.fromHex("69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37");
   const content = Uint8Array.fromHex(
@@ -131,7 +131,7 @@ coreTest("libsodium gives NaCl's boxes byte by byte (tests/box.c)", () => {
   assert.equal(hex(into), hex(content));
 });
 
-coreTest("libsodium opens no box with any byte changed, or without a whole tag", () => {
+Deno.test("libsodium opens no box with any byte changed, or without a whole tag", PURE, () => {
   const [key, nonce] = [repeated(1, 32), repeated(2, 24)];
   const box = library.seal(key, nonce, bytes("'subject'"));
   for (const at of box.keys()) {
@@ -146,15 +146,16 @@ coreTest("libsodium opens no box with any byte changed, or without a whole tag",
 
 for (const key of LOW_ORDER_KEYS) {
   const digits = hex(key);
-  coreTest(`libsodium refuses the key ${digits.slice(0, 8)}…${digits.slice(-2)}, of low order`, () => {
+  Deno.test(`libsodium refuses the key ${digits.slice(0, 8)}…${digits.slice(-2)}, of low order`, PURE, () => {
     const error = thrownBy(() => library.beforenm(key, SERVER.secretKey));
     assert(error instanceof ProtocolError);
     assert.equal(error.code, "bad-crypto");
   });
 }
 
-coreTest(
+Deno.test(
   "libsodium's MessageCipher seals and opens as seal() and open() do around each border of blocks and room",
+  PURE,
   () => {
     const key = repeated(3, 32);
     const prefix = ascii("CurveZMQMESSAGEC");
@@ -174,8 +175,9 @@ coreTest(
   },
 );
 
-coreTest(
+Deno.test(
   "libsodium's MessageCipher opens no box with any byte changed, or without a whole tag, and writes nothing",
+  PURE,
   () => {
     const cipher = library.messageCipher(repeated(3, 32), ascii("CurveZMQMESSAGEC"));
     const room = repeated(1, 32 + 50);
@@ -194,7 +196,7 @@ coreTest(
   },
 );
 
-coreTest("libsodium's MessageCipher.forget() overwrites its key", () => {
+Deno.test("libsodium's MessageCipher.forget() overwrites its key", PURE, () => {
   const prefix = ascii("CurveZMQMESSAGEC");
   const seal = (cipher: MessageCipher) => {
     const room = repeated(1, 32 + 50);
@@ -211,7 +213,7 @@ coreTest("libsodium's MessageCipher.forget() overwrites its key", () => {
   assert.equal(seal(a), seal(b));
 });
 
-coreTest("libsodium's MessageCipher keeps no hold of the key that it was given", () => {
+Deno.test("libsodium's MessageCipher keeps no hold of the key that it was given", PURE, () => {
   const key = repeated(5, 32);
   const cipher = library.messageCipher(key, ascii("CurveZMQMESSAGEC"));
   key.fill(0);
@@ -224,7 +226,7 @@ coreTest("libsodium's MessageCipher keeps no hold of the key that it was given",
   );
 });
 
-coreTest("libsodium's MessageCipher seals and opens boxes for which its memory has to grow", () => {
+Deno.test("libsodium's MessageCipher seals and opens boxes for which its memory has to grow", PURE, () => {
   const [key, prefix] = [repeated(3, 32), ascii("CurveZMQMESSAGEC")];
   const cipher = library.messageCipher(key, prefix);
   // It begins with 4 MiB and grows by what it needs, so each of the two is the first of its size.
@@ -237,8 +239,9 @@ coreTest("libsodium's MessageCipher seals and opens boxes for which its memory h
   }
 });
 
-coreTest(
+Deno.test(
   "libsodium's MessageCipher agrees with seal() and both sides with each other, whatever size, place and nonce",
+  PURE,
   () => {
     const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
     fc.assert(
@@ -270,7 +273,7 @@ coreTest(
   },
 );
 
-coreTest("publicKeyOf() gives the public keys of RFC 7748, 6.1", () => {
+Deno.test("publicKeyOf() gives the public keys of RFC 7748, 6.1", PURE, () => {
   const pairs = [
     [
       "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
@@ -286,7 +289,7 @@ coreTest("publicKeyOf() gives the public keys of RFC 7748, 6.1", () => {
   }
 });
 
-coreTest("freshKeyPair() gives another pair each time, both of whose keys belong together", () => {
+Deno.test("freshKeyPair() gives another pair each time, both of whose keys belong together", PURE, () => {
   const [a, b] = [freshKeyPair(), freshKeyPair()];
   assert.notEqual(hex(a.secretKey), hex(b.secretKey));
   for (const { publicKey, secretKey } of [a, b]) assert.equal(hex(publicKeyOf(secretKey)), hex(publicKey));
@@ -294,7 +297,7 @@ coreTest("freshKeyPair() gives another pair each time, both of whose keys belong
 
 // Keys
 
-coreTest("parseServerKeys() finds the public keys of libzmq's manual", () => {
+Deno.test("parseServerKeys() finds the public keys of libzmq's manual", PURE, () => {
   for (const { publicKey, secretKey } of [SERVER, CLIENT]) {
     assert.equal(hex(parseServerKeys({ secretKey }).publicKey), hex(publicKey));
   }
@@ -304,7 +307,7 @@ coreTest("parseServerKeys() finds the public keys of libzmq's manual", () => {
   );
 });
 
-coreTest("parseKey() takes 40 characters of Z85 and 32 bytes, which it copies", () => {
+Deno.test("parseKey() takes 40 characters of Z85 and 32 bytes, which it copies", PURE, () => {
   assert.equal(hex(parseKey("key", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")), hex(SERVER.publicKey));
   const key = SERVER.publicKey.slice();
   const parsed = parseKey("key", key);
@@ -322,7 +325,7 @@ const NO_KEYS: readonly (readonly [what: string, key: unknown, message: RegExp])
 ];
 
 for (const [what, key, message] of NO_KEYS) {
-  coreTest(`parseKey() throws bad-option for ${what}, and does not show it`, () => {
+  Deno.test(`parseKey() throws bad-option for ${what}, and does not show it`, PURE, () => {
     const error = thrownBy(() => parseKey("curve.secretKey", key as string));
     assert(error instanceof OptionError);
     assert.equal(error.code, "bad-option");
@@ -332,8 +335,9 @@ for (const [what, key, message] of NO_KEYS) {
   });
 }
 
-coreTest(
+Deno.test(
   "parseServerKeys() and parseClientKeys() throw bad-option for keys that do not belong together",
+  PURE,
   () => {
     const { publicKey } = CLIENT;
     const { publicKey: serverKey, secretKey } = SERVER;
@@ -343,13 +347,13 @@ coreTest(
   },
 );
 
-coreTest("parseClientKeys() makes fresh keys where there are none", () => {
+Deno.test("parseClientKeys() makes fresh keys where there are none", PURE, () => {
   const [a, b] = [1, 2].map(() => parseClientKeys({ serverKey: SERVER.publicKey }).keys);
   assert.notEqual(hex(a!.secretKey), hex(b!.secretKey));
   assert.equal(hex(parseServerKeys({ secretKey: a!.secretKey }).publicKey), hex(a!.publicKey));
 });
 
-coreTest("curveKeyPair() makes a pair of 40 characters each, another one each time", async () => {
+Deno.test("curveKeyPair() makes a pair of 40 characters each, another one each time", PURE, async () => {
   const [a, b] = [await curveKeyPair(), await curveKeyPair()];
   assert.equal(a.secretKey.length, 40);
   assert.equal(formatPublicKey(a), a.publicKey);
@@ -428,8 +432,9 @@ const LIBZMQ: readonly (readonly [SocketType, stream: string, heard: readonly st
 
 for (const [socketType, stream, lines] of LIBZMQ) {
   const mechanism = isListening(socketType) ? "CurveServer" : "CurveClient";
-  coreTest(
+  Deno.test(
     `${mechanism} of a ${socketType} takes what libzmq 4.3.5 wrote, in one piece and byte by byte`,
+    PURE,
     () => {
       for (const [cut, chunks] of [...cuts(Uint8Array.fromHex(stream.replaceAll(/\s/g, "")))].slice(0, 2)) {
         const { session, heard } = curveSession(socketType, {}, predictable);
@@ -440,8 +445,9 @@ for (const [socketType, stream, lines] of LIBZMQ) {
   );
 }
 
-coreTest(
+Deno.test(
   "Session under CURVE gives events or a fault, nothing else, for what libzmq wrote with bytes changed",
+  PURE,
   () => {
     const streams = LIBZMQ.map(([socketType, stream]) =>
       [socketType, Uint8Array.fromHex(stream.replaceAll(/\s/g, ""))] as const
@@ -470,8 +476,9 @@ coreTest(
 
 // The handshake
 
-coreTest(
+Deno.test(
   "CURVE's handshake has the sizes of RFC 26: HELLO 200, WELCOME 168, INITIATE 257, READY 30, both plus metadata",
+  PURE,
   () => {
     const { session: client } = curveSession("PUSH");
     const { session: server } = curveSession("PULL");
@@ -486,7 +493,7 @@ coreTest(
   },
 );
 
-coreTest("CURVE's handshake never says long-term keys, metadata or messages in the clear", () => {
+Deno.test("CURVE's handshake never says long-term keys, metadata or messages in the clear", PURE, () => {
   const { ours, theirs, wire, theyHeard } = joined("PUSH");
   ours.ping();
   wire.settle(0);
@@ -498,27 +505,25 @@ coreTest("CURVE's handshake never says long-term keys, metadata or messages in t
   }
 });
 
-coreTest(
-  "CURVE joins a PULL and a PUSH, messages of each size",
-  () => {
-    const { session: pull, heard } = curveSession("PULL");
-    const { session: push } = curveSession("PUSH");
-    const wire = new Wire(pull, push);
-    wire.settle(0);
-    push.ping();
-    wire.settle(0);
-    assert.deepEqual([pull.state, push.state], ["ready", "ready"]);
-    heard.take();
-    for (const size of [0, 100, 300, 70_000]) {
-      assert.equal(pull.receive(push.box!.seal(encodeFrame(repeated(0x61, size), 0)), 0), undefined);
-      assert.deepEqual(heard.take(), [`message ${"a".repeat(size)}`]);
-    }
-  },
-);
+Deno.test("CURVE joins a PULL and a PUSH, messages of each size", PURE, () => {
+  const { session: pull, heard } = curveSession("PULL");
+  const { session: push } = curveSession("PUSH");
+  const wire = new Wire(pull, push);
+  wire.settle(0);
+  push.ping();
+  wire.settle(0);
+  assert.deepEqual([pull.state, push.state], ["ready", "ready"]);
+  heard.take();
+  for (const size of [0, 100, 300, 70_000]) {
+    assert.equal(pull.receive(push.box!.seal(encodeFrame(repeated(0x61, size), 0)), 0), undefined);
+    assert.deepEqual(heard.take(), [`message ${"a".repeat(size)}`]);
+  }
+});
 
 for (const [socketType, peerType] of [["PULL", "PUSH"], ["PUB", "SUB"]] as const) {
-  coreTest(
+  Deno.test(
     `CURVE joins a ${socketType} and a ${peerType} in any cut of the stream, commands and messages both ways`,
+    PURE,
     () => {
       const { session: a } = curveSession(socketType);
       const { session: b } = curveSession(peerType);
@@ -533,13 +538,13 @@ for (const [socketType, peerType] of [["PULL", "PUSH"], ["PUB", "SUB"]] as const
   );
 }
 
-coreTest("CurveServer tells the client's key only when it has proven to own it", () => {
+Deno.test("CurveServer tells the client's key only when it has proven to own it", PURE, () => {
   const { ours } = joined("PULL");
   assert.equal(hex(ours.peerKey!), hex(CLIENT.publicKey));
   assert.equal(curveSession("PULL").session.peerKey, undefined);
 });
 
-coreTest("CURVE uses keys of its own for each connection, on both sides", () => {
+Deno.test("CURVE uses keys of its own for each connection, on both sides", PURE, () => {
   const openings = [0, 1].map(() => {
     const { wire } = joined("PUSH");
     return wire.carried.map((bytes) => latin1(Uint8Array.from(bytes)));
@@ -551,14 +556,14 @@ coreTest("CURVE uses keys of its own for each connection, on both sides", () => 
   assert.notEqual(cookieAndReady(first[1]!), cookieAndReady(second[1]!));
 });
 
-coreTest("CurveServer refuses a peer of the NULL mechanism, and the other way round", () => {
+Deno.test("CurveServer refuses a peer of the NULL mechanism, and the other way round", PURE, () => {
   const { session } = curveSession("PULL");
   const fault = session.receive(greeting(1, "NULL"), 0);
   assert(fault instanceof HandshakeError);
   assert.equal(fault.code, "mechanism-mismatch");
 });
 
-coreTest("CurveServer asks its guard before any cryptography, and tells it of failures", () => {
+Deno.test("CurveServer asks its guard before any cryptography, and tells it of failures", PURE, () => {
   const asked: string[] = [];
   const counting = { ...predictable, beforenm: () => assert.fail("cryptography was used") };
   const guard = {
@@ -571,8 +576,9 @@ coreTest("CurveServer asks its guard before any cryptography, and tells it of fa
   assert.deepEqual(asked, ["isAllowed"]);
 });
 
-coreTest(
+Deno.test(
   "FailureRation lets an address fail 100 times at once and 50 times a second, others not concerned",
+  PURE,
   () => {
     const ration = new FailureRation();
     for (let i = 0; i < 100; i++) {
@@ -589,36 +595,45 @@ coreTest(
   },
 );
 
-coreTest("FailureRation forgets the address that failed longest ago when there are more than 10,000", () => {
-  const ration = new FailureRation();
-  for (let i = 0; i < 100; i++) ration.fail("first", 0);
-  assert(!ration.isAllowed("first", 0));
-  for (let i = 0; i < 10_000; i++) ration.fail(`address ${i}`, 0);
-  assert(ration.isAllowed("first", 0));
-});
+Deno.test(
+  "FailureRation forgets the address that failed longest ago when there are more than 10,000",
+  PURE,
+  () => {
+    const ration = new FailureRation();
+    for (let i = 0; i < 100; i++) ration.fail("first", 0);
+    assert(!ration.isAllowed("first", 0));
+    for (let i = 0; i < 10_000; i++) ration.fail(`address ${i}`, 0);
+    assert(ration.isAllowed("first", 0));
+  },
+);
 
 // Messages
 
-coreTest("CURVE seals SUBSCRIBE to a peer of 3.1 as inner command 02, to a peer of 3.0 as message 01", () => {
-  for (const [minor, inner] of [[1, "02 09 'SUBSCRIBE' 'to'"], [0, "00 01 'to'"]] as const) {
-    const { session: server } = curveSession("PUB", {}, predictable);
-    const { session: client, heard } = curveSession("SUB");
-    const old = (chunk: Uint8Array) => {
-      if (chunk[0] === 0xff) chunk[11] = minor;
-      return [chunk];
-    };
-    new Wire(client, server, old).settle(0);
-    heard.take();
-    client.changeSubscription({ subscribe: true, topic: bytes("'to'") });
-    const [frame] = frames(client.takeOutput()!);
-    assert.equal(frame!.flags, 0);
-    assert.equal(server.receive(encodeFrame(frame!.body, 0), 0), undefined);
-    assert.equal(frame!.body.length, 32 + bytes(inner).length);
-  }
-});
+Deno.test(
+  "CURVE seals SUBSCRIBE to a peer of 3.1 as inner command 02, to a peer of 3.0 as message 01",
+  PURE,
+  () => {
+    for (const [minor, inner] of [[1, "02 09 'SUBSCRIBE' 'to'"], [0, "00 01 'to'"]] as const) {
+      const { session: server } = curveSession("PUB", {}, predictable);
+      const { session: client, heard } = curveSession("SUB");
+      const old = (chunk: Uint8Array) => {
+        if (chunk[0] === 0xff) chunk[11] = minor;
+        return [chunk];
+      };
+      new Wire(client, server, old).settle(0);
+      heard.take();
+      client.changeSubscription({ subscribe: true, topic: bytes("'to'") });
+      const [frame] = frames(client.takeOutput()!);
+      assert.equal(frame!.flags, 0);
+      assert.equal(server.receive(encodeFrame(frame!.body, 0), 0), undefined);
+      assert.equal(frame!.body.length, 32 + bytes(inner).length);
+    }
+  },
+);
 
-coreTest(
+Deno.test(
   "CURVE seals each kind of frame as libzmq does: MORE 01, COMMAND 02, the outer frame without either",
+  PURE,
   () => {
     const { box, theirs } = boxes();
     const plain = concat(
@@ -647,7 +662,7 @@ coreTest(
   },
 );
 
-coreTest("CurveBox.open(seal(x)) equals x for bodies around each border of the headers", () => {
+Deno.test("CurveBox.open(seal(x)) equals x for bodies around each border of the headers", PURE, () => {
   const { box, theirs } = boxes();
   for (const size of [0, 1, 221, 222, 223, 254, 255, 256, 257, 65_535, 65_536, 70_000]) {
     const plain = encodeFrame(repeated(size & 0xff, size), 0);
@@ -655,8 +670,9 @@ coreTest("CurveBox.open(seal(x)) equals x for bodies around each border of the h
   }
 });
 
-coreTest(
+Deno.test(
   "CurveBox.open() lays frames one behind the other, so that a broker can pass them on together",
+  PURE,
   () => {
     const { box, theirs } = boxes();
     const first = box.seal(encodeFrame(bytes("'one'"), 0));
@@ -670,7 +686,7 @@ coreTest(
   },
 );
 
-coreTest("CurveBox.plainOffset() is exact where frames meet, and within the frame elsewhere", () => {
+Deno.test("CurveBox.plainOffset() is exact where frames meet, and within the frame elsewhere", PURE, () => {
   const { box } = boxes();
   const plain = concat(...[0, 1, 100, 222, 223, 300].map((size) => encodeFrame(repeated(1, size), 0)));
   const starts = borders(plain);
@@ -706,7 +722,7 @@ const BAD_MESSAGES: readonly (readonly [what: string, code: string, frame: () =>
 ];
 
 for (const [what, code, frame] of BAD_MESSAGES) {
-  coreTest(`CurveBox.open() throws ${code} for ${what}`, () => {
+  Deno.test(`CurveBox.open() throws ${code} for ${what}`, PURE, () => {
     const { box: theirs } = boxes();
     const bytes = frame();
     const error = thrownBy(() => theirs.open(bytes, 0, 2, bytes.length));
@@ -715,8 +731,9 @@ for (const [what, code, frame] of BAD_MESSAGES) {
   });
 }
 
-coreTest(
+Deno.test(
   "CurveBox.open() takes nonces with gaps, the largest of all too, after which nothing can come",
+  PURE,
   () => {
     const { box: ours } = boxes();
     for (const nonce of [5n, 0xffff_ffffn, 0x1_0000_0000n, 2n ** 53n + 1n, 2n ** 53n + 2n, 2n ** 64n - 1n]) {
@@ -728,7 +745,7 @@ coreTest(
   },
 );
 
-coreTest("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 2^64 - 1", () => {
+Deno.test("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 2^64 - 1", PURE, () => {
   const frame = encodeFrame(bytes("'x'"), 0);
   const nonceOf = (sealed: Uint8Array) => hex(sealed.subarray(10, 18));
   const carrying = boxes({ high: 0, low: 0xffff_fffe }).box;
@@ -739,8 +756,9 @@ coreTest("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 2
   assert.equal(thrownBy(() => ending.seal(frame)).code, "bad-crypto");
 });
 
-coreTest(
+Deno.test(
   "Session under CURVE takes a message of maxMessageBytes, and dies of one more byte at its header",
+  PURE,
   () => {
     const { ours, theirs, heard } = joined("PULL", { maxMessageBytes: 1000 });
     assert.equal(ours.receive(theirs.box!.seal(encodeFrame(repeated(0x61, 1000), 0)), 0), undefined);
@@ -750,7 +768,7 @@ coreTest(
   },
 );
 
-coreTest("CurveClient goes on from READY's nonce, whatever it was", () => {
+Deno.test("CurveClient goes on from READY's nonce, whatever it was", PURE, () => {
   const metadata = socketTypeMetadata("PULL");
   const readyData = (nonce: bigint) =>
     concat(
@@ -769,14 +787,19 @@ coreTest("CurveClient goes on from READY's nonce, whatever it was", () => {
   client.box!.open(next, 0, 2, next.length);
 });
 
-coreTest("Session under CURVE dies of a command above 64 KiB, the limit of commands in the clear", () => {
-  const { ours, theirs } = joined("PUB");
-  const command = (size: number) => encodeFrame(concat(bytes("01 'X'"), repeated(0, size - 2)), FLAG_COMMAND);
-  assert.equal(ours.receive(theirs.box!.seal(command(65_536)), 0), undefined);
-  assert.equal(ours.receive(theirs.box!.seal(command(65_537)), 0)?.code, "frame-too-large");
-});
+Deno.test(
+  "Session under CURVE dies of a command above 64 KiB, the limit of commands in the clear",
+  PURE,
+  () => {
+    const { ours, theirs } = joined("PUB");
+    const command = (size: number) =>
+      encodeFrame(concat(bytes("01 'X'"), repeated(0, size - 2)), FLAG_COMMAND);
+    assert.equal(ours.receive(theirs.box!.seal(command(65_536)), 0), undefined);
+    assert.equal(ours.receive(theirs.box!.seal(command(65_537)), 0)?.code, "frame-too-large");
+  },
+);
 
-coreTest("Session that is undecided keeps 64 KiB of what comes behind READY, and dies of more", () => {
+Deno.test("Session that is undecided keeps 64 KiB of what comes behind READY, and dies of more", PURE, () => {
   for (const [size, code] of [[65_000, undefined], [66_000, "unexpected-before-ready"]] as const) {
     const { session } = openSession("PULL", { decides: true });
     session.receive(concat(greeting(), ready("PUSH")), 0);
@@ -785,14 +808,14 @@ coreTest("Session that is undecided keeps 64 KiB of what comes behind READY, and
   }
 });
 
-coreTest("Session that is undecided dies of a message above its limit", () => {
+Deno.test("Session that is undecided dies of a message above its limit", PURE, () => {
   const { session, heard } = openSession("PULL", { decides: true, maxMessageBytes: 10 });
   const fault = session.receive(concat(greeting(), ready("PUSH"), encodeFrame(repeated(0x61, 11), 0)), 0);
   assert.equal(fault?.code, "unexpected-before-ready");
   assert.deepEqual(heard.take(), []);
 });
 
-coreTest("Session under CURVE counts a message of several frames as one, and takes the next", () => {
+Deno.test("Session under CURVE counts a message of several frames as one, and takes the next", PURE, () => {
   const { ours, theirs, heard } = joined("PULL");
   const frames = [
     encodeFrame(bytes("'one'"), FLAG_MORE),
@@ -803,7 +826,7 @@ coreTest("Session under CURVE counts a message of several frames as one, and tak
   assert.deepEqual(heard.take(), ["unfit multipart, 6 bytes, 2 parts", "message next"]);
 });
 
-coreTest("Session under CURVE answers a PING in a box with a PONG in a box", () => {
+Deno.test("Session under CURVE answers a PING in a box with a PONG in a box", PURE, () => {
   const { ours, theirs, theyHeard, wire } = joined("PULL");
   theirs.ping();
   wire.settle(0);
@@ -811,8 +834,9 @@ coreTest("Session under CURVE answers a PING in a box with a PONG in a box", () 
   assert.equal(ours.state, "ready");
 });
 
-coreTest(
+Deno.test(
   "Session under CURVE lets the room of a large message go, and gives all back to the memory budget",
+  PURE,
   () => {
     const memory = new MemoryBudget(100_000_000);
     const { ours, theirs, heard } = joined("PULL", {}, memory);
@@ -829,7 +853,7 @@ coreTest(
   },
 );
 
-coreTest("Session.forget() overwrites the connection's keys", () => {
+Deno.test("Session.forget() overwrites the connection's keys", PURE, () => {
   const keys: Uint8Array[] = [];
   const spying = {
     ...predictable,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { AddressError } from "../../base/errors.ts";
 import { formatEndpoint, parseBindEndpoint, parseEndpoint } from "../../zmtp/endpoint.ts";
-import { coreTest, thrownBy } from "./core_test_support.ts";
+import { PURE, thrownBy } from "./core_test_support.ts";
 
 const GOOD: readonly (readonly [text: string, hostname: string, port: number])[] = [
   ["tcp://127.0.0.1:5555", "127.0.0.1", 5555],
@@ -14,7 +14,7 @@ const GOOD: readonly (readonly [text: string, hostname: string, port: number])[]
   ["tcp://[2001:DB8::a]:5555", "2001:DB8::a", 5555],
 ];
 for (const [text, hostname, port] of GOOD) {
-  coreTest(`parseEndpoint() reads ${text}`, () => {
+  Deno.test(`parseEndpoint() reads ${text}`, PURE, () => {
     assert.deepEqual(parseEndpoint(text), { hostname, port });
     assert.deepEqual(parseBindEndpoint(text), { hostname, port });
   });
@@ -32,18 +32,22 @@ for (
     ["tcp://LocalHost.:0", "127.0.0.1"],
   ] as const
 ) {
-  coreTest(`parseBindEndpoint() reads ${text}`, () => {
+  Deno.test(`parseBindEndpoint() reads ${text}`, PURE, () => {
     assert.deepEqual(parseBindEndpoint(text), { hostname, port: 0 });
   });
-  coreTest(`parseEndpoint() refuses to dial ${text}`, () => {
+  Deno.test(`parseEndpoint() refuses to dial ${text}`, PURE, () => {
     assert.equal(thrownBy(() => parseEndpoint(text)).code, "invalid-address");
   });
 }
 
-coreTest("parseEndpoint() leaves localhost as it is, parseBindEndpoint() takes 127.0.0.1 for it", () => {
-  assert.deepEqual(parseEndpoint("tcp://localhost:1"), { hostname: "localhost", port: 1 });
-  assert.deepEqual(parseBindEndpoint("tcp://localhost:1"), { hostname: "127.0.0.1", port: 1 });
-});
+Deno.test(
+  "parseEndpoint() leaves localhost as it is, parseBindEndpoint() takes 127.0.0.1 for it",
+  PURE,
+  () => {
+    assert.deepEqual(parseEndpoint("tcp://localhost:1"), { hostname: "localhost", port: 1 });
+    assert.deepEqual(parseBindEndpoint("tcp://localhost:1"), { hostname: "127.0.0.1", port: 1 });
+  },
+);
 
 const BAD = [
   "",
@@ -86,7 +90,7 @@ const BAD = [
   "tcp://[12345::]:5555",
 ];
 for (const text of BAD) {
-  coreTest(`parseEndpoint() and parseBindEndpoint() refuse ${JSON.stringify(text)}`, () => {
+  Deno.test(`parseEndpoint() and parseBindEndpoint() refuse ${JSON.stringify(text)}`, PURE, () => {
     for (const parse of [parseEndpoint, parseBindEndpoint]) {
       const error = thrownBy(() => parse(text));
       assert(error instanceof AddressError);
@@ -96,13 +100,13 @@ for (const text of BAD) {
   });
 }
 
-coreTest("parseEndpoint() refuses what is no text", () => {
+Deno.test("parseEndpoint() refuses what is no text", PURE, () => {
   for (const value of [undefined, null, 5555, {}, 1n]) {
     assert.equal(thrownBy(() => parseEndpoint(value as unknown as string)).code, "invalid-address");
   }
 });
 
-coreTest("parseEndpoint() reads what formatEndpoint() wrote", () => {
+Deno.test("parseEndpoint() reads what formatEndpoint() wrote", PURE, () => {
   const hostname = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
   fc.assert(
     fc.property(hostname, fc.integer({ min: 1, max: 65_535 }), (hostname, port) => {
@@ -111,7 +115,7 @@ coreTest("parseEndpoint() reads what formatEndpoint() wrote", () => {
   );
 });
 
-coreTest("parseEndpoint() with any text gives an endpoint or one AddressError, at once", () => {
+Deno.test("parseEndpoint() with any text gives an endpoint or one AddressError, at once", PURE, () => {
   const text = fc.oneof(
     fc.string(),
     fc.string().map((rest) => `tcp://${rest}`),

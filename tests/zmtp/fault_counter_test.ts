@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { ClosedError, ConnectionError, HandshakeError, ProtocolError } from "../../base/errors.ts";
 import { FaultCounter } from "../../zmtp/fault_counter.ts";
-import { coreTest } from "./core_test_support.ts";
+import { PURE } from "./core_test_support.ts";
 
-coreTest("FaultCounter.count() counts faults of the peer by their code", () => {
+Deno.test("FaultCounter.count() counts faults of the peer by their code", PURE, () => {
   const faults = new FaultCounter();
   faults.count(new ProtocolError("bad-frame", ""));
   faults.count(new ProtocolError("bad-frame", ""));
@@ -12,7 +12,7 @@ coreTest("FaultCounter.count() counts faults of the peer by their code", () => {
   assert.deepEqual(faults.byCode(), { "bad-frame": 2, "handshake-timeout": 1, "heartbeat-timeout": 1 });
 });
 
-coreTest("FaultCounter.count() takes no leave for a fault, neither ours nor the peer's", () => {
+Deno.test("FaultCounter.count() takes no leave for a fault, neither ours nor the peer's", PURE, () => {
   const faults = new FaultCounter();
   faults.count(new ConnectionError("peer-closed", ""));
   faults.count(new ConnectionError("connection-lost", ""));

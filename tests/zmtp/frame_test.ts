@@ -16,10 +16,10 @@ import {
   allocatedBy,
   bytes,
   concat,
-  coreTest,
   cutAt,
   cuts,
   hex,
+  PURE,
   repeated,
   thrownBy,
 } from "./core_test_support.ts";
@@ -56,7 +56,7 @@ function decodes(
   limits?: FrameLimits,
   commandsOnly?: boolean,
 ): void {
-  coreTest(`FrameDecoder.push() ${title}`, () => {
+  Deno.test(`FrameDecoder.push() ${title}`, PURE, () => {
     for (const [cut, chunks] of cuts(stream)) {
       assert.deepEqual(decode(chunks, limits, commandsOnly), expected, cut);
     }
@@ -177,13 +177,13 @@ decodes(
   ],
 );
 
-coreTest("FrameDecoder.push() refuses a wrong byte of the flags before the next one comes", () => {
+Deno.test("FrameDecoder.push() refuses a wrong byte of the flags before the next one comes", PURE, () => {
   for (const first of ["05", "07", "08", "ff"]) {
     assert.deepEqual(decode([bytes(first)]), ["bad-frame"], first);
   }
 });
 
-coreTest("FrameDecoder.push() leaves the bytes of each frame as they are until it returns", () => {
+Deno.test("FrameDecoder.push() leaves the bytes of each frame as they are until it returns", PURE, () => {
   // The broker passes on what one read brought when the read is over, not frame by frame.
   const frames: Uint8Array[] = [];
   const decoder = new FrameDecoder({ maxMessageBytes: MIB }, {
@@ -195,7 +195,7 @@ coreTest("FrameDecoder.push() leaves the bytes of each frame as they are until i
   assert.deepEqual(frames.map(hex), ["0003616263"]);
 });
 
-coreTest("FrameDecoder.push() hands over a frame that lies in one chunk where it lies", () => {
+Deno.test("FrameDecoder.push() hands over a frame that lies in one chunk where it lies", PURE, () => {
   const chunk = concat(SHORT, SHORT);
   const places: unknown[] = [];
   const decoder = new FrameDecoder({ maxMessageBytes: MIB }, {
@@ -206,7 +206,7 @@ coreTest("FrameDecoder.push() hands over a frame that lies in one chunk where it
   assert.deepEqual(places, [[true, 0, 2, 5], [true, 5, 7, 10]]);
 });
 
-coreTest("FrameDecoder.push() allocates for what has come, not for what is announced", () => {
+Deno.test("FrameDecoder.push() allocates for what has come, not for what is announced", PURE, () => {
   const announced = bytes("02 00 00 00 00 01 00 00 00"); // 16 MiB
   const decoder = new FrameDecoder({ maxMessageBytes: 16 * MIB }, {
     handleFrame() {},
@@ -222,7 +222,7 @@ coreTest("FrameDecoder.push() allocates for what has come, not for what is annou
   }
 });
 
-coreTest("FrameDecoder.push() stores nothing of a message that it skips", () => {
+Deno.test("FrameDecoder.push() stores nothing of a message that it skips", PURE, () => {
   const decoder = new FrameDecoder({ maxMessageBytes: 10 }, { handleFrame() {}, handleSkippedFrame() {} });
   decoder.push(bytes("02 00 00 00 00 10 00 00 00")); // 256 MiB
   const chunk = new Uint8Array(64 * 1024);
@@ -234,7 +234,7 @@ coreTest("FrameDecoder.push() stores nothing of a message that it skips", () => 
   );
 });
 
-coreTest("FrameDecoder.push() with any cut of valid frames finds the same frames", () => {
+Deno.test("FrameDecoder.push() with any cut of valid frames finds the same frames", PURE, () => {
   const frame = fc.record({
     flags: fc.constantFrom(0, 1, 2, 3, 4, 6),
     body: fc.oneof(
@@ -270,8 +270,9 @@ const garbage = fc.array(
   { maxLength: 12 },
 ).map((parts) => concat(...parts));
 
-coreTest(
+Deno.test(
   "FrameDecoder.push() with any cut of garbage finds the same frames and the same ProtocolError, if any",
+  PURE,
   () => {
     fc.assert(
       fc.property(garbage, fc.array(fc.nat(200)), (stream, places) => {
@@ -284,7 +285,7 @@ coreTest(
   },
 );
 
-coreTest("FrameDecoder.push() with garbage allocates no more than came and a constant", () => {
+Deno.test("FrameDecoder.push() with garbage allocates no more than came and a constant", PURE, () => {
   fc.assert(
     fc.property(garbage, (stream) => {
       const chunks = cutAt(stream, stream.keys());
@@ -293,23 +294,23 @@ coreTest("FrameDecoder.push() with garbage allocates no more than came and a con
   );
 });
 
-coreTest("encodeFrame() uses LONG from 256 bytes on, as libzmq does", () => {
+Deno.test("encodeFrame() uses LONG from 256 bytes on, as libzmq does", PURE, () => {
   assert.equal(hex(encodeFrame(repeated(1, 255), 0).subarray(0, 3)), "00ff01");
   assert.equal(hex(encodeFrame(repeated(1, 256), 0).subarray(0, 10)), "02000000000000010001");
   assert.equal(hex(encodeFrame(repeated(1, 256), 4).subarray(0, 10)), "06000000000000010001");
 });
 
-coreTest("encodeTextFrame() encodes UTF-8", () => {
+Deno.test("encodeTextFrame() encodes UTF-8", PURE, () => {
   assert.equal(hex(encodeTextFrame("é€😀")), "0009c3a9e282acf09f9880");
 });
 
-coreTest("writeFrameHeader() writes sizes above 2^32", () => {
+Deno.test("writeFrameHeader() writes sizes above 2^32", PURE, () => {
   const header = new Uint8Array(9);
   writeFrameHeader(header, 0, 0, 0x12_3456_789a);
   assert.equal(hex(header), "02000000123456789a");
 });
 
-coreTest("frameEnd() and frameBodyStart() find what encodeFrame() wrote", () => {
+Deno.test("frameEnd() and frameBodyStart() find what encodeFrame() wrote", PURE, () => {
   for (const size of [0, 1, 255, 256, 70_000]) {
     const frame = concat(bytes("ff"), encodeFrame(repeated(7, size), 0));
     assert.equal(frameEnd(frame, 1), frame.length);
@@ -317,7 +318,7 @@ coreTest("frameEnd() and frameBodyStart() find what encodeFrame() wrote", () => 
   }
 });
 
-coreTest("FrameDecoder's error says the size and the limit", () => {
+Deno.test("FrameDecoder's error says the size and the limit", PURE, () => {
   const decoder = new FrameDecoder({ maxMessageBytes: 5, maxSkippedBytes: 9 }, {
     handleFrame() {},
     handleSkippedFrame() {},
@@ -326,8 +327,9 @@ coreTest("FrameDecoder's error says the size and the limit", () => {
   assert.equal(error.message, "Cannot decode frame: body is 10 bytes, limit is 9");
 });
 
-coreTest(
+Deno.test(
   "FrameDecoder.push() with skipsParts keeps nothing of a frame with MORE that comes in pieces",
+  PURE,
   () => {
     const seen: string[] = [];
     const decoder = new FrameDecoder({ maxMessageBytes: 1_000_000, skipsParts: true }, {

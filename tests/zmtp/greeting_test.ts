@@ -2,25 +2,25 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProtocolError } from "../../base/errors.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "../../zmtp/greeting.ts";
-import { bytes, concat, coreTest, greeting, hex, latin1, repeated, thrownBy } from "./core_test_support.ts";
+import { bytes, concat, greeting, hex, latin1, PURE, repeated, thrownBy } from "./core_test_support.ts";
 
 /** As libzmq 4.3.5 sends it, NULL, 3.1. */
 const CAPTURED = concat(bytes("ff 00 00 00 00 00 00 00 01 7f 03 01 'NULL'"), repeated(0, 48));
 
-coreTest("encodeGreeting() gives the very bytes of libzmq 4.3.5", () => {
+Deno.test("encodeGreeting() gives the very bytes of libzmq 4.3.5", PURE, () => {
   assert.equal(hex(encodeGreeting("NULL")), hex(CAPTURED));
 });
 
-coreTest("encodeGreeting() says as-server where it is asked to", () => {
+Deno.test("encodeGreeting() says as-server where it is asked to", PURE, () => {
   assert.equal(encodeGreeting("CURVE", true)[32], 1);
   assert.equal(latin1(encodeGreeting("CURVE", true).subarray(12, 18)), "CURVE\0");
 });
 
-coreTest("parseGreeting() reads what libzmq 4.3.5 sends", () => {
+Deno.test("parseGreeting() reads what libzmq 4.3.5 sends", PURE, () => {
   assert.deepEqual(parseGreeting(CAPTURED), { major: 3, minor: 1, mechanism: "NULL", asServer: false });
 });
 
-coreTest("parseGreeting() reads what encodeGreeting() wrote", () => {
+Deno.test("parseGreeting() reads what encodeGreeting() wrote", PURE, () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[A-Z0-9_.+-]{1,20}$/), fc.boolean(), (mechanism, asServer) => {
       assert.deepEqual(parseGreeting(encodeGreeting(mechanism, asServer)), {
@@ -33,7 +33,7 @@ coreTest("parseGreeting() reads what encodeGreeting() wrote", () => {
   );
 });
 
-coreTest("parseGreeting() looks neither at the padding nor at the filler", () => {
+Deno.test("parseGreeting() looks neither at the padding nor at the filler", PURE, () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 8, maxLength: 8 }),
@@ -48,7 +48,7 @@ coreTest("parseGreeting() looks neither at the padding nor at the filler", () =>
   );
 });
 
-coreTest("parseGreeting() takes any minor version of 3, and talks 3.1 to later majors", () => {
+Deno.test("parseGreeting() takes any minor version of 3, and talks 3.1 to later majors", PURE, () => {
   assert.equal(parseGreeting(greeting(0)).minor, 0);
   assert.equal(parseGreeting(greeting(9)).minor, 9);
   const later = greeting(0);
@@ -62,12 +62,12 @@ for (
     "NULL\0X",
   ]] as const
 ) {
-  coreTest(`parseGreeting() keeps a mechanism ${name} apart from NULL`, () => {
+  Deno.test(`parseGreeting() keeps a mechanism ${name} apart from NULL`, PURE, () => {
     assert.equal(parseGreeting(greeting(1, mechanism)).mechanism, mechanism);
   });
 }
 
-coreTest("checkGreetingStart() has nothing against any beginning of a ZMTP 3 greeting", () => {
+Deno.test("checkGreetingStart() has nothing against any beginning of a ZMTP 3 greeting", PURE, () => {
   for (let size = 0; size <= 64; size++) checkGreetingStart(CAPTURED.subarray(0, size));
 });
 
@@ -87,7 +87,7 @@ const STRANGERS: readonly (readonly [what: string, start: string, text: RegExp])
   ["revision 2", "ff 00 00 00 00 00 00 00 01 7f 02", /speaks ZMTP revision 2, needs libzmq >= 4.0/],
 ];
 for (const [what, start, text] of STRANGERS) {
-  coreTest(`checkGreetingStart() tells ${what} from ZMTP 3`, () => {
+  Deno.test(`checkGreetingStart() tells ${what} from ZMTP 3`, PURE, () => {
     const error = thrownBy(() => checkGreetingStart(bytes(start)));
     assert(error instanceof ProtocolError);
     assert.equal(error.code, "bad-greeting");
@@ -95,16 +95,16 @@ for (const [what, start, text] of STRANGERS) {
   });
 }
 
-coreTest("checkGreetingStart() needs no more than the first byte that is wrong", () => {
+Deno.test("checkGreetingStart() needs no more than the first byte that is wrong", PURE, () => {
   assert.equal(thrownBy(() => checkGreetingStart(bytes("'G'"))).code, "bad-greeting");
 });
 
-coreTest("checkGreetingStart() quotes at most sixteen bytes", () => {
+Deno.test("checkGreetingStart() quotes at most sixteen bytes", PURE, () => {
   const { message } = thrownBy(() => checkGreetingStart(repeated(0x41, 10_000)));
   assert.equal(message, `Cannot greet peer: it speaks "${"A".repeat(16)}", not ZMTP 3`);
 });
 
-coreTest("printable() leaves nothing in a line of a log that does not print", () => {
+Deno.test("printable() leaves nothing in a line of a log that does not print", PURE, () => {
   for (let byte = 0; byte < 256; byte++) {
     assert.match(printable(String.fromCharCode(byte)), /^"[\x20-\x7e]+"$/, `byte ${byte}`);
   }

@@ -7,7 +7,7 @@ import { encodeGreeting } from "../../zmtp/greeting.ts";
 import { type Connection, Link, type LinkClock, type LinkHandler } from "../../zmtp/link.ts";
 import { NullMechanism } from "../../zmtp/null.ts";
 import { Outbox } from "../../zmtp/outbox.ts";
-import { concat, coreTest } from "./core_test_support.ts";
+import { concat, PURE } from "./core_test_support.ts";
 
 /** A peer in memory: says what it is told, takes as much at once as it is told. */
 class FakeConnection implements Connection {
@@ -107,7 +107,7 @@ function push(outbox: Outbox, text: string): Uint8Array {
   return frame;
 }
 
-coreTest("Link writes the rest when a write takes a part only", async () => {
+Deno.test("Link writes the rest when a write takes a part only", PURE, async () => {
   const conn = new FakeConnection();
   const { link, outbox, ready, done } = linkOver(conn);
   link.start();
@@ -127,8 +127,9 @@ coreTest("Link writes the rest when a write takes a part only", async () => {
   await link.gone;
 });
 
-coreTest(
+Deno.test(
   "Link says how far it got when a write fails, so that the outbox can put the rest back",
+  PURE,
   async () => {
     const conn = new FakeConnection();
     const { link, outbox, ready, ended } = linkOver(conn);
@@ -149,7 +150,7 @@ coreTest(
   },
 );
 
-coreTest("Link ends politely: the peer hears the end, and what it still says is dropped", async () => {
+Deno.test("Link ends politely: the peer hears the end, and what it still says is dropped", PURE, async () => {
   const conn = new FakeConnection();
   const { link, ready, clock, ended } = linkOver(conn);
   link.start();
@@ -169,19 +170,23 @@ coreTest("Link ends politely: the peer hears the end, and what it still says is 
   assert.equal(ended.length, 1);
 });
 
-coreTest("Link over a connection that was reset before it began ends, and nothing else does", async () => {
-  const conn = new FakeConnection();
-  conn.refusesNoDelay = true;
-  const { link, ended } = linkOver(conn);
+Deno.test(
+  "Link over a connection that was reset before it began ends, and nothing else does",
+  PURE,
+  async () => {
+    const conn = new FakeConnection();
+    conn.refusesNoDelay = true;
+    const { link, ended } = linkOver(conn);
 
-  link.start();
-  await link.gone;
+    link.start();
+    await link.gone;
 
-  assert.equal(conn.isClosed, true);
-  assert.ok(ended[0] instanceof ConnectionError && ended[0].code === "connection-lost");
-});
+    assert.equal(conn.isClosed, true);
+    assert.ok(ended[0] instanceof ConnectionError && ended[0].code === "connection-lost");
+  },
+);
 
-coreTest("Link ends at the deadline of its handshake", async () => {
+Deno.test("Link ends at the deadline of its handshake", PURE, async () => {
   const conn = new FakeConnection();
   const { link, clock, ended } = linkOver(conn);
   link.start();

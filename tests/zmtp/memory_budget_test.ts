@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { MemoryBudget } from "../../zmtp/memory_budget.ts";
-import { coreTest } from "./core_test_support.ts";
+import { PURE } from "./core_test_support.ts";
 
-coreTest("MemoryBudget.take() takes up to the limit and refuses above it", () => {
+Deno.test("MemoryBudget.take() takes up to the limit and refuses above it", PURE, () => {
   const budget = new MemoryBudget(100);
 
   assert.equal(budget.take(60), true);
@@ -11,8 +11,9 @@ coreTest("MemoryBudget.take() takes up to the limit and refuses above it", () =>
   assert.equal(budget.used, 100);
 });
 
-coreTest(
+Deno.test(
   "MemoryBudget.take() asks others to give something back, again and again, until there is enough",
+  PURE,
   () => {
     const budget = new MemoryBudget(100);
     const others = [50, 30, 20];
@@ -29,7 +30,7 @@ coreTest(
   },
 );
 
-coreTest("MemoryBudget.force() takes what is in use already, also above the limit", () => {
+Deno.test("MemoryBudget.force() takes what is in use already, also above the limit", PURE, () => {
   const budget = new MemoryBudget(100);
   budget.take(90);
 
@@ -38,7 +39,7 @@ coreTest("MemoryBudget.force() takes what is in use already, also above the limi
   assert.equal(budget.used, 110);
 });
 
-coreTest("MemoryBudget.takeSpare() takes what is free and asks nobody to give anything back", () => {
+Deno.test("MemoryBudget.takeSpare() takes what is free and asks nobody to give anything back", PURE, () => {
   const budget = new MemoryBudget(100);
   budget.take(60);
   budget.onShortage(() => assert.fail("nobody has to give"));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeFrame } from "../../zmtp/frame.ts";
 import { Outbox, type QueueLimit } from "../../zmtp/outbox.ts";
-import { bytes, concat, coreTest, hex } from "./core_test_support.ts";
+import { bytes, concat, hex, PURE } from "./core_test_support.ts";
 
 /** Three messages of 3, 4 and 5 bytes. */
 const THREE = bytes("00 01 'a' 00 02 'bc' 00 03 'def'");
@@ -12,7 +12,7 @@ function roomy(): Outbox {
   return new Outbox({ messages: 100, bytes: 1000 });
 }
 
-coreTest("Outbox.take() gives what was pushed, in order", () => {
+Deno.test("Outbox.take() gives what was pushed, in order", PURE, () => {
   const outbox = roomy();
   assert.equal(outbox.push(THREE, 0, 3, 1), 0);
   assert.equal(outbox.push(bytes("00 01 'x'"), 0, 3, 1), 0);
@@ -23,7 +23,7 @@ coreTest("Outbox.take() gives what was pushed, in order", () => {
   assert.equal(outbox.take(), undefined);
 });
 
-coreTest("Outbox.take() gives references, not copies", () => {
+Deno.test("Outbox.take() gives references, not copies", PURE, () => {
   const outbox = roomy();
   outbox.push(THREE, 3, 7, 1);
   const taken = outbox.take()!;
@@ -31,7 +31,7 @@ coreTest("Outbox.take() gives references, not copies", () => {
   assert.equal(taken.byteOffset, 3);
 });
 
-coreTest("Outbox.take() joins ranges that touch into one write of at most 64 KiB", () => {
+Deno.test("Outbox.take() joins ranges that touch into one write of at most 64 KiB", PURE, () => {
   const outbox = new Outbox({ messages: 1000, bytes: 1_000_000 });
   const frame = encodeFrame(new Uint8Array(1015), 0); // 1024 bytes
   const block = concat(...Array.from({ length: 100 }, () => frame));
@@ -41,7 +41,7 @@ coreTest("Outbox.take() joins ranges that touch into one write of at most 64 KiB
   assert.equal(outbox.take()!.length, 36 * 1024);
 });
 
-coreTest("Outbox counts what is being written until it is written", () => {
+Deno.test("Outbox counts what is being written until it is written", PURE, () => {
   const outbox = new Outbox({ messages: 3, bytes: 100 });
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
@@ -51,14 +51,14 @@ coreTest("Outbox counts what is being written until it is written", () => {
   assert.deepEqual([outbox.messages, outbox.bytes, outbox.hasRoom(1)], [0, 0, true]);
 });
 
-coreTest("Outbox.push() takes the first messages that fit and drops the others", () => {
+Deno.test("Outbox.push() takes the first messages that fit and drops the others", PURE, () => {
   const outbox = new Outbox({ messages: 2, bytes: 100 });
   assert.equal(outbox.push(THREE, 0, 12, 3), 1);
   assert.equal(hex(outbox.take()!), "000161" + "00026263");
   assert.equal(outbox.dropped, 1);
 });
 
-coreTest("Outbox.push() keeps its limit of bytes, headers included", () => {
+Deno.test("Outbox.push() keeps its limit of bytes, headers included", PURE, () => {
   const outbox = new Outbox({ messages: 100, bytes: 7 });
   assert.equal(outbox.hasRoom(7), true);
   assert.equal(outbox.hasRoom(8), false);
@@ -66,8 +66,9 @@ coreTest("Outbox.push() keeps its limit of bytes, headers included", () => {
   assert.equal(outbox.bytes, 7);
 });
 
-coreTest(
+Deno.test(
   "Outbox.push() drops from the moment it is full until it is half empty, as a libzmq PUB does",
+  PURE,
   () => {
     const outbox = new Outbox({ messages: 4, bytes: 1000 });
     const push = () => outbox.push(bytes("00 01 'a'"), 0, 3, 1);
@@ -83,7 +84,7 @@ coreTest(
   },
 );
 
-coreTest("Outbox with room for nothing drops everything", () => {
+Deno.test("Outbox with room for nothing drops everything", PURE, () => {
   const outbox = new Outbox({ messages: 0, bytes: 0 });
   assert.equal(outbox.push(THREE, 0, 12, 3), 3);
   assert.equal(outbox.isEmpty, true);
@@ -100,7 +101,7 @@ for (
     [12, 3, 0, ""],
   ] as const
 ) {
-  coreTest(`Outbox.putBack(${offset}) keeps what was not begun, and loses what was cut`, () => {
+  Deno.test(`Outbox.putBack(${offset}) keeps what was not begun, and loses what was cut`, PURE, () => {
     const outbox = roomy();
     outbox.push(THREE, 0, 12, 3);
     outbox.take();
@@ -110,7 +111,7 @@ for (
   });
 }
 
-coreTest("Outbox.putBack() puts in front of what was pushed meanwhile", () => {
+Deno.test("Outbox.putBack() puts in front of what was pushed meanwhile", PURE, () => {
   const outbox = roomy();
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
@@ -121,11 +122,11 @@ coreTest("Outbox.putBack() puts in front of what was pushed meanwhile", () => {
   assert.equal(hex(outbox.take()!), "000178");
 });
 
-coreTest("Outbox.putBack() has nothing to do when nothing was taken", () => {
+Deno.test("Outbox.putBack() has nothing to do when nothing was taken", PURE, () => {
   assert.deepEqual(roomy().putBack(0), { written: 0, lost: 0 });
 });
 
-coreTest("Outbox.clear() forgets everything and says how much it was", () => {
+Deno.test("Outbox.clear() forgets everything and says how much it was", PURE, () => {
   const outbox = roomy();
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
@@ -134,7 +135,7 @@ coreTest("Outbox.clear() forgets everything and says how much it was", () => {
   assert.deepEqual([outbox.messages, outbox.bytes, outbox.take()], [0, 0, undefined]);
 });
 
-coreTest("Outbox.written() counts nothing of what was cleared while it was being written", () => {
+Deno.test("Outbox.written() counts nothing of what was cleared while it was being written", PURE, () => {
   const outbox = roomy();
   outbox.push(THREE, 0, 12, 3);
   outbox.take();
@@ -196,7 +197,7 @@ class NaiveOutbox {
   }
 }
 
-coreTest("Outbox equals a naive queue: never above its limit, in order, nothing uncounted", () => {
+Deno.test("Outbox equals a naive queue: never above its limit, in order, nothing uncounted", PURE, () => {
   const size = fc.oneof(fc.nat(10), fc.integer({ min: 240, max: 300 }));
   const step = fc.oneof(
     {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeFrame, FrameDecoder, type FrameHandler } from "../../zmtp/frame.ts";
 import { MemoryBudget } from "../../zmtp/memory_budget.ts";
-import { concat, coreTest } from "./core_test_support.ts";
+import { concat, PURE } from "./core_test_support.ts";
 
 const KIB = 1024;
 
@@ -35,7 +35,7 @@ function readAll(decoder: FrameDecoder, stream: Uint8Array, most: () => number):
   return inPlace;
 }
 
-coreTest("FrameDecoder.room takes most of a large frame, and the same frames come of it", () => {
+Deno.test("FrameDecoder.room takes most of a large frame, and the same frames come of it", PURE, () => {
   const bodies = [body(10), body(1000 * KIB), body(300), body(70 * KIB), body(256 * KIB), body(0)];
   const stream = concat(...bodies.map((bytes) => encodeFrame(bytes, 0)));
   const frames: Uint8Array[] = [];
@@ -45,7 +45,7 @@ coreTest("FrameDecoder.room takes most of a large frame, and the same frames com
   assert(inPlace > 800 * KIB, `${inPlace} bytes were read in place`);
 });
 
-coreTest("FrameDecoder.room gives the same frames however the stream is cut", () => {
+Deno.test("FrameDecoder.room gives the same frames however the stream is cut", PURE, () => {
   const sizes = fc.array(fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 400 * KIB })), {
     maxLength: 5,
   });
@@ -68,7 +68,7 @@ coreTest("FrameDecoder.room gives the same frames however the stream is cut", ()
   );
 });
 
-coreTest("FrameDecoder.room is refused where memory is short, and push then says so", () => {
+Deno.test("FrameDecoder.room is refused where memory is short, and push then says so", PURE, () => {
   const memory = new MemoryBudget(200 * KIB);
   const decoder = new FrameDecoder({ maxMessageBytes: 2048 * KIB, memory }, collect([]));
   const stream = encodeFrame(body(1000 * KIB), 0);
@@ -80,7 +80,7 @@ coreTest("FrameDecoder.room is refused where memory is short, and push then says
   assert(memory.used <= memory.limit);
 });
 
-coreTest("FrameDecoder.room takes memory from nobody, push does", () => {
+Deno.test("FrameDecoder.room takes memory from nobody, push does", PURE, () => {
   const memory = new MemoryBudget(400 * KIB);
   assert(memory.take(300 * KIB));
   let reliefs = 0;
@@ -98,7 +98,7 @@ coreTest("FrameDecoder.room takes memory from nobody, push does", () => {
   assert(decoder.room !== undefined);
 });
 
-coreTest("FrameDecoder.room is not there for what is small, skipped or done", () => {
+Deno.test("FrameDecoder.room is not there for what is small, skipped or done", PURE, () => {
   const decoder = new FrameDecoder({ maxMessageBytes: 100 * KIB }, {
     handleFrame: () => {},
     handleSkippedFrame: () => {},

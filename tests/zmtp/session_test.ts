@@ -10,7 +10,6 @@ import {
   allocatedBy,
   bytes,
   concat,
-  coreTest,
   cutAt,
   cuts,
   greeting,
@@ -18,6 +17,7 @@ import {
   latin1,
   openSession,
   PEER,
+  PURE,
   ready,
   readySession,
   repeated,
@@ -41,7 +41,7 @@ for (const [dialling, listening] of [["PUSH", "PULL"], ["SUB", "PUB"]] as const)
       (chunk: Uint8Array) => cutAt(chunk, chunk.keys()),
     ]] as const
   ) {
-    coreTest(`Session of a ${dialling} and Session of a ${listening} shake hands, ${way}`, () => {
+    Deno.test(`Session of a ${dialling} and Session of a ${listening} shake hands, ${way}`, PURE, () => {
       const [a, b] = [openSession(dialling), openSession(listening)];
       new Wire(a.session, b.session, cut).settle(5);
       assert.deepEqual([a.session.state, b.session.state], ["ready", "ready"]);
@@ -56,7 +56,7 @@ for (const [dialling, listening] of [["PUSH", "PULL"], ["SUB", "PUB"]] as const)
 for (const our of ROLES) {
   for (const their of ROLES) {
     if (their === PEER[our]) continue;
-    coreTest(`Session of a ${our} refuses a ${their} and says so`, () => {
+    Deno.test(`Session of a ${our} refuses a ${their} and says so`, PURE, () => {
       const { session, heard } = openSession(our);
       const fault = session.receive(concat(greeting(), ready(their)), 0);
       assert(fault instanceof HandshakeError);
@@ -69,7 +69,7 @@ for (const our of ROLES) {
   }
 }
 
-coreTest("Session knows its peer from READY on, application metadata included", () => {
+Deno.test("Session knows its peer from READY on, application metadata included", PURE, () => {
   const { session } = openSession("PULL");
   session.receive(concat(greeting(0), ready("PUSH", [["X-Name", bytes("'viewer'")]])), 0);
   assert.equal(session.peer?.socketType, "PUSH");
@@ -77,7 +77,7 @@ coreTest("Session knows its peer from READY on, application metadata included", 
   assert.equal(latin1(session.peer.metadata[1]![1]), "viewer");
 });
 
-coreTest("Session refuses another mechanism when it has said its whole greeting", () => {
+Deno.test("Session refuses another mechanism when it has said its whole greeting", PURE, () => {
   const { session } = openSession("PULL");
   const fault = session.receive(greeting(1, "CURVE"), 0);
   assert(fault instanceof HandshakeError);
@@ -86,7 +86,7 @@ coreTest("Session refuses another mechanism when it has said its whole greeting"
   assert.equal(session.takeOutput()!.length, 64);
 });
 
-coreTest("Session says what its mechanism says, and the peer's words are the mechanism's", () => {
+Deno.test("Session says what its mechanism says, and the peer's words are the mechanism's", PURE, () => {
   const said: string[] = [];
   const mechanism: Mechanism = {
     name: "TEST",
@@ -112,7 +112,7 @@ coreTest("Session says what its mechanism says, and the peer's words are the mec
   assert.equal(session.hasOutput, false);
 });
 
-coreTest("Session dies of the peer's ERROR with the peer's reason, made printable", () => {
+Deno.test("Session dies of the peer's ERROR with the peer's reason, made printable", PURE, () => {
   const { session } = openSession("PUSH");
   session.receive(greeting(), 0);
   const fault = session.receive(bytes("04 0d 05 'ERROR' 06 'no' 0a 1b '!' 07"), 0);
@@ -121,21 +121,25 @@ coreTest("Session dies of the peer's ERROR with the peer's reason, made printabl
   assert.equal(fault.message, 'Cannot shake hands: the peer answered ERROR "no\\n\\u001b!\\u0007"');
 });
 
-coreTest("Session ignores and counts ERROR and READY that come after READY", () => {
+Deno.test("Session ignores and counts ERROR and READY that come after READY", PURE, () => {
   const { session, heard } = readySession("PULL");
   assert.equal(session.receive(concat(bytes("04 0a 05 'ERROR' 03 '400'"), ready("PUSH")), 0), undefined);
   assert.equal(session.state, "ready");
   assert.equal(heard.noise, 2);
 });
 
-coreTest("Session finds a message behind READY in the same chunk, and says its own READY first", () => {
-  const { session, heard } = openSession("PULL");
-  session.receive(concat(greeting(), ready("PUSH"), message("early")), 0);
-  assert.deepEqual(heard.lines, ["ready PUSH 3.1", "message early"]);
-  assert.equal(hex(session.takeOutput()!.subarray(64)), hex(ready("PULL")));
-});
+Deno.test(
+  "Session finds a message behind READY in the same chunk, and says its own READY first",
+  PURE,
+  () => {
+    const { session, heard } = openSession("PULL");
+    session.receive(concat(greeting(), ready("PUSH"), message("early")), 0);
+    assert.deepEqual(heard.lines, ["ready PUSH 3.1", "message early"]);
+    assert.equal(hex(session.takeOutput()!.subarray(64)), hex(ready("PULL")));
+  },
+);
 
-coreTest("Session with any cut of a conversation hears the same", () => {
+Deno.test("Session with any cut of a conversation hears the same", PURE, () => {
   const stream = concat(
     greeting(),
     ready("PUSH"),
@@ -170,7 +174,7 @@ coreTest("Session with any cut of a conversation hears the same", () => {
 
 // Deadlines of the handshake
 
-coreTest("Session dies at its handshake's deadline, not before", () => {
+Deno.test("Session dies at its handshake's deadline, not before", PURE, () => {
   const { session } = openSession("PULL", { handshakeTimeoutMs: 500 }, 1000);
   assert.equal(session.deadline, 1500);
   assert.equal(session.tick(1499), undefined);
@@ -181,11 +185,11 @@ coreTest("Session dies at its handshake's deadline, not before", () => {
   assert.equal(session.deadline, Infinity);
 });
 
-coreTest("Session gives a handshake ten seconds unless told otherwise", () => {
+Deno.test("Session gives a handshake ten seconds unless told otherwise", PURE, () => {
   assert.equal(openSession("SUB").session.deadline, 10_000);
 });
 
-coreTest("Session does not let a byte now and then put off the deadline", () => {
+Deno.test("Session does not let a byte now and then put off the deadline", PURE, () => {
   const { session } = openSession("PULL", { handshakeTimeoutMs: 1000 });
   const stream = concat(greeting(), ready("PUSH"));
   for (const [i, chunk] of cutAt(stream, stream.keys()).slice(0, -1).entries()) {
@@ -196,7 +200,7 @@ coreTest("Session does not let a byte now and then put off the deadline", () => 
   assert.equal(session.tick(1000)?.code, "handshake-timeout");
 });
 
-coreTest("Session says nothing when the handshake times out: the peer shall come back", () => {
+Deno.test("Session says nothing when the handshake times out: the peer shall come back", PURE, () => {
   const { session } = openSession("PULL", { handshakeTimeoutMs: 1000 });
   session.takeOutput();
   session.receive(greeting(), 0);
@@ -204,7 +208,7 @@ coreTest("Session says nothing when the handshake times out: the peer shall come
   assert.equal(session.takeOutput(), undefined);
 });
 
-coreTest("Session has no deadline left when the handshake is over", () => {
+Deno.test("Session has no deadline left when the handshake is over", PURE, () => {
   const { session } = readySession("PULL", { handshakeTimeoutMs: 1000 });
   assert.equal(session.deadline, Infinity);
   assert.equal(session.tick(1e9), undefined);
@@ -212,7 +216,7 @@ coreTest("Session has no deadline left when the handshake is over", () => {
 
 // Heartbeats
 
-coreTest("Session says PING each interval, traffic or not", () => {
+Deno.test("Session says PING each interval, traffic or not", PURE, () => {
   const { session } = readySession("SUB", { heartbeatMs: 1000 });
   assert.equal(session.deadline, 1000);
   for (let now = 1000; now < 10_000; now += 1000) {
@@ -223,7 +227,7 @@ coreTest("Session says PING each interval, traffic or not", () => {
   }
 });
 
-coreTest("Session says PING with a ttl of two intervals, never above 655", () => {
+Deno.test("Session says PING with a ttl of two intervals, never above 655", PURE, () => {
   for (
     const [heartbeatMs, ttl] of [[1000, "0014"], [50, "0001"], [32_750, "028f"], [3_600_000, "028f"]] as const
   ) {
@@ -233,7 +237,7 @@ coreTest("Session says PING with a ttl of two intervals, never above 655", () =>
   }
 });
 
-coreTest("Session dies when the peer is silent for an interval after a PING", () => {
+Deno.test("Session dies when the peer is silent for an interval after a PING", PURE, () => {
   const { session } = readySession("PUSH", { heartbeatMs: 200 });
   session.tick(200);
   assert.equal(session.deadline, 400);
@@ -243,7 +247,7 @@ coreTest("Session dies when the peer is silent for an interval after a PING", ()
   assert.equal(fault.code, "heartbeat-timeout");
 });
 
-coreTest("Session takes any byte for a sign of life, not only whole frames", () => {
+Deno.test("Session takes any byte for a sign of life, not only whole frames", PURE, () => {
   // libzmq cuts a large frame on a slow line here (#2709).
   const { session, heard } = readySession("PULL", { heartbeatMs: 100 });
   const frame = encodeFrame(repeated(0x61, 400), 0);
@@ -255,8 +259,9 @@ coreTest("Session takes any byte for a sign of life, not only whole frames", () 
   assert.equal(heard.lines.length, 1);
 });
 
-coreTest(
+Deno.test(
   "Session takes bytes that are read in place for a sign of life too, and their message when it is whole",
+  PURE,
   () => {
     const { session, heard } = readySession("PULL", { heartbeatMs: 100 });
     const frame = encodeFrame(repeated(0x61, 600_000), 0);
@@ -277,7 +282,7 @@ coreTest(
   },
 );
 
-coreTest("Session is kept by PONG, and tells of it", () => {
+Deno.test("Session is kept by PONG, and tells of it", PURE, () => {
   const { session, heard } = readySession("SUB", { heartbeatMs: 100 });
   for (let now = 100; now < 1000; now += 100) {
     assert.equal(session.tick(now), undefined);
@@ -286,7 +291,7 @@ coreTest("Session is kept by PONG, and tells of it", () => {
   assert.equal(heard.take().length, 9);
 });
 
-coreTest("Session without heartbeats says no PING of itself, and ttl 0 when asked to", () => {
+Deno.test("Session without heartbeats says no PING of itself, and ttl 0 when asked to", PURE, () => {
   const { session } = readySession("SUB");
   assert.equal(session.tick(1e9), undefined);
   assert.equal(session.hasOutput, false);
@@ -294,14 +299,14 @@ coreTest("Session without heartbeats says no PING of itself, and ttl 0 when aske
   assert.equal(hex(session.takeOutput()!), hex(bytes("04 07 04 'PING' 00 00")));
 });
 
-coreTest("Session says no PING before READY", () => {
+Deno.test("Session says no PING before READY", PURE, () => {
   const { session } = openSession("PUSH", { heartbeatMs: 10 });
   session.takeOutput();
   assert.equal(session.tick(100), undefined);
   assert.equal(session.hasOutput, false);
 });
 
-coreTest("Session obeys the ttl of the peer's PING", () => {
+Deno.test("Session obeys the ttl of the peer's PING", PURE, () => {
   const { session } = readySession("PULL");
   session.receive(bytes("04 07 04 'PING' 00 05"), 1000);
   assert.equal(session.deadline, 1500);
@@ -309,7 +314,7 @@ coreTest("Session obeys the ttl of the peer's PING", () => {
   assert.equal(session.tick(1500)?.code, "heartbeat-timeout");
 });
 
-coreTest("Session grants a silent peer 100 ms at least, and counts a ttl above 655 right", () => {
+Deno.test("Session grants a silent peer 100 ms at least, and counts a ttl above 655 right", PURE, () => {
   const { session } = readySession("PULL");
   session.receive(bytes("04 07 04 'PING' 00 01"), 0);
   assert.equal(session.deadline, 100);
@@ -319,14 +324,14 @@ coreTest("Session grants a silent peer 100 ms at least, and counts a ttl above 6
   assert.equal(session.deadline, 6_553_500);
 });
 
-coreTest("Session forgets the ttl with the next byte", () => {
+Deno.test("Session forgets the ttl with the next byte", PURE, () => {
   const { session } = readySession("PULL");
   session.receive(bytes("04 07 04 'PING' 00 01"), 0);
   session.receive(bytes("00"), 99);
   assert.equal(session.deadline, Infinity);
 });
 
-coreTest("Session of each side keeps the other alive over a silent wire", () => {
+Deno.test("Session of each side keeps the other alive over a silent wire", PURE, () => {
   const options: Partial<SessionOptions> = { heartbeatMs: 100 };
   const [a, b] = [openSession("SUB", options), openSession("PUB", options)];
   const wire = new Wire(a.session, b.session);
@@ -339,7 +344,7 @@ coreTest("Session of each side keeps the other alive over a silent wire", () => 
 
 // PING and PONG
 
-coreTest("Session answers PING with its context, in every role", () => {
+Deno.test("Session answers PING with its context, in every role", PURE, () => {
   for (const role of ROLES) {
     const { session } = readySession(role);
     session.receive(encodePing(0, bytes("'ctx!'")), 0);
@@ -347,14 +352,14 @@ coreTest("Session answers PING with its context, in every role", () => {
   }
 });
 
-coreTest("Session answers a flood of PINGs once, the last one", () => {
+Deno.test("Session answers a flood of PINGs once, the last one", PURE, () => {
   const { session } = readySession("PULL");
   for (let i = 0; i < 10_000; i++) session.receive(encodePing(0, bytes(i === 9999 ? "'last'" : "'x'")), 0);
   assert.equal(hex(session.takeOutput()!), hex(encodePong(bytes("'last'"))));
   assert.equal(session.hasOutput, false);
 });
 
-coreTest("Session keeps a PONG's context when the bytes it came in are overwritten", () => {
+Deno.test("Session keeps a PONG's context when the bytes it came in are overwritten", PURE, () => {
   const { session } = readySession("PULL");
   const chunk = encodePing(0, bytes("'ctx'"));
   session.receive(chunk, 0);
@@ -364,7 +369,7 @@ coreTest("Session keeps a PONG's context when the bytes it came in are overwritt
 
 // Messages
 
-coreTest("Session hands over messages where they lie: the frame in the very chunk", () => {
+Deno.test("Session hands over messages where they lie: the frame in the very chunk", PURE, () => {
   const chunk = concat(message("a"), message("b"));
   const places: unknown[] = [];
   const { session, heard } = readySession("PULL");
@@ -374,27 +379,31 @@ coreTest("Session hands over messages where they lie: the frame in the very chun
   assert.deepEqual(places, [[true, 0, 2, 3], [true, 3, 5, 6]]);
 });
 
-coreTest("Session counts the frames and bytes of a multipart message, and tells of it with the last", () => {
-  const { session, heard } = readySession("PULL");
-  session.receive(bytes("01 02 'ab' 01 00 01 01 'c'"), 0);
-  assert.deepEqual(heard.lines, []);
-  session.receive(bytes("00 03 'def' 00 01 'x'"), 0);
-  assert.deepEqual(heard.lines, ["unfit multipart, 6 bytes, 4 parts", "message x"]);
-});
+Deno.test(
+  "Session counts the frames and bytes of a multipart message, and tells of it with the last",
+  PURE,
+  () => {
+    const { session, heard } = readySession("PULL");
+    session.receive(bytes("01 02 'ab' 01 00 01 01 'c'"), 0);
+    assert.deepEqual(heard.lines, []);
+    session.receive(bytes("00 03 'def' 00 01 'x'"), 0);
+    assert.deepEqual(heard.lines, ["unfit multipart, 6 bytes, 4 parts", "message x"]);
+  },
+);
 
-coreTest("Session skips a message above the limit and goes on", () => {
+Deno.test("Session skips a message above the limit and goes on", PURE, () => {
   const { session, heard } = readySession("PULL", { maxMessageBytes: 3 });
   session.receive(concat(message("abcd"), message("abc")), 0);
   assert.deepEqual(heard.lines, ["unfit too-large, 4 bytes, 1 parts", "message abc"]);
 });
 
-coreTest("Session calls a multipart message too large when one of its frames is", () => {
+Deno.test("Session calls a multipart message too large when one of its frames is", PURE, () => {
   const { session, heard } = readySession("SUB", { maxMessageBytes: 3 });
   session.receive(bytes("01 01 'a' 01 04 'abcd' 00 01 'b' 01 01 'c' 00 01 'd'"), 0);
   assert.deepEqual(heard.lines, ["unfit too-large, 6 bytes, 3 parts", "unfit multipart, 2 bytes, 2 parts"]);
 });
 
-coreTest("Session takes a message of 16 MiB unless told otherwise, and skips a larger one", () => {
+Deno.test("Session takes a message of 16 MiB unless told otherwise, and skips a larger one", PURE, () => {
   const { session, heard } = readySession("PULL");
   heard.handleMessage = (_bytes, _start, bodyStart, end) => heard.lines.push(`message of ${end - bodyStart}`);
   const size = 16 * 1024 * 1024;
@@ -403,7 +412,7 @@ coreTest("Session takes a message of 16 MiB unless told otherwise, and skips a l
   assert.deepEqual(heard.lines, [`message of ${size}`, `unfit too-large, ${size + 1} bytes, 1 parts`]);
 });
 
-coreTest("Session refuses the 1025th frame of a message", () => {
+Deno.test("Session refuses the 1025th frame of a message", PURE, () => {
   const { session } = readySession("PULL");
   for (let i = 0; i < 1024; i++) assert.equal(session.receive(bytes("01 00"), 0), undefined);
   const fault = session.receive(bytes("01 00"), 0);
@@ -411,8 +420,9 @@ coreTest("Session refuses the 1025th frame of a message", () => {
   assert.equal(fault.code, "frame-too-large");
 });
 
-coreTest(
+Deno.test(
   "Session refuses a message of more than a gigabyte in frames of any size, and stores none of it",
+  PURE,
   () => {
     const { session } = readySession("PULL", { maxMessageBytes: 1000 });
     const header = bytes("03 00 00 00 00 10 00 00 00"); // 256 MiB, MORE
@@ -429,21 +439,25 @@ coreTest(
   },
 );
 
-coreTest("Session of a PUSH or PUB drops and counts messages, large ones and multipart ones too", () => {
-  for (const role of ["PUSH", "PUB"] as const) {
-    const { session, heard } = readySession(role, { maxMessageBytes: 3 });
-    session.receive(
-      concat(message("x"), message("large"), bytes("01 01 'a' 00 01 'b'"), bytes("00 00")),
-      0,
-    );
-    assert.equal(heard.noise, 4, role);
-    assert.deepEqual(heard.lines, []);
-  }
-});
+Deno.test(
+  "Session of a PUSH or PUB drops and counts messages, large ones and multipart ones too",
+  PURE,
+  () => {
+    for (const role of ["PUSH", "PUB"] as const) {
+      const { session, heard } = readySession(role, { maxMessageBytes: 3 });
+      session.receive(
+        concat(message("x"), message("large"), bytes("01 01 'a' 00 01 'b'"), bytes("00 00")),
+        0,
+      );
+      assert.equal(heard.noise, 4, role);
+      assert.deepEqual(heard.lines, []);
+    }
+  },
+);
 
 // Noise
 
-coreTest("Session forgives a hundred frames a second that mean nothing, and no more", () => {
+Deno.test("Session forgives a hundred frames a second that mean nothing, and no more", PURE, () => {
   const { session, heard } = readySession("PULL");
   const noise = encodeCommand("FOO");
   for (let now = 0; now < 5000; now += 10) assert.equal(session.receive(noise, now), undefined, `at ${now}`);
@@ -454,7 +468,7 @@ coreTest("Session forgives a hundred frames a second that mean nothing, and no m
   assert.equal(fault.code, "too-much-noise");
 });
 
-coreTest("Session takes subscriptions that are none of its business for noise", () => {
+Deno.test("Session takes subscriptions that are none of its business for noise", PURE, () => {
   for (const role of ["PULL", "PUSH", "SUB"] as const) {
     const { session, heard } = readySession(role);
     session.receive(encodeSubscription({ subscribe: true, topic: bytes("'a'") }), 0);
@@ -466,8 +480,9 @@ coreTest("Session takes subscriptions that are none of its business for noise", 
 
 // Death
 
-coreTest(
+Deno.test(
   "Session stays dead after a fault: it hears nothing, waits for nothing, and tells the same fault",
+  PURE,
   () => {
     const { session, heard } = readySession("PULL", { heartbeatMs: 100 });
     const fault = session.receive(bytes("ff"), 0);
@@ -480,13 +495,13 @@ coreTest(
   },
 );
 
-coreTest("Session hands over what came before a fault in the same chunk", () => {
+Deno.test("Session hands over what came before a fault in the same chunk", PURE, () => {
   const { session, heard } = readySession("PULL");
   session.receive(concat(message("good"), bytes("ff")), 0);
   assert.deepEqual(heard.lines, ["message good"]);
 });
 
-coreTest("Session dies of a ProtocolError of its handler's, for example of too many topics", () => {
+Deno.test("Session dies of a ProtocolError of its handler's, for example of too many topics", PURE, () => {
   const { session, heard } = readySession("PUB");
   heard.handleSubscription = () => {
     throw new ProtocolError("too-many-topics", "enough");
@@ -494,7 +509,7 @@ coreTest("Session dies of a ProtocolError of its handler's, for example of too m
   assert.equal(session.receive(bytes("00 01 01"), 0)?.code, "too-many-topics");
 });
 
-coreTest("Session passes on any other error of its handler's: that is no fault of the peer", () => {
+Deno.test("Session passes on any other error of its handler's: that is no fault of the peer", PURE, () => {
   const { session, heard } = readySession("PULL");
   heard.handleMessage = () => {
     throw new RangeError("ours");
@@ -532,8 +547,9 @@ const start = fc.oneof(
 );
 
 for (const role of ROLES) {
-  coreTest(
+  Deno.test(
     `Session of a ${role} with any bytes hears something or dies of one fault, the same for any cut`,
+    PURE,
     () => {
       fc.assert(
         fc.property(
@@ -567,8 +583,9 @@ for (const role of ROLES) {
 
 // Messages that have begun
 
-coreTest(
+Deno.test(
   "Session dies of a message of which nothing more comes for messageTimeoutMs, and of no other silence",
+  PURE,
   () => {
     const begun: readonly (readonly [string, Uint8Array])[] = [
       ["a header", bytes("00")],
@@ -587,8 +604,9 @@ coreTest(
   },
 );
 
-coreTest(
+Deno.test(
   "Session gives a message that has begun its time anew with each byte, and none when it is whole",
+  PURE,
   () => {
     const { session, heard } = readySession("PULL", { messageTimeoutMs: 500 });
     for (const [i, byte] of [...bytes("00 03 'ab'")].entries()) session.receive(Uint8Array.of(byte), 400 * i);
@@ -599,7 +617,7 @@ coreTest(
   },
 );
 
-coreTest("Session without messageTimeoutMs waits for the rest of a message for ever", () => {
+Deno.test("Session without messageTimeoutMs waits for the rest of a message for ever", PURE, () => {
   const { session } = readySession("PULL");
   session.receive(bytes("00 03 'a'"), 0);
   assert.equal(session.deadline, Infinity);

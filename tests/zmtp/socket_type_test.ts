@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { canTalk, peersOf } from "../../zmtp/socket_type.ts";
-import { coreTest } from "./core_test_support.ts";
+import { PURE } from "./core_test_support.ts";
 
 const TYPES = [
   "PAIR",
@@ -25,12 +25,12 @@ for (
     ["SUB", ["PUB", "XPUB"]],
   ] as const
 ) {
-  coreTest(`canTalk() lets a ${our} talk to ${peers.join(" and ")}, to nobody else`, () => {
+  Deno.test(`canTalk() lets a ${our} talk to ${peers.join(" and ")}, to nobody else`, PURE, () => {
     assert.deepEqual(TYPES.filter((type) => canTalk(our, type)), peers);
     assert.equal(peersOf(our), peers.join(" or "));
   });
 }
 
-coreTest("canTalk() takes names exactly", () => {
+Deno.test("canTalk() takes names exactly", PURE, () => {
   for (const name of ["push", "PUSH\0", "", "PUSHX"]) assert.equal(canTalk("PULL", name), false);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProtocolError } from "../../base/errors.ts";
 import { Subscriptions } from "../../zmtp/subscriptions.ts";
-import { bytes, coreTest, latin1, repeated, thrownBy } from "./core_test_support.ts";
+import { bytes, latin1, PURE, repeated, thrownBy } from "./core_test_support.ts";
 
 /** Does a message with this body get through? */
 function lets(subscriptions: Subscriptions, body: Uint8Array): boolean {
@@ -16,13 +16,14 @@ function set(...topics: readonly string[]): Subscriptions {
   return subscriptions;
 }
 
-coreTest("Subscriptions.matches() lets nothing through without a topic", () => {
+Deno.test("Subscriptions.matches() lets nothing through without a topic", PURE, () => {
   assert.equal(lets(set(), bytes("")), false);
   assert.equal(lets(set(), bytes("'a'")), false);
 });
 
-coreTest(
+Deno.test(
   "Subscriptions.matches() lets everything through with the empty topic, the empty message too",
+  PURE,
   () => {
     assert.equal(lets(set(""), bytes("")), true);
     assert.equal(lets(set(""), bytes("'a'")), true);
@@ -31,23 +32,23 @@ coreTest(
   },
 );
 
-coreTest("Subscriptions.matches() compares bytes, whatever they are", () => {
+Deno.test("Subscriptions.matches() compares bytes, whatever they are", PURE, () => {
   const subscriptions = set("ff 00");
   assert.equal(lets(subscriptions, bytes("ff 00 01")), true);
   assert.equal(lets(subscriptions, bytes("ff 01")), false);
 });
 
-coreTest("Subscriptions.matches() survives a topic longer than the message", () => {
+Deno.test("Subscriptions.matches() survives a topic longer than the message", PURE, () => {
   assert.equal(lets(set("'abc'"), bytes("'ab'")), false);
   assert.equal(lets(set("'abc'"), bytes("'abc'")), true);
 });
 
-coreTest("Subscriptions.matches() looks at the body alone, not at what is behind it", () => {
+Deno.test("Subscriptions.matches() looks at the body alone, not at what is behind it", PURE, () => {
   assert.equal(set("'abc'").matches(bytes("'xxabcxx'"), 2, 4), false);
   assert.equal(set("'abc'").matches(bytes("'xxabcxx'"), 2, 5), true);
 });
 
-coreTest("Subscriptions.remove() ends a topic that was added twice: a set, not a counter", () => {
+Deno.test("Subscriptions.remove() ends a topic that was added twice: a set, not a counter", PURE, () => {
   const subscriptions = set("'a'", "'a'");
   assert.equal(subscriptions.count, 1);
   subscriptions.remove(bytes("'a'"));
@@ -55,7 +56,7 @@ coreTest("Subscriptions.remove() ends a topic that was added twice: a set, not a
   assert.equal(lets(subscriptions, bytes("'a'")), false);
 });
 
-coreTest("Subscriptions.remove() ignores an unknown topic", () => {
+Deno.test("Subscriptions.remove() ignores an unknown topic", PURE, () => {
   const subscriptions = set("'a'", "");
   subscriptions.remove(bytes("'b'"));
   subscriptions.remove(bytes("'ab'"));
@@ -64,7 +65,7 @@ coreTest("Subscriptions.remove() ignores an unknown topic", () => {
   assert.equal(subscriptions.isEverything, false);
 });
 
-coreTest("Subscriptions.add() keeps the topic when its bytes are overwritten", () => {
+Deno.test("Subscriptions.add() keeps the topic when its bytes are overwritten", PURE, () => {
   const subscriptions = new Subscriptions();
   const topic = bytes("'abc'");
   subscriptions.add(topic);
@@ -72,30 +73,35 @@ coreTest("Subscriptions.add() keeps the topic when its bytes are overwritten", (
   assert.equal(lets(subscriptions, bytes("'abcd'")), true);
 });
 
-coreTest("Subscriptions.add() refuses one topic above the limit, and takes one again that it has", () => {
-  const subscriptions = new Subscriptions({ maxTopics: 2 });
-  for (const topic of ["'a'", "'b'", "'a'", "'b'"]) subscriptions.add(bytes(topic));
-  const error = thrownBy(() => subscriptions.add(bytes("'c'")));
-  assert(error instanceof ProtocolError);
-  assert.equal(error.code, "too-many-topics");
-  subscriptions.remove(bytes("'a'"));
-  subscriptions.add(bytes("'c'"));
-});
+Deno.test(
+  "Subscriptions.add() refuses one topic above the limit, and takes one again that it has",
+  PURE,
+  () => {
+    const subscriptions = new Subscriptions({ maxTopics: 2 });
+    for (const topic of ["'a'", "'b'", "'a'", "'b'"]) subscriptions.add(bytes(topic));
+    const error = thrownBy(() => subscriptions.add(bytes("'c'")));
+    assert(error instanceof ProtocolError);
+    assert.equal(error.code, "too-many-topics");
+    subscriptions.remove(bytes("'a'"));
+    subscriptions.add(bytes("'c'"));
+  },
+);
 
-coreTest("Subscriptions.add() refuses 10,001 topics unless told otherwise", () => {
+Deno.test("Subscriptions.add() refuses 10,001 topics unless told otherwise", PURE, () => {
   const subscriptions = new Subscriptions();
   for (let i = 0; i < 10_000; i++) subscriptions.add(Uint8Array.of(i >> 8, i & 0xff));
   assert.equal(thrownBy(() => subscriptions.add(bytes("'abc'"))).code, "too-many-topics");
 });
 
-coreTest("Subscriptions.add() refuses a topic of 4097 bytes unless told otherwise", () => {
+Deno.test("Subscriptions.add() refuses a topic of 4097 bytes unless told otherwise", PURE, () => {
   const subscriptions = new Subscriptions();
   subscriptions.add(repeated(1, 4096));
   assert.equal(thrownBy(() => subscriptions.add(repeated(1, 4097))).code, "too-many-topics");
 });
 
-coreTest(
+Deno.test(
   "Subscriptions.add() refuses topics of more than 4 MiB together, and has room again after a remove()",
+  PURE,
   () => {
     const topic = (i: number) => {
       const bytes = repeated(1, 4096);
@@ -111,7 +117,7 @@ coreTest(
   },
 );
 
-coreTest("Subscriptions takes and matches a topic of a megabyte: nothing recurses", () => {
+Deno.test("Subscriptions takes and matches a topic of a megabyte: nothing recurses", PURE, () => {
   const subscriptions = new Subscriptions({ maxTopicBytes: Infinity });
   const topic = repeated(0x61, 1_000_000);
   subscriptions.add(topic);
@@ -121,8 +127,9 @@ coreTest("Subscriptions takes and matches a topic of a megabyte: nothing recurse
   assert.equal(subscriptions.count, 0);
 });
 
-coreTest(
+Deno.test(
   "Subscriptions.matches() costs no more bytes than the longest topic has, whoever chose the topics",
+  PURE,
   () => {
     // Nine topics of each size that differ from the message in the last byte only: compared one by one, the bytes of all
     // topics would be read for each message, 4,500,000 of them.
@@ -146,7 +153,7 @@ coreTest(
   },
 );
 
-coreTest("Subscriptions equals a naive list, whatever is added, removed and asked", () => {
+Deno.test("Subscriptions equals a naive list, whatever is added, removed and asked", PURE, () => {
   const byte = fc.constantFrom(0x00, 0x61, 0xff);
   const text = fc.array(byte, { maxLength: 5 }).map((bytes) => Uint8Array.from(bytes));
   const step = fc.record({ add: fc.boolean(), topic: text });

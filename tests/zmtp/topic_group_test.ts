@@ -5,7 +5,7 @@ import { MemoryBudget } from "../../zmtp/memory_budget.ts";
 import { Outbox } from "../../zmtp/outbox.ts";
 import { Subscriptions } from "../../zmtp/subscriptions.ts";
 import { TopicGroup } from "../../zmtp/topic_group.ts";
-import { concat, coreTest } from "./core_test_support.ts";
+import { concat, PURE } from "./core_test_support.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -27,39 +27,49 @@ function drain(outbox: Outbox): string[] {
   return texts;
 }
 
-coreTest("TopicGroup gives every member the same matching messages in order, whatever the mixture", () => {
-  fc.assert(fc.property(fc.array(fc.stringMatching(/^[ab]{0,3}$/), { maxLength: 40 }), (texts) => {
-    const group = new TopicGroup("a", undefined);
-    const outboxes = [1, 2].map(() => new Outbox({ messages: 1000, bytes: 100_000 }));
-    const stream = concat(...texts.map(encodeTextFrame));
+Deno.test(
+  "TopicGroup gives every member the same matching messages in order, whatever the mixture",
+  PURE,
+  () => {
+    fc.assert(fc.property(fc.array(fc.stringMatching(/^[ab]{0,3}$/), { maxLength: 40 }), (texts) => {
+      const group = new TopicGroup("a", undefined);
+      const outboxes = [1, 2].map(() => new Outbox({ messages: 1000, bytes: 100_000 }));
+      const stream = concat(...texts.map(encodeTextFrame));
 
+      group.select(topics("a"), stream, 0, stream.length);
+      for (const outbox of outboxes) group.pushTo(outbox);
+      group.letGo();
+      stream.fill(0xff);
+
+      const expected = texts.filter((text) => text.startsWith("a"));
+      for (const outbox of outboxes) assert.deepEqual(drain(outbox), expected);
+    }));
+  },
+);
+
+Deno.test(
+  "TopicGroup gives its memory back when all that it selected is written and nobody is left",
+  PURE,
+  () => {
+    const memory = new MemoryBudget(1_000_000);
+    const group = new TopicGroup("a", memory);
+    const outbox = new Outbox({ messages: 1000, bytes: 1_000_000 });
+    const stream = concat(
+      ...Array.from({ length: 500 }, (_, i) => encodeTextFrame(`a${"x".repeat(200)}${i}`)),
+    );
     group.select(topics("a"), stream, 0, stream.length);
-    for (const outbox of outboxes) group.pushTo(outbox);
+    group.pushTo(outbox);
     group.letGo();
-    stream.fill(0xff);
+    assert.ok(memory.used >= stream.length);
 
-    const expected = texts.filter((text) => text.startsWith("a"));
-    for (const outbox of outboxes) assert.deepEqual(drain(outbox), expected);
-  }));
-});
+    assert.equal(drain(outbox).length, 500);
+    group.release();
 
-coreTest("TopicGroup gives its memory back when all that it selected is written and nobody is left", () => {
-  const memory = new MemoryBudget(1_000_000);
-  const group = new TopicGroup("a", memory);
-  const outbox = new Outbox({ messages: 1000, bytes: 1_000_000 });
-  const stream = concat(...Array.from({ length: 500 }, (_, i) => encodeTextFrame(`a${"x".repeat(200)}${i}`)));
-  group.select(topics("a"), stream, 0, stream.length);
-  group.pushTo(outbox);
-  group.letGo();
-  assert.ok(memory.used >= stream.length);
+    assert.equal(memory.used, 0);
+  },
+);
 
-  assert.equal(drain(outbox).length, 500);
-  group.release();
-
-  assert.equal(memory.used, 0);
-});
-
-coreTest("Subscriptions.signature() is equal exactly for equal small sets", () => {
+Deno.test("Subscriptions.signature() is equal exactly for equal small sets", PURE, () => {
   const sets = fc.uniqueArray(fc.stringMatching(/^[ab;,0-9]{0,4}$/), { maxLength: 6 });
   fc.assert(fc.property(sets, sets, (one, other) => {
     const isEqual = one.length === other.length && one.every((topic) => other.includes(topic));
@@ -67,7 +77,7 @@ coreTest("Subscriptions.signature() is equal exactly for equal small sets", () =
   }));
 });
 
-coreTest("Subscriptions.signature() is undefined for a set that is large", () => {
+Deno.test("Subscriptions.signature() is undefined for a set that is large", PURE, () => {
   assert.equal(topics(...Array.from({ length: 17 }, (_, i) => `topic ${i}`)).signature(), undefined);
   assert.equal(topics("x".repeat(1025)).signature(), undefined);
   assert.notEqual(topics("x".repeat(1000)).signature(), undefined);

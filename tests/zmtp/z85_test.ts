@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeZ85, encodeZ85 } from "../../zmtp/curve/z85.ts";
-import { bytes, coreTest, hex } from "./core_test_support.ts";
+import { bytes, hex, PURE } from "./core_test_support.ts";
 
 // RFC 32's own example, its limits, and two keys of libzmq's manual (zmq_curve).
 const VECTORS: readonly (readonly [text: string, hex: string])[] = [
@@ -20,8 +20,9 @@ const VECTORS: readonly (readonly [text: string, hex: string])[] = [
 ];
 
 for (const [text, digits] of VECTORS) {
-  coreTest(
+  Deno.test(
     `encodeZ85() makes ${JSON.stringify(text)} of ${digits || "nothing"}, decodeZ85() the reverse`,
+    PURE,
     () => {
       const bytes = Uint8Array.fromHex(digits);
       assert.equal(encodeZ85(bytes), text);
@@ -30,7 +31,7 @@ for (const [text, digits] of VECTORS) {
   );
 }
 
-coreTest("encodeZ85() throws a RangeError for a size that is no multiple of four", () => {
+Deno.test("encodeZ85() throws a RangeError for a size that is no multiple of four", PURE, () => {
   assert.throws(() => encodeZ85(bytes("01 02 03")), RangeError);
 });
 
@@ -45,10 +46,10 @@ const NO_Z85: readonly (readonly [text: string, why: string])[] = [
 ];
 
 for (const [text, why] of NO_Z85) {
-  coreTest(`decodeZ85() gives undefined for ${why}`, () => assert.equal(decodeZ85(text), undefined));
+  Deno.test(`decodeZ85() gives undefined for ${why}`, PURE, () => assert.equal(decodeZ85(text), undefined));
 }
 
-coreTest("decodeZ85(encodeZ85(x)) equals x", () => {
+Deno.test("decodeZ85(encodeZ85(x)) equals x", PURE, () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
     const whole = bytes.slice(0, bytes.length - bytes.length % 4);
     assert.deepEqual([...decodeZ85(encodeZ85(whole))!], [...whole]);
