@@ -6,10 +6,13 @@
 import { MessageServer } from "../bus/server.ts";
 import { TransportError } from "../base/errors.ts";
 import type { MessageServerOptions } from "../bus/server.ts";
-import type { CurveClientOptions } from "../zmtp/mod.ts";
-import { allowKeys, curveKeyPair, formatPublicKey } from "../zmtp/mod.ts";
-import { readKeyFile, readKeyList } from "./key_file.ts";
+import type { ServeGatewayOptions } from "../http/server.ts";
+import { allowKeys, curveKeyPair } from "../zmtp/mod.ts";
+import { readMembers, readServerKeys } from "./key_file.ts";
+import { quote } from "../base/quote.ts";
 import { VERSION } from "../base/version.ts";
+import { printedCommand } from "./printed_command.ts";
+import { WEB_FLAGS, WEB_HELP, webOptions } from "./web_flags.ts";
 import { type FlagValues, integerFlag, ProgramError, runProgram, UsageError } from "./command_line.ts";
 import { complain, print, printText, startStamps } from "./log.ts";
 import { aborted, type Stop } from "./stop.ts";
@@ -23,19 +26,31 @@ USAGE
 OPTIONS
   --broadcast-port N   port of the address to listen at; 0, the default, takes any free one
   --receive-port N     port of the address to send to; 0, the default, takes any free one
-  --http PORT          serve web pages and scripts too, with a live page to look at; 0 takes any free port
-  --public             be reachable from other machines: deno run --allow-net, and either
-                       --curve-secret-file with --allow-keys, or --allow-anonymous
-  --curve-secret-file F  encrypt everything; F holds the broker's secret key
-  --allow-keys F       with --curve-secret-file: only who has one of these public keys, one on each line, may join
-  --allow-anonymous    with --public: let everyone join who can reach the addresses
-  --curve-keygen       print a fresh pair of keys and end
-  --transport libzmq   let libzmq carry the messages: deno run --allow-ffi --allow-read, which leaves
-                       the sandbox; see docs/libzmq.md
+  --history N          messages that are held for whoever comes late or was away; 100000 by default
+  --heartbeat SECONDS  how often to make sure that clients are still there; 0, the default, for never:
+                       libzmq older than 4.2 does not understand it
   --json               print one line of JSON with the addresses, for programs
   -v, --verbose        tell on stderr what comes in and what is refused
   -h, --help           print this text
   -V, --version        print the version
+
+FOR THE WEB
+  --http PORT          serve web pages and scripts too, with a live page to look at; 0 takes any free port
+${WEB_HELP}
+
+KEYS, AND OTHER MACHINES
+  --public             be reachable from other machines: deno run --allow-net, and either
+                       --curve-secret-file with --allow-keys, or --allow-anonymous
+  --allow-anonymous    with --public: let everyone join who can reach the addresses
+  --curve-secret-file F  encrypt everything; F holds the broker's secret key. The web then has a token,
+                       unless --no-token is given
+  --allow-keys F       with --curve-secret-file: only who has one of these public keys may join; F has one on
+                       each line, or is a certificate of pyzmq or czmq; may be repeated
+  --curve-keygen DIR   write the broker's keys into a folder, and a pair for each --member NAME, and end;
+                       without DIR print a fresh pair
+  --member NAME        with --curve-keygen DIR: make keys for somebody who may join; may be repeated
+  --transport libzmq   let libzmq carry the messages: deno run --allow-ffi --allow-read, which leaves
+                       the sandbox; see docs/libzmq.md
 
 Stop it with Ctrl+C.`;
 
@@ -51,9 +66,13 @@ export function runBroker(): Promise<void> {
       http: { type: "string" },
       public: { type: "boolean" },
       "allow-anonymous": { type: "boolean" },
-      "allow-keys": { type: "string" },
+      "allow-keys": { type: "string", multiple: true },
       "curve-secret-file": { type: "string" },
       "curve-keygen": { type: "boolean" },
+      member: { type: "string", multiple: true },
+      history: { type: "string" },
+      heartbeat: { type: "string" },
+      ...WEB_FLAGS,
       transport: { type: "string" },
       json: { type: "boolean" },
       verbose: { type: "boolean", short: "v" },
@@ -63,58 +82,82 @@ export function runBroker(): Promise<void> {
 }
 
 async function run(values: FlagValues, positionals: readonly string[], { signal }: Stop): Promise<void> {
-  if (positionals.length > 0) {
-    throw new UsageError(`Cannot use argument ${JSON.stringify(positionals[0])}: expected options only`);
+  const isKeygen = values["curve-keygen"] === true;
+  if (positionals.length > (isKeygen ? 1 : 0)) {
+    throw new UsageError(`Cannot use argument ${quote(positionals.at(-1)!)}: expected options only`);
   }
-  if (values["curve-keygen"] === true) return await printKeys(values.json === true);
-  const access = await readAccess(values);
+  if (isKeygen) {
+    return await makeKeys(positionals[0], (values.member ?? []) as string[], values.json === true);
+  }
+  if (values.member !== undefined) {
+    throw new UsageError("Cannot use --member: it goes with --curve-keygen DIR");
+  }
+  const access = readAccess(values);
+  const history = integerFlag(values, "history", 0, 100_000_000);
   const options: MessageServerOptions = {
     ...access.server,
     ...await readTransport(values),
     broadcastPort: integerFlag(values, "broadcast-port", 0, 65_535) ?? 0,
     receivePort: integerFlag(values, "receive-port", 0, 65_535) ?? 0,
+    heartbeatMs: 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 0),
+    ...(history === undefined ? {} : { history: { messages: history } }),
   };
-  const httpPort = integerFlag(values, "http", 0, 65_535);
+  const webServerOptions = readWeb(values, access.server.curve !== undefined);
   await using server = new MessageServer(options);
-  await using web = httpPort === undefined ? undefined : await serveWeb(server, httpPort);
-  announce(server, web, values.json === true);
+  await using web = webServerOptions && await serveWeb(server, webServerOptions);
+  announce(server, web, access, values.json === true);
   startStamps();
   if (values.verbose === true) tell(server);
   await aborted(signal);
 }
 
-/** Who may join, and with which keys the gateway in our own process does. */
-interface Access {
-  readonly server: Pick<MessageServerOptions, "localOnly" | "allowAnonymous" | "curve" | "authorize">;
-  readonly web: CurveClientOptions | undefined;
+function readWeb(values: FlagValues, hasKeys: boolean): ServeGatewayOptions | undefined {
+  const port = integerFlag(values, "http", 0, 65_535);
+  if (port !== undefined) return { ...webOptions(values, hasKeys), port };
+  const flag = Object.keys(WEB_FLAGS).find((name) => values[name] !== undefined);
+  if (flag === undefined) return undefined;
+  throw new UsageError(`Cannot use --${flag}: there is no web side without --http PORT`);
 }
 
-async function readAccess(values: FlagValues): Promise<Access> {
+/** Who may join, and with which key a person can try. */
+interface Access {
+  readonly server: Pick<MessageServerOptions, "localOnly" | "allowAnonymous" | "curve" | "authorize">;
+  /** A client's `--key-file`; undefined where everyone who knows the broker's key may join. */
+  readonly keyFile: string | undefined;
+}
+
+function readAccess(values: FlagValues): Access {
   const [isPublic, isAnonymous] = [values.public === true, values["allow-anonymous"] === true];
-  const [secretFile, keysFile] = [values["curve-secret-file"], values["allow-keys"]];
-  if (keysFile !== undefined && secretFile === undefined) {
+  const secretFile = values["curve-secret-file"];
+  const lists = values["allow-keys"] as string[] | undefined;
+  if (lists !== undefined && secretFile === undefined) {
     throw new UsageError("Cannot use --allow-keys: without --curve-secret-file nobody can show a key");
   }
-  if (isPublic && keysFile === undefined && !isAnonymous) {
+  if (isPublic && lists === undefined && !isAnonymous) {
     throw new UsageError(
       "Cannot use --public: everyone who can reach this machine could join; " +
         "add --curve-secret-file and --allow-keys, or --allow-anonymous if that is meant",
     );
   }
   const common = { localOnly: !isPublic, allowAnonymous: isAnonymous };
-  if (typeof secretFile !== "string") return { server: common, web: undefined };
-  const curve = { secretKey: readKeyFile("curve-secret-file", secretFile) };
-  const ours = await curveKeyPair();
-  const web = { serverKey: formatPublicKey(curve), ...ours };
-  if (typeof keysFile !== "string") return { server: { ...common, curve }, web };
-  const authorize = allowKeys([...readKeyList("allow-keys", keysFile), ours.publicKey]);
-  return { server: { ...common, curve, authorize }, web };
+  if (typeof secretFile !== "string") return { server: common, keyFile: undefined };
+  const curve = readServerKeys("curve-secret-file", secretFile);
+  if (lists === undefined) return { server: { ...common, curve }, keyFile: undefined };
+  const read = lists.map((file) => ({ file, ...readMembers("allow-keys", file) }));
+  const keys = read.flatMap(({ members }) => members.map(({ publicKey }) => publicKey));
+  // The key files that --curve-keygen makes lie beside the list.
+  const made = read.find(({ isOurs, members }) => isOurs && members[0]?.name !== undefined);
+  const keyFile = made?.file.replace(/[^\\/]*$/, `${made.members[0]!.name}.key`);
+  return {
+    server: { ...common, curve, authorize: allowKeys(keys) },
+    keyFile: keyFile ?? "FILE",
+  };
 }
 
 async function readTransport({ transport }: FlagValues): Promise<Pick<MessageServerOptions, "transport">> {
   if (transport === undefined || transport === "zmtp") return {};
   if (transport !== "libzmq") {
-    throw new UsageError(`Cannot use --transport ${JSON.stringify(transport)}: expected zmtp or libzmq`);
+    throw new UsageError(`Cannot use --transport ${quote(String(transport))}: expected zmtp or libzmq`);
   }
   // Not a literal: nobody else shall load it, or the package that it needs.
   const specifier = new URL("../zmtp/libzmq/mod.ts", import.meta.url).href;
@@ -127,7 +170,15 @@ async function readTransport({ transport }: FlagValues): Promise<Pick<MessageSer
   }
 }
 
-async function printKeys(json: boolean): Promise<void> {
+async function makeKeys(
+  folder: string | undefined,
+  members: readonly string[],
+  json: boolean,
+): Promise<void> {
+  if (folder !== undefined) return await makeFolder(folder, members, json);
+  if (members.length > 0) {
+    throw new UsageError("Cannot use --member: --curve-keygen has no folder to write to");
+  }
   const keys = await curveKeyPair();
   if (json) return print(JSON.stringify(keys));
   printText(`public key, for everyone to know:  ${keys.publicKey}
@@ -136,14 +187,37 @@ secret key, for nobody else:       ${keys.secretKey}
 Put the secret key into a file that only you can read.`);
 }
 
+async function makeFolder(folder: string, names: readonly string[], json: boolean): Promise<void> {
+  const { makeKeyFolder } = await import("./key_folder.ts");
+  const made = await makeKeyFolder(folder, names);
+  if (json) return print(JSON.stringify(made));
+  const members = made.memberKeys.map((file) => `\n  ${file}  for this member alone: all that it needs`).join(
+    "",
+  );
+  const start = printedCommand(
+    "broker.ts",
+    ["--curve-secret-file", made.brokerKey, "--allow-keys", made.members],
+    [made.brokerKey, made.members],
+  );
+  printText(`The keys are in
+  ${made.brokerKey}  for nobody else
+  ${made.brokerPub}  for everyone to know
+  ${made.members}  who may join${members}
+
+Start the broker with them; it says how to join:
+
+  ${start}`);
+}
+
 /** The gateway reads the broker's own feed: it needs no socket and no keys, and nothing can be lost on the way. */
-async function serveWeb(server: MessageServer, port: number): Promise<Web> {
+async function serveWeb(server: MessageServer, options: ServeGatewayOptions): Promise<Web> {
   const { serveGateway } = await import("../http/server.ts");
-  const gateway = serveGateway(server, { port, log: complain });
+  const gateway = serveGateway(server, options);
   await server.ready; // Whoever reads the page's address may send at once.
   return {
     url: gateway.url,
     pageUrl: gateway.pageUrl,
+    token: gateway.token,
     [Symbol.asyncDispose]: async () => void await gateway.close({ lingerMs: 3000 }),
   };
 }
@@ -153,34 +227,48 @@ function here(address: string): string {
   return address.replace("//0.0.0.0:", "//127.0.0.1:");
 }
 
-/** The gateway with its client. */
+/** The gateway. */
 interface Web extends AsyncDisposable {
   readonly url: string;
   readonly pageUrl: string;
+  readonly token: string | undefined;
 }
 
-function announce(server: MessageServer, web: Web | undefined, json: boolean): void {
+function announce(server: MessageServer, web: Web | undefined, { keyFile }: Access, json: boolean): void {
   const { broadcastAddress, receiveAddress, publicKey } = server;
   if (json) {
     const key = publicKey === undefined ? {} : { publicKey };
-    return print(JSON.stringify({ broadcastAddress, receiveAddress, http: web?.url ?? null, ...key }));
+    const token = web?.token === undefined ? {} : { token: web.token };
+    return print(
+      JSON.stringify({ broadcastAddress, receiveAddress, http: web?.url ?? null, ...token, ...key }),
+    );
   }
-  const page = web === undefined ? "" : `\n  live page for your browser       ${web.pageUrl}`;
-  const key = publicKey === undefined ? "" : `\n  public key (clients need it)     ${publicKey}`;
-  // Whoever started us by npx has no command deno.
-  const deno = /[\\/]node_modules[\\/]/.test(Deno.execPath()) ? `npx -y deno@${Deno.version.deno}` : "deno";
-  const keyFlag = publicKey === undefined ? "" : ` --server-key='${publicKey}'`;
+  const lines = [
+    ["broadcast address (listen here)", broadcastAddress],
+    ["receive address (send here)", receiveAddress],
+    ["live page for your browser", web?.pageUrl],
+    ["token (scripts need it)", web?.token],
+    ["public key (clients need it)", publicKey],
+  ].filter(([, value]) => value !== undefined).map(([name, value]) => `  ${name!.padEnd(31)}  ${value}`);
+  const keys = [
+    ...(publicKey === undefined ? [] : [`--server-key=${publicKey}`]),
+    ...(keyFile === undefined ? [] : ["--key-file", keyFile]),
+  ];
+  const read = keyFile === undefined ? [] : [keyFile];
+  const listen = ["listen", "--broadcast", here(broadcastAddress), ...keys];
+  const send = ["send", "--receive", here(receiveAddress), ...keys, '{"type":"subject","subject":119}'];
+  const where = keyFile === "FILE" ? ", with the key file of a member in the place of FILE" : "";
+  const others = broadcastAddress === here(broadcastAddress)
+    ? ""
+    : "\n\nOn other machines, put the name or address of this one in the place of 0.0.0.0.";
   printText(`The broker is running (version ${VERSION}). Stop it with Ctrl+C.
 
-  broadcast address (listen here)  ${broadcastAddress}
-  receive address (send here)      ${receiveAddress}${page}${key}
+${lines.join("\n")}${others}
 
-Try it in two other terminals:
+Try it in two other terminals${where}:
 
-  ${deno} run --allow-net=127.0.0.1 client.ts listen --broadcast ${here(broadcastAddress)}${keyFlag}
-  ${deno} run --allow-net=127.0.0.1 client.ts send --receive ${
-    here(receiveAddress)
-  }${keyFlag} '{"type":"subject","subject":119}'`);
+  ${printedCommand("client.ts", listen, read)}
+  ${printedCommand("client.ts", send, read)}`);
 }
 
 function tell(server: MessageServer): void {

@@ -4,7 +4,7 @@
  * @module
  */
 import { type ClientOptions, PassiveMessageClient } from "../bus/clients.ts";
-import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
+import { CURVE_CLIENT_FLAGS, CURVE_CLIENT_HELP, curveClientOptions } from "./key_file.ts";
 import { ConnectionError, HandshakeError, MessageError, QueueFullError } from "../base/errors.ts";
 import { explainJsonText } from "../bus/intake.ts";
 import { assertMessage } from "../bus/messages.ts";
@@ -41,8 +41,7 @@ OPTIONS
   --count N            listen: stop after N messages
   --heartbeat SECONDS  listen: how often to make sure that the broker is still there; 15 by default, 0 for never
   --wait SECONDS       send: how long to wait for the broker; last: how long to listen; 5 by default
-  --server-key KEY     for a broker with keys: its public key
-  --curve-secret-file F  for a broker that knows its clients by key: the file with your secret key
+${CURVE_CLIENT_HELP}
   -h, --help           print this text
   -V, --version        print the version`;
 
@@ -210,7 +209,7 @@ function tellTrouble(client: PassiveMessageClient, done: AbortController): void 
 /** What the person who typed the command can do. */
 function hintFor({ code, message }: HandshakeError): string {
   if (code === "mechanism-mismatch") return "give --server-key exactly when the broker has a public key";
-  if (/ERROR "[345]00"/.test(message)) return "the broker does not allow your key, see --curve-secret-file";
+  if (/ERROR "[345]00"/.test(message)) return "the broker does not allow your key, see --key-file";
   return "is this the broker's other address?"; // By far the most frequent reason: the two look alike.
 }
 

@@ -20,6 +20,7 @@ import {
   OptionError,
   TransportError,
 } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 import { VERSION } from "../base/version.ts";
 import { complain, flushLines, print, printText, takeConsole } from "./log.ts";
 import { Stop } from "./stop.ts";
@@ -88,9 +89,27 @@ function explain(program: Program, error: unknown): number {
   const isKnown = isUsage || error instanceof ProgramError || error instanceof ListenError ||
     error instanceof ConnectionError || error instanceof HandshakeError || error instanceof TransportError;
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  if (isKnown) complain(`${program.name}: ${message}${isUsage ? ` (see ${program.name} --help)` : ""}`);
+  const text = error instanceof OptionError ? withFlags(message) : message;
+  if (isKnown) complain(`${program.name}: ${text}${isUsage ? ` (see ${program.name} --help)` : ""}`);
   else for (const line of (stack ?? message).split("\n")) complain(`${program.name}: ${line}`);
   return isUsage ? 2 : 1;
+}
+
+/** What options are called by the person who has flags. */
+const FLAG_OF: Readonly<Record<string, string>> = {
+  allowedHosts: "--allow-host",
+  allowedOrigins: "--allow-origin",
+  maxBody: "--max-body",
+  maxWaiters: "--max-waiters",
+  prefix: "--prefix",
+  "the option token": "--token auto or --token-file",
+  token: "--token",
+  "curve.serverKey": "--server-key",
+};
+const OPTION = new RegExp(`(?<=^Cannot use |needs )(${Object.keys(FLAG_OF).join("|")})\\b`, "g");
+
+function withFlags(message: string): string {
+  return message.replace(OPTION, (option) => FLAG_OF[option]!);
 }
 
 /** The value of a flag that is a whole number. */
@@ -100,7 +119,7 @@ export function integerFlag(values: FlagValues, name: string, min: number, max: 
   const value = Number(text);
   if (typeof text !== "string" || !/^\d+$/.test(text) || value < min || value > max) {
     throw new UsageError(
-      `Cannot use --${name} ${JSON.stringify(text)}: expected a whole number from ${min} to ${max}`,
+      `Cannot use --${name} ${quote(String(text))}: expected a whole number from ${min} to ${max}`,
     );
   }
   return value;

@@ -5,9 +5,12 @@
  */
 import { PassiveMessageClient, type PassiveMessageClientOptions } from "../bus/clients.ts";
 import { ClosedError, OptionError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 import { addressFlag, type FlagValues, integerFlag, runProgram, UsageError } from "./command_line.ts";
-import { complain, print, printText, startStamps } from "./log.ts";
+import { CURVE_CLIENT_FLAGS, CURVE_CLIENT_HELP, curveClientOptions } from "./key_file.ts";
+import { print, printText, startStamps } from "./log.ts";
 import { aborted, type Stop } from "./stop.ts";
+import { WEB_FLAGS, WEB_HELP, webOptions } from "./web_flags.ts";
 import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "../http/server.ts";
 
 const HELP = `The bus on the web: poll, long-poll, history, event stream, WebSocket, and a live page.
@@ -16,22 +19,23 @@ USAGE
   deno run --allow-net=127.0.0.1 http.ts --broadcast ADDRESS --receive ADDRESS [options]
 
 OPTIONS
-  --broadcast ADDRESS    where the broker sends, such as tcp://127.0.0.1:5555
-  --receive ADDRESS      where the broker takes messages; without it nothing can be sent
-  -p, --port N           port to listen at, 0 for any free one; 8000 when left out
-  --hostname NAME        address to listen at; 127.0.0.1 when left out. Any that other machines
-                         can reach needs --token or --insecure, and an --allow-net of its own
-  --token TEXT           what clients must show; "auto" makes one and prints it
-  --insecure             let everyone take part who can reach --hostname
-  --allow-host NAME      further name by which the gateway is reached; may be repeated
-  --allow-origin ORIGIN  pages of this origin may use the gateway; may be repeated
-  --prefix PATH          mount all paths below this one, such as /bus
-  --value                answer with messages as JSON values instead of JSON texts
-  --max-waiters N        most clients that may wait at the same time; 2000 when left out
-  --history N            messages that are held for late clients; 1000 when left out
-  --json                 print one line of JSON with the URLs, for programs
-  -h, --help             print this text
-  -V, --version          print the version
+  --broadcast ADDRESS  where the broker sends, such as tcp://127.0.0.1:5555
+  --receive ADDRESS    where the broker takes messages; without it nothing can be sent
+  -p, --port N         port to listen at, 0 for any free one; 8000 by default
+  --hostname NAME      address to listen at; 127.0.0.1 by default. Any that other machines can reach
+                       needs a token or --no-token, and an --allow-net of its own
+${WEB_HELP}
+  --prefix PATH        mount all paths below this one, such as /bus
+  --value              answer with messages as JSON values instead of JSON texts
+  --max-waiters N      clients that may wait at the same time at most; 2000 by default
+  --history N          messages that are held for late clients; 1000 by default
+  --heartbeat SECONDS  how often to make sure that the broker is still there; 15 by default, 0 for never
+${CURVE_CLIENT_HELP}
+  --json               print one line of JSON with the URLs, for programs
+  -h, --help           print this text
+  -V, --version        print the version
+
+With keys, the web side has a token unless --no-token is given.
 
 Stop it with Ctrl+C.`;
 
@@ -46,14 +50,13 @@ export function runGateway(): Promise<void> {
       "receive": { type: "string" },
       "port": { type: "string", short: "p" },
       "hostname": { type: "string" },
-      "token": { type: "string" },
-      "insecure": { type: "boolean" },
-      "allow-host": { type: "string", multiple: true },
-      "allow-origin": { type: "string", multiple: true },
       "prefix": { type: "string" },
       "value": { type: "boolean" },
       "max-waiters": { type: "string" },
       "history": { type: "string" },
+      "heartbeat": { type: "string" },
+      ...WEB_FLAGS,
+      ...CURVE_CLIENT_FLAGS,
       "json": { type: "boolean" },
     },
     run,
@@ -62,10 +65,10 @@ export function runGateway(): Promise<void> {
 
 async function run(values: FlagValues, positionals: readonly string[], { signal }: Stop): Promise<void> {
   if (positionals.length > 0) {
-    throw new UsageError(`Cannot use argument ${JSON.stringify(positionals[0])}: expected options only`);
+    throw new UsageError(`Cannot use argument ${quote(positionals[0]!)}: expected options only`);
   }
   const clientOptions = readClientOptions(values);
-  const serverOptions = readServerOptions(values);
+  const serverOptions = readServerOptions(values, clientOptions.curve !== undefined);
   await using client = new PassiveMessageClient({ ...clientOptions, lingerMs: 500 });
   await using server = serve(client, serverOptions);
   announce(server, client, values.json === true);
@@ -84,7 +87,7 @@ function serve(client: PassiveMessageClient, options: ServeGatewayOptions): Gate
   } catch (error) {
     if (!(error instanceof OptionError) || error.code !== "anonymous-not-allowed") throw error;
     throw new UsageError(
-      `Cannot use --hostname ${options.hostname}: other machines could reach it; add --token auto, or --insecure if everyone may`,
+      `Cannot use --hostname ${options.hostname}: other machines could reach it; add --token auto, or --no-token if everyone may`,
     );
   }
 }
@@ -95,24 +98,24 @@ function readClientOptions(values: FlagValues): PassiveMessageClientOptions {
   if (serverBroadcast === undefined && serverReceive === undefined) {
     throw new UsageError("Cannot start: --broadcast ADDRESS, --receive ADDRESS or both must be given");
   }
+  const curve = curveClientOptions(values);
   return {
+    ...(curve === undefined ? {} : { curve }),
+    heartbeatMs: 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15),
     ...(serverBroadcast === undefined ? {} : { serverBroadcast }),
     ...(serverReceive === undefined ? {} : { serverReceive }),
     history: { messages: integerFlag(values, "history", 1, 1_000_000) ?? 1000 },
   };
 }
 
-function readServerOptions(values: FlagValues): ServeGatewayOptions {
+function readServerOptions(values: FlagValues, hasKeys: boolean): ServeGatewayOptions {
   const maxWaiters = integerFlag(values, "max-waiters", 0, 1_000_000);
   return {
+    ...webOptions(values, hasKeys),
     port: integerFlag(values, "port", 0, 65_535) ?? 8000,
-    allowAnonymous: values.insecure === true,
-    allowedHosts: (values["allow-host"] ?? []) as string[],
-    allowedOrigins: (values["allow-origin"] ?? []) as string[],
+    allowAnonymous: values["no-token"] === true,
     messageAs: values.value === true ? "value" : "text",
-    log: complain,
     ...(typeof values.hostname === "string" ? { hostname: values.hostname } : {}),
-    ...(typeof values.token === "string" ? { token: values.token } : {}),
     ...(typeof values.prefix === "string" ? { prefix: values.prefix } : {}),
     ...(maxWaiters === undefined ? {} : { maxWaiters }),
   };

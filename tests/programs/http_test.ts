@@ -86,9 +86,12 @@ const WRONG: readonly (readonly [args: readonly string[], code: number, says: Re
   [["--broadcast", "5555", "--port", "eighty"], 2, /--port/],
   [["--broadcast", "5555", "--port", "65536"], 2, /--port/],
   [["--broadcast", "5555", "more"], 2, /more/],
-  [["--broadcast", "5555", "--hostname", "0.0.0.0"], 2, /--token auto, or --insecure/],
-  [["--broadcast", "5555", "--allow-host", "*"], 2, /allowedHosts/],
-  [["--broadcast", "5555", "--prefix", "bus"], 2, /prefix/],
+  [["--broadcast", "5555", "--hostname", "0.0.0.0"], 2, /--token auto, or --no-token/],
+  [["--broadcast", "5555", "--allow-host", "*"], 2, /--allow-host: "\*" .* needs --token auto/],
+  [["--broadcast", "5555", "--prefix", "bus"], 2, /--prefix/],
+  [["--broadcast", "5555", "--token", "auto", "--no-token"], 2, /--token and --no-token together/],
+  [["--broadcast", "5555", "--token-file", "LICENSE"], 1, /--token-file LICENSE: .*--allow-read=LICENSE/],
+  [["--broadcast", "5555", "--max-body", "0"], 2, /--max-body/],
   [["--broadcast", "5555", "--port", "0", "--hostname", "127.0.0.2"], 1, /--allow-net=127\.0\.0\.2/],
 ];
 

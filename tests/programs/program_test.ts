@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
 import { PassiveMessageClient } from "../../client.ts";
-import { curveKeyPair, formatPublicKey } from "../../zmtp/mod.ts";
 import { soon, until } from "../support/deadline.ts";
 import { Program, run } from "../support/program.ts";
 import config from "../../deno.json" with { type: "json" };
@@ -375,94 +374,6 @@ Deno.test("clients survive kill -9 of the broker process and its return on the s
 
   const numbers = client.messagesAfter(0).entries.map(({ text }) => JSON.parse(text).i as number);
   assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b), "in order, and none twice");
-});
-
-/** A folder with the keys of a broker and of one client that it allows. */
-async function keyFolder(): Promise<AsyncDisposable & { path: string; publicKey: string }> {
-  const path = await Deno.makeTempDir();
-  const [broker, client] = [await curveKeyPair(), await curveKeyPair()];
-  await Deno.writeTextFile(`${path}/broker.key`, `${broker.secretKey}\n`);
-  await Deno.writeTextFile(`${path}/client.key`, `${client.secretKey}\n`);
-  await Deno.writeTextFile(`${path}/allowed.keys`, `# members\n${client.publicKey} alice\n`);
-  return {
-    path,
-    publicKey: broker.publicKey,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
-}
-
-Deno.test("broker.ts --curve-keygen prints a pair of keys, without any permission", async () => {
-  const { code, stdout } = await run(["broker.ts", "--curve-keygen", "--json"], { permission: "" });
-
-  assert.equal(code, 0);
-  const { publicKey, secretKey } = JSON.parse(stdout);
-  assert.equal(formatPublicKey({ secretKey }), publicKey);
-});
-
-Deno.test("broker.ts with keys lets in whom --allow-keys names, and reads only the two files", async () => {
-  await using keys = await keyFolder();
-  const files = [`${keys.path}/broker.key`, `${keys.path}/allowed.keys`];
-  await using broker = new Program([
-    ...[
-      `--allow-read=${files.join(",")}`,
-      "broker.ts",
-      "--json",
-      "--http",
-      "0",
-      "--curve-secret-file",
-      files[0]!,
-      "--allow-keys",
-      files[1]!,
-    ],
-  ]);
-  const { receiveAddress, publicKey, http } = JSON.parse((await broker.line())!);
-  assert.equal(publicKey, keys.publicKey);
-  const send = (...args: string[]) =>
-    run([
-      ...[`--allow-read=${keys.path}`, "client.ts", "send", "--receive", receiveAddress, "--wait", "5"],
-      ...[...args, '{"type":"a"}'],
-    ]);
-
-  const [member, stranger, plain] = await Promise.all([
-    send(
-      `--server-key=${publicKey}`,
-      ...["--curve-secret-file", `${keys.path}/client.key`],
-    ),
-    send(`--server-key=${publicKey}`),
-    send(),
-  ]);
-
-  assert.deepEqual(member, { code: 0, stdout: "", stderr: "" });
-  assert.equal(stranger.code, 1);
-  assert.match(stranger.stderr, /^client\.ts: .*does not allow your key.*\n$/);
-  assert.equal(plain.code, 1);
-  assert.match(plain.stderr, /^client\.ts: .*--server-key.*\n$/);
-  // The gateway in the broker's own process takes part, too.
-  const history = await (await fetch(`${http}/messages/history`)).json();
-  assert.deepEqual(history.messages.map(({ message }: { message: unknown }) => message), [{ type: "a" }]);
-});
-
-const WRONG_KEYS: readonly [what: string, args: readonly string[], code: number, says: RegExp][] = [
-  ["a file that is not there", ["--curve-secret-file", "no-such-file"], 1, /there is no such file/],
-  ["a file that holds no key", ["--curve-secret-file", "LICENSE"], 1, /one key of 40 characters/],
-  ["a list of keys without a secret", ["--allow-keys", "LICENSE"], 2, /--curve-secret-file/],
-  ["--public without keys", ["--public"], 2, /--curve-secret-file and --allow-keys, or --allow-anonymous/],
-];
-for (const [what, args, expected, says] of WRONG_KEYS) {
-  Deno.test(`broker.ts with ${what} says in one line what to do`, async () => {
-    const { code, stderr } = await run(["--allow-read=.", "broker.ts", ...args]);
-
-    assert.equal(code, expected);
-    assert.match(stderr, /^broker\.ts: .+\n$/);
-    assert.match(stderr, says);
-  });
-}
-
-Deno.test("broker.ts with a key file that it may not read names the flag to add", async () => {
-  const { code, stderr } = await run(["broker.ts", "--curve-secret-file", "LICENSE"]);
-
-  assert.equal(code, 1);
-  assert.match(stderr, /^broker\.ts: .*--allow-read=LICENSE\n$/);
 });
 
 Deno.test("broker.ts --http serves messages of the bus over HTTP from the same process", async () => {

@@ -1,0 +1,56 @@
+/**
+ * The flags of a program that serves the web: `broker.ts --http` and `http.ts` have the same.
+ *
+ * @module
+ */
+import type { GatewayOptions } from "../http/options.ts";
+import { type FlagValues, integerFlag, UsageError } from "./command_line.ts";
+import { readToken } from "./key_file.ts";
+import { complain } from "./log.ts";
+
+/** See the module. */
+export const WEB_FLAGS = {
+  "token": { type: "string" },
+  "token-file": { type: "string" },
+  "no-token": { type: "boolean" },
+  "allow-host": { type: "string", multiple: true },
+  "allow-origin": { type: "string", multiple: true },
+  "max-body": { type: "string" },
+} as const;
+
+/** What `--help` says of them. */
+export const WEB_HELP =
+  `  --token auto         whoever comes from the web must show a token, which is made and printed
+  --token-file F       the same with the token that F holds
+  --no-token           let everyone in who can reach the port, also where the bus has keys
+  --allow-host NAME    further name by which the gateway is reached; may be repeated
+  --allow-origin O     pages of this origin, such as https://lab.example, may take part; may be repeated
+  --max-body N         bytes of a POST and of a WebSocket message at most; 1048576 by default`;
+
+/** The options that the flags give. With keys on the bus, the web has a token unless it is said that it has none. */
+export function webOptions(values: FlagValues, hasKeys: boolean): GatewayOptions {
+  const token = tokenOf(values) ?? (hasKeys && values["no-token"] !== true ? "auto" : undefined);
+  const maxBody = integerFlag(values, "max-body", 1, 1024 * 1024 * 1024);
+  return {
+    allowedHosts: (values["allow-host"] ?? []) as string[],
+    allowedOrigins: (values["allow-origin"] ?? []) as string[],
+    log: complain,
+    ...(token === undefined ? {} : { token }),
+    ...(maxBody === undefined ? {} : { maxBody }),
+  };
+}
+
+function tokenOf(values: FlagValues): string | undefined {
+  const given = ["token", "token-file", "no-token"].filter((name) => values[name] !== undefined);
+  if (given.length > 1) throw new UsageError(`Cannot use --${given[0]} and --${given[1]} together`);
+  const file = values["token-file"];
+  if (typeof file === "string") return readToken("token-file", file);
+  const { token } = values;
+  if (typeof token !== "string") return undefined;
+  if (token !== "auto") {
+    complain(
+      "warning: everyone on this machine can see --token in the list of processes; use --token-file or auto",
+    );
+  }
+  return token;
+}
