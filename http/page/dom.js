@@ -59,8 +59,10 @@ export function timeText(time) {
 
 export const numberText = (number) => number.toLocaleString("en");
 
-/** A size for people, from a number of bytes or characters. */
-export function sizeText(size) {
-  if (size < 1000) return `${size}`;
-  return size < 1_000_000 ? `${Math.round(size / 1000)} k` : `${(size / 1_000_000).toFixed(1)} M`;
+/** A size for people. */
+export function sizeText(size, unit) {
+  if (size < 1000) return `${size} ${unit}`;
+  return size < 1_000_000
+    ? `${Math.round(size / 1000)} k${unit}`
+    : `${(size / 1_000_000).toFixed(1)} M${unit}`;
 }

@@ -1,7 +1,7 @@
 // A JSON text as a tree that is made while it is opened: whatever the size and depth of a message, opening it makes a few
 // hundred elements at most. The rows are siblings, and a deep one is only further to the right.
 
-import { button, element, sizeText } from "./dom.js";
+import { button, element, numberText } from "./dom.js";
 import { hasParts, partsAfter } from "./json_parts.js";
 
 /** Rows that one click makes. */
@@ -112,7 +112,7 @@ function valueOf(text, { start, end }) {
   if (value.textContent.length === end - start) return [value];
   let shown = start + value.textContent.length;
   const more = button("more");
-  const label = () => more.textContent = `… ${sizeText(end - shown)} more characters`;
+  const label = () => more.textContent = `… ${numberText(end - shown)} more characters`;
   label();
   more.addEventListener("click", () => {
     const next = cut(text.slice(shown, end), NEXT_LENGTH);

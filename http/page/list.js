@@ -266,6 +266,10 @@ function toggle(entry) {
   body.append(jsonTree(entry.text), copy);
   entry.row.append(body);
   entry.row.firstChild.setAttribute("aria-expanded", "true");
+  // As much of it as fits comes into view.
+  const { offsetTop, offsetHeight } = entry.row;
+  const below = offsetTop + offsetHeight - list.scrollTop - list.clientHeight;
+  if (below > 0) list.scrollTop = Math.min(list.scrollTop + below, offsetTop);
 }
 
 function close(entry) {

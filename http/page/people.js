@@ -52,7 +52,7 @@ function drawConnections(connections) {
       name || instance || key ? address : undefined,
       pid ? `pid ${pid}` : undefined,
       since ? `since ${clockText(since)}` : undefined,
-      bytes === undefined ? undefined : `${sizeText(bytes)}B`,
+      bytes === undefined ? undefined : sizeText(bytes, "B"),
     ];
     who.append(element("span", "more-of-it", more.filter((part) => part !== undefined).join(", ")));
     const state = element("td", "", role);

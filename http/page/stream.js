@@ -20,8 +20,10 @@ export class Stream {
   #socket;
   /** Place of the last message that came. */
   #cursor;
-  /** Number of the newest message when the page asked first; what comes later is live. */
+  /** Number of the newest message when the page connected; what comes later is live. */
   #earlier = 0;
+  /** The socket is open, and no message has come over it. */
+  #isFresh = false;
   #retryMs = 0;
   #timer;
   #attempt = 0;
@@ -44,7 +46,13 @@ export class Stream {
       if (attempt !== this.#attempt) return;
       // 503: the broker was never there, so there is nothing from before.
       if (!isOk && status !== 503) throw new Error(`status ${status}`);
-      const since = this.#cursor ?? (isOk ? this.#startFrom(JSON.parse(text)) : "earliest");
+      let first = "earliest";
+      if (isOk) {
+        const places = JSON.parse(text);
+        this.#earlier = this.count = parts(places.latest)[1];
+        first = firstPlace(places);
+      }
+      const since = this.#cursor ?? first;
       this.#open(`/messages/ws?since=${encodeURIComponent(since)}`, attempt);
     } catch {
       if (attempt === this.#attempt) this.#retryLater();
@@ -80,16 +88,6 @@ export class Stream {
     return this.#attempt;
   }
 
-  #startFrom({ oldest, latest }) {
-    const [epoch, number] = parts(latest);
-    this.#earlier = number;
-    this.count = number;
-    const [oldestEpoch, oldestNumber] = parts(oldest);
-    const first = number - MAX_EARLIER;
-    const isHeld = epoch !== oldestEpoch || first > oldestNumber;
-    return first > 0 && isHeld ? `${epoch}.${first}` : "earliest";
-  }
-
   #open(path, attempt) {
     const socket = this.#socket = openSocket(path, "braviz.v1");
     this.#timer = setTimeout(() => this.#retryLater(), OPEN_DEADLINE_MS);
@@ -111,18 +109,21 @@ export class Stream {
       // The text as it is on the bus: JSON.parse would round large numbers.
       const { seq, cursor, time } = JSON.parse(`${frame.slice(0, at)}}`);
       if (cursor !== null) this.#cursor = cursor;
-      this.count = seq ?? this.count + 1;
-      return this.#on.message(frame.slice(at + HEAD_END.length, -1), time, this.count > this.#earlier);
+      this.#isFresh = false;
+      const isLive = seq === null || seq > this.#earlier;
+      if (isLive) this.count = seq ?? this.count + 1;
+      return this.#on.message(frame.slice(at + HEAD_END.length, -1), time, isLive);
     }
     const { open, gap } = JSON.parse(frame);
     if (open !== undefined) {
       clearTimeout(this.#timer);
       this.#retryMs = 0;
       this.#cursor = open.cursor;
+      this.#isFresh = true;
       this.#on.state("good", "live");
     } else if (gap !== undefined) {
-      // Another life of the broker counts from 1.
-      if (gap.missed === null) this.#earlier = 0;
+      // Another life of the broker counts from 1. For a gap that is told at once, the page has asked in that life already.
+      if (gap.missed === null && !this.#isFresh) this.#earlier = 0;
       this.#cursor = gap.cursor ?? this.#cursor;
       this.#on.gap(gap.missed, gap.reason);
     }
@@ -140,4 +141,13 @@ export class Stream {
 function parts(cursor) {
   const dot = cursor.lastIndexOf(".");
   return [cursor.slice(0, dot), Number(cursor.slice(dot + 1))];
+}
+
+/** Behind which place the first messages are fetched. */
+function firstPlace({ oldest, latest }) {
+  const [epoch, number] = parts(latest);
+  const [oldestEpoch, oldestNumber] = parts(oldest);
+  const first = number - MAX_EARLIER;
+  const isHeld = epoch !== oldestEpoch || first > oldestNumber;
+  return first > 0 && isHeld ? `${epoch}.${first}` : "earliest";
 }

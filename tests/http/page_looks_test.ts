@@ -1,0 +1,184 @@
+/// <reference lib="dom" />
+/** What the live page looks like, and whether everybody can use it. */
+import assert from "node:assert/strict";
+import axe from "axe-core";
+import type { Browser, Page } from "playwright-core";
+import { browserTest, openPage } from "./support/browser.ts";
+import { type Bus, startBus } from "./support/bus.ts";
+
+/** Where the pictures go that a person looks at. */
+const PICTURES = Deno.env.get("PAGE_PICTURES");
+
+const NOW = 1_767_225_600_000;
+/** What a broker in the process of the gateway tells. */
+const BROKER = {
+  connections: [
+    {
+      role: "sends",
+      address: "127.0.0.1:40112",
+      since: NOW,
+      name: "anova",
+      pid: 4711,
+      messages: 1234,
+      bytes: 56_789,
+      queued: 0,
+      dropped: 0,
+    },
+    {
+      role: "listens",
+      address: "127.0.0.1:40114",
+      since: NOW,
+      name: "anova",
+      pid: 4711,
+      messages: 120_000,
+      bytes: 12_345_678,
+      queued: 17,
+      dropped: 54_791,
+    },
+    {
+      role: "listens",
+      address: "127.0.0.1:40116",
+      since: NOW,
+      messages: 3,
+      bytes: 300,
+      queued: 0,
+      dropped: 0,
+    },
+  ],
+  refusals: [
+    {
+      time: NOW + 2000,
+      reason: "not-json",
+      sender: "127.0.0.1:40120",
+      text: '{"type":"sample","sample":[NaN, 31, 207]}',
+    },
+    { time: NOW + 1000, reason: "multipart", sender: "127.0.0.1:40122", text: "topic" },
+  ],
+  failedHandshakes: [
+    {
+      time: NOW,
+      reason: "a SUB at the receive address",
+      address: "127.0.0.1:40124",
+      hint: "are the two addresses swapped?",
+    },
+  ],
+  web: { longpoll: 0, sse: 0, websocket: 1 },
+};
+
+const KINDS = [
+  '{"type":"subject","subject":119}',
+  '{"type":"sample","sample":[119,31,207,144,12],"target":"explorer-2"}',
+  '{"type":"log","action":"rotated the brain view","state":{"camera":{"position":[12.5,-3,88],"zoom":1.25}},"pid":"explorer-2","application":"subject_overview","time":1767225600}',
+  '{"type":"variables","variables":["age","weight","FSIQ"]}',
+  '{"type":"Visualization","source":"anova","scenario":{"variables":["age"],"plot":"scatter"}}',
+  '{"type":"ready","source_pid":4711,"source_id":"explorer-2"}',
+];
+
+type Scheme = "light" | "dark";
+
+/** A page of this size and these colours, whose gateway has a broker in its process. */
+async function pageWithPanels(
+  browser: Browser,
+  url: string,
+  width: number,
+  height: number,
+  colorScheme: Scheme,
+) {
+  const context = await browser.newContext({ colorScheme, viewport: { width, height } });
+  await context.route("**/broker", (route) => route.fulfill({ json: BROKER }));
+  const opened = await openPage(context, url);
+  await opened.page.locator("#link[data-state=good]").waitFor();
+  return opened;
+}
+
+/** Waits for all that a second of messages changes. */
+async function sendFor(bus: Bus, page: Page, rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) {
+    const already = Number(await page.innerText("#total"));
+    for (let n = 0; n < 4 + round * 3; n += 1) {
+      bus.client.sendJsonMessage(KINDS[(n * 7 + n % 3) % KINDS.length]!);
+    }
+    const expected = already + 4 + round * 3;
+    await page.locator("#total").getByText(`${expected}`, { exact: true }).waitFor();
+    await page.waitForTimeout(300);
+  }
+}
+
+/** Everything at once: messages, an opened one, a gap, the panels, a text that was not sent. */
+async function fill(browser: Browser, width: number, height: number, colorScheme: Scheme) {
+  await using first = await startBus();
+  const { port } = first.gateway;
+  const opened = await pageWithPanels(browser, first.url, width, height, colorScheme);
+  const { page } = opened;
+  await sendFor(first, page, 2);
+  await first.gateway.close();
+  await page.locator("#link[data-state=bad]").waitFor();
+  const second = await startBus({ port });
+  await page.locator("#link[data-state=good]").waitFor();
+  await page.locator("#list li.gap").waitFor();
+  await page.locator("#total").getByText("0", { exact: true }).waitFor();
+  await sendFor(second, page, 4);
+  await page.locator("#list .head", { hasText: "camera" }).first().click();
+  await page.fill("#text", "{not json}");
+  await page.click("#send-form button[type=submit]");
+  await page.locator("#send-note[data-state=bad]").waitFor();
+  await page.locator("#refused-rows li").first().waitFor();
+  return { bus: second, ...opened };
+}
+
+async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() =>
+    (globalThis as unknown as { axe: typeof axe }).axe.run(document, { resultTypes: ["violations"] })
+  );
+  return violations.map(({ id, nodes }) =>
+    `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join("\n")}`
+  );
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (
+    const [name, width, height] of [["wide", 1280, 900], ["phone", 390, 844], ["narrow", 320, 568]] as const
+  ) {
+    browserTest(
+      `page: ${name} and ${colorScheme}, axe finds nothing, and nothing is too wide`,
+      async (browser) => {
+        const { page, bus, complaints } = await fill(browser, width, height, colorScheme);
+        await using _ = bus;
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(overflow <= 0, `${overflow} px too wide`);
+        if (PICTURES !== undefined) {
+          await page.screenshot({ path: `${PICTURES}/${name}-${colorScheme}.png`, fullPage: true });
+        }
+        assert.deepEqual(await findings(page), []);
+        assert.deepEqual(complaints, []);
+      },
+    );
+  }
+}
+
+browserTest("page: it shows who is here and what was refused, as the broker tells", async (browser) => {
+  await using bus = await startBus();
+  const { page } = await pageWithPanels(browser, bus.url, 1280, 900, "light");
+  await page.locator("#people-note", { hasText: "1 send, 2 listen." }).waitFor();
+  const people = await page.locator("#people-rows tr").allInnerTexts();
+  assert.match(people[0]!, /^anova\s+127\.0\.0\.1:40112, pid 4711, since .*57 kB\s+sends\s+1,234$/s);
+  assert.match(people[1]!, /listens\s+17 wait\s+54,791 lost\s+120,000$/s);
+  assert.match(people[2]!, /^127\.0\.0\.1:40116/);
+  const refused = await page.locator("#refused-rows li").allInnerTexts();
+  assert.match(refused[0]!, /not-json\s+from 127\.0\.0\.1:40120\s+\{"type":"sample","sample":\[NaN/);
+  assert.match(
+    refused[2]!,
+    /no connection: a SUB at the receive address\s+from 127\.0\.0\.1:40124\s+are the two/,
+  );
+});
+
+browserTest("page: a gateway without such a route has no such panels", async (browser) => {
+  await using bus = await startBus();
+  const context = await browser.newContext();
+  await context.route("**/broker", (route) => route.fulfill({ status: 404, json: {} }));
+  const { page } = await openPage(context, bus.url);
+  await page.locator("#link[data-state=good]").waitFor();
+  assert.equal(await page.locator("#people").isVisible(), false);
+  assert.equal(await page.locator("#refused").isVisible(), false);
+});
