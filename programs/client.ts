@@ -8,6 +8,7 @@ import { CURVE_CLIENT_FLAGS, CURVE_CLIENT_HELP, curveClientOptions } from "./key
 import { ConnectionError, HandshakeError, MessageError, QueueFullError } from "../base/errors.ts";
 import { explainJsonText } from "../bus/intake.ts";
 import { assertMessage } from "../bus/messages.ts";
+import type { GapReason } from "../bus/events.ts";
 import { quote } from "../base/quote.ts";
 import { within } from "../base/waits.ts";
 import {
@@ -39,6 +40,7 @@ OPTIONS
   --receive ADDRESS    the broker's receive address, likewise
   --json               listen, last: print the messages as they are, for pipes
   --count N            listen: stop after N messages
+  --since earliest     listen: begin with all that the broker still holds
   --heartbeat SECONDS  listen: how often to make sure that the broker is still there; 15 by default, 0 for never
   --wait SECONDS       send: how long to wait for the broker; last: how long to listen; 5 by default
 ${CURVE_CLIENT_HELP}
@@ -65,6 +67,7 @@ export function runClient(): Promise<void> {
       count: { type: "string" },
       wait: { type: "string" },
       heartbeat: { type: "string" },
+      since: { type: "string" },
       ...CURVE_CLIENT_FLAGS,
     },
     run: async (values, [command, ...rest], stop) => {
@@ -90,19 +93,19 @@ async function listen(values: FlagValues, rest: readonly string[], stop: Stop): 
   await using client = new PassiveMessageClient({
     serverBroadcast,
     heartbeatMs,
+    ...(typeof values.since === "string" ? { since: values.since } : {}),
     ...keys(values),
     history: { messages: 0 },
   });
   tellTrouble(client, done);
-  client.addEventListener("connect", () => {
+  const tell = (line: string) => {
     startStamps();
-    complain(`Listening at ${serverBroadcast}`);
-  });
-  client.addEventListener("disconnect", ({ reason }) => complain(`${reason?.message}; trying again`));
-  client.addEventListener(
-    "messageerror",
-    ({ error }) => complain(`refused (${error.code}): ${error.message}`),
-  );
+    complain(line);
+  };
+  client.addEventListener("connect", () => tell(`Listening at ${serverBroadcast}`));
+  client.addEventListener("disconnect", ({ reason }) => tell(`${reason?.message}; trying again`));
+  client.addEventListener("messageerror", ({ error }) => tell(`refused (${error.code}): ${error.message}`));
+  client.addEventListener("gap", ({ missed, reason }) => tell(gapText(missed, reason)));
   let printed = 0;
   client.addEventListener("message", ({ text }) => {
     if (printed === count) return;
@@ -193,6 +196,23 @@ async function last(values: FlagValues, rest: readonly string[], stop: Stop): Pr
   if (stop.signal.aborted) return stop.code;
   if (count === 0) throw new ProgramError(`Cannot print the last message: none came within ${seconds} s`);
   return 0;
+}
+
+const GAP_REASONS: Readonly<Record<GapReason, string>> = {
+  expired: "the broker no longer holds them",
+  slow: "this listener was too slow for them",
+  restarted: "the broker has begun a new life",
+  disconnected: "the connection to a broker that does not number its messages was cut",
+  refused: "what came is no message",
+};
+
+function gapText(missed: number | null, reason: GapReason): string {
+  const what = missed === null
+    ? "messages may be missing"
+    : missed === 1
+    ? "1 message is missing"
+    : `${missed} messages are missing`;
+  return `${what} here: ${GAP_REASONS[reason]}`;
 }
 
 /** Trying again is of no use when the sandbox forbids it or the broker refuses us: then the program ends. */

@@ -311,6 +311,39 @@ Deno.test("client.ts send refuses bytes that are no UTF-8 by their line, and tak
   assert.deepEqual(heard, ['{"type":"a"}', '{"type":"b"}']);
 });
 
+Deno.test("client.ts listen tells where messages may be missing, and goes on after a restart of the broker", async () => {
+  const first = new MessageServer();
+  const [broadcastPort, receivePort] = [first.broadcastAddress, first.receiveAddress]
+    .map((address) => Number(address.split(":").at(-1))) as [number, number];
+  await using listener = new Program([
+    ...["client.ts", "listen", "--json", "--count", "2", "--broadcast", `${broadcastPort}`],
+  ]);
+  await until(() => first.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
+  first.sendMessage({ type: "a" });
+  assert.equal(await listener.line(), '{"type":"a"}');
+  await first.close();
+  await using second = new MessageServer({ broadcastPort, receivePort });
+  await until(() => second.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
+  second.sendMessage({ type: "b" });
+
+  const { code, stderr, stdout } = await listener.ended();
+
+  assert.deepEqual([code, stdout], [0, '{"type":"b"}\n']);
+  assert.match(stderr, /Z messages may be missing here: the broker has begun a new life\n/);
+});
+
+Deno.test("client.ts listen --since earliest begins with what the broker still holds", async () => {
+  await using server = new MessageServer({ history: { messages: 2 } });
+  for (const type of ["a", "b", "c", "d", "e"]) server.sendMessage({ type });
+
+  const { code, stdout } = await run([
+    ...["client.ts", "listen", "--json", "--since", "earliest", "--count", "2"],
+    ...["--broadcast", server.broadcastAddress],
+  ]);
+
+  assert.deepEqual([code, stdout], [0, '{"type":"d"}\n{"type":"e"}\n']);
+});
+
 Deno.test("client.ts last prints only the newest message", async () => {
   await using server = new MessageServer();
   await using last = new Program([
