@@ -64,37 +64,38 @@ export class Bus implements AsyncDisposable {
   }
 }
 
-/** Both sides over the same transport, and mixed. */
-const COMBINATIONS: readonly {
-  readonly name: string;
-  readonly broker: Transport;
-  readonly client: Transport;
-}[] = [
-  { name: "zmtp", broker: zmtp, client: zmtp },
-  { name: "libzmq", broker: libzmq, client: libzmq },
-  { name: "zmtp clients on a libzmq broker", broker: libzmq, client: zmtp },
-  { name: "libzmq clients on a zmtp broker", broker: zmtp, client: libzmq },
+/** Which transports a test of a behaviour stands on. */
+class Over {
+  readonly #name: string;
+  readonly #broker: Transport;
+  readonly #client: Transport;
+
+  constructor(name: string, broker: Transport, client: Transport = broker) {
+    this.#name = name;
+    this.#broker = broker;
+    this.#client = client;
+  }
+
+  test(name: string, run: (bus: Bus) => Promise<void>): Deno.TestDefinition {
+    return {
+      name: `${name} (${this.#name})`,
+      fn: async () => {
+        await using bus = new Bus(this.#broker, this.#client);
+        await run(bus);
+      },
+    };
+  }
+}
+
+/** For what one side does alone. */
+export const ALONE: readonly Over[] = [new Over("zmtp", zmtp), new Over("libzmq", libzmq)];
+
+/** For what both do: over the same transport, and mixed. */
+export const MIXED: readonly Over[] = [
+  ...ALONE,
+  new Over("zmtp clients on a libzmq broker", libzmq, zmtp),
+  new Over("libzmq clients on a zmtp broker", zmtp, libzmq),
 ];
-
-/** One test of the same behaviour for each combination of transports. */
-export function behaviour(name: string, test: (bus: Bus) => Promise<void>): void {
-  for (const { name: combination, broker, client } of COMBINATIONS) {
-    Deno.test(`${name} (${combination})`, async () => {
-      await using bus = new Bus(broker, client);
-      await test(bus);
-    });
-  }
-}
-
-/** One test for each transport, of what one side does alone. */
-export function eachTransport(name: string, test: (bus: Bus) => Promise<void>): void {
-  for (const transport of [zmtp, libzmq]) {
-    Deno.test(`${name} (${transport.name})`, async () => {
-      await using bus = new Bus(transport, transport);
-      await test(bus);
-    });
-  }
-}
 
 /** Where clients find the broker. */
 export function addresses({ broadcastAddress, receiveAddress }: MessageServer): Addresses {

@@ -12,280 +12,335 @@ import {
 import { nextEvent, soon, until } from "../support/deadline.ts";
 import { isError } from "../support/errors.ts";
 import { LibzmqPub, send } from "../support/libzmq.ts";
-import { addresses, behaviour, eachTransport, heard, ports, ready } from "./bus.ts";
+import { addresses, ALONE, heard, MIXED, ports, ready } from "./bus.ts";
 
 /** A hundred of them are more than the operating system holds for a connection. */
 const LARGE = "x".repeat(200_000);
 
-behaviour("A client may be made before the broker: what it sent waits", async (bus) => {
-  const at = await bus.freeAddresses();
-  const client = bus.client(at);
-  await nextEvent(client, "error");
-  client.sendMessage({ type: "early" });
-  assert.equal(client.isReceiving || client.isSending, false);
-
-  const server = bus.server(ports(at));
-  await ready(client);
-  await until(() => server.stats().received === 1, "the early message");
-
-  assert.equal(client.isReceiving && client.isSending, true);
-});
-
-behaviour(
-  "A client tells of the broker's end and of its return on the same ports, and hears it again",
-  async (bus) => {
-    const first = bus.server();
-    const at = addresses(first);
-    const client = bus.passive(at);
-    await ready(client);
-
-    const left = ["broadcast", "receive"];
-    const gone = new Promise<void>((resolve) =>
-      client.addEventListener("disconnect", ({ endpoint }) => {
-        left.splice(left.indexOf(endpoint), 1);
-        if (left.length === 0) resolve();
-      })
-    );
-    await first.close();
-    await soon(gone, "both disconnect events");
+for (const over of MIXED) {
+  Deno.test(over.test("A client may be made before the broker: what it sent waits", async (bus) => {
+    const at = await bus.freeAddresses();
+    const client = bus.client(at);
+    await nextEvent(client, "error");
+    client.sendMessage({ type: "early" });
     assert.equal(client.isReceiving || client.isSending, false);
 
-    const second = bus.server(ports(at));
-    await until(() => client.isReceiving && client.isSending, "both connections");
-    second.sendMessage({ type: "back" });
-    assert.deepEqual(await heard(client, 1), ['{"type":"back"}']);
-  },
-);
+    const server = bus.server(ports(at));
+    await ready(client);
+    await until(() => server.stats().received === 1, "the early message");
 
-behaviour("Messages that are sent while the broker is away arrive in order when it is back", async (bus) => {
-  const first = bus.server();
-  const at = addresses(first);
-  const client = bus.client({ serverReceive: at.serverReceive });
-  await ready(client);
-  const gone = nextEvent(client, "disconnect");
-  await first.close();
-  await gone;
+    assert.equal(client.isReceiving && client.isSending, true);
+  }));
+}
 
-  for (let n = 0; n < 100; n++) client.sendMessage({ type: "count", n });
-  const second = bus.server(ports(at));
-  const numbers: unknown[] = [];
-  second.addEventListener("message", ({ text }) => numbers.push(JSON.parse(text).n));
-  await until(() => numbers.length === 100, "all messages");
+for (const over of MIXED) {
+  Deno.test(
+    over.test("A client tells of the broker's end and of its return on the same ports, and hears it again", async (bus) => {
+      const first = bus.server();
+      const at = addresses(first);
+      const client = bus.passive(at);
+      await ready(client);
 
-  assert.deepEqual(numbers, Array.from({ length: 100 }, (_, n) => n));
-  assert.equal(client.stats().written, 100);
-});
+      const left = ["broadcast", "receive"];
+      const gone = new Promise<void>((resolve) =>
+        client.addEventListener("disconnect", ({ endpoint }) => {
+          left.splice(left.indexOf(endpoint), 1);
+          if (left.length === 0) resolve();
+        })
+      );
+      await first.close();
+      await soon(gone, "both disconnect events");
+      assert.equal(client.isReceiving || client.isSending, false);
 
-behaviour("MessageServer.close() gives subscribers what waits for them", async (bus) => {
-  const server = bus.server();
-  const listener = bus.passive({ serverBroadcast: server.broadcastAddress });
-  await ready(listener);
+      const second = bus.server(ports(at));
+      await until(() => client.isReceiving && client.isSending, "both connections");
+      second.sendMessage({ type: "back" });
+      assert.deepEqual(await heard(client, 1), ['{"type":"back"}']);
+    }),
+  );
+}
 
-  for (let n = 0; n < 100; n++) server.sendMessage({ type: "count", n, data: LARGE });
-  await soon(server.close(), "the end of the broker");
+for (const over of MIXED) {
+  Deno.test(
+    over.test("Messages that are sent while the broker is away arrive in order when it is back", async (bus) => {
+      const first = bus.server();
+      const at = addresses(first);
+      const client = bus.client({ serverReceive: at.serverReceive });
+      await ready(client);
+      const gone = nextEvent(client, "disconnect");
+      await first.close();
+      await gone;
 
-  assert.equal(JSON.parse((await heard(listener, 100)).at(-1)!).n, 99);
-});
+      for (let n = 0; n < 100; n++) client.sendMessage({ type: "count", n });
+      const second = bus.server(ports(at));
+      const numbers: unknown[] = [];
+      second.addEventListener("message", ({ text }) => numbers.push(JSON.parse(text).n));
+      await until(() => numbers.length === 100, "all messages");
 
-behaviour("MessageClient.close() sends what waits before it ends", async (bus) => {
-  const server = bus.server();
-  const client = bus.client({ serverReceive: server.receiveAddress });
+      assert.deepEqual(numbers, Array.from({ length: 100 }, (_, n) => n));
+      assert.equal(client.stats().written, 100);
+    }),
+  );
+}
 
-  for (let n = 0; n < 100; n++) client.sendMessage({ type: "count", n, data: LARGE });
-  await soon(client.close(), "the end of the client");
+for (const over of MIXED) {
+  Deno.test(over.test("MessageServer.close() gives subscribers what waits for them", async (bus) => {
+    const server = bus.server();
+    const listener = bus.passive({ serverBroadcast: server.broadcastAddress });
+    await ready(listener);
 
-  await until(() => server.stats().received === 100, "all messages");
-  assert.equal(client.stats().queued, 0);
-});
+    for (let n = 0; n < 100; n++) server.sendMessage({ type: "count", n, data: LARGE });
+    await soon(server.close(), "the end of the broker");
 
-behaviour(
-  "MessageClient.close() gives up after lingerMs when the broker is away, and counts what stays",
-  async (bus) => {
-    const client = bus.client({ ...await bus.freeAddresses(), lingerMs: 50 });
-    client.sendMessage({ type: "lost" });
+    assert.equal(JSON.parse((await heard(listener, 100)).at(-1)!).n, 99);
+  }));
+}
 
+for (const over of MIXED) {
+  Deno.test(over.test("MessageClient.close() sends what waits before it ends", async (bus) => {
+    const server = bus.server();
+    const client = bus.client({ serverReceive: server.receiveAddress });
+
+    for (let n = 0; n < 100; n++) client.sendMessage({ type: "count", n, data: LARGE });
     await soon(client.close(), "the end of the client");
 
-    assert.equal(client.stats().queued, 1);
-  },
-);
+    await until(() => server.stats().received === 100, "all messages");
+    assert.equal(client.stats().queued, 0);
+  }));
+}
 
-behaviour("MessageClient.flush() waits while the broker is away", async (bus) => {
-  const at = await bus.freeAddresses();
-  const client = bus.client(at);
-  client.sendMessage({ type: "early" });
-  const flushed = client.flush();
-  await assert.rejects(client.flush({ signal: AbortSignal.timeout(50) }), { name: "TimeoutError" });
+for (const over of MIXED) {
+  Deno.test(
+    over.test("MessageClient.close() gives up after lingerMs when the broker is away, and counts what stays", async (bus) => {
+      const client = bus.client({ ...await bus.freeAddresses(), lingerMs: 50 });
+      client.sendMessage({ type: "lost" });
 
-  bus.server(ports(at));
+      await soon(client.close(), "the end of the client");
 
-  await soon(flushed, "the flush");
-});
+      assert.equal(client.stats().queued, 1);
+    }),
+  );
+}
 
-behaviour("MessageClient.sendMessage() finds room again when messages have left", async (bus) => {
-  const server = bus.server();
-  const client = bus.client({ serverReceive: server.receiveAddress, sendQueue: { messages: 1, bytes: 100 } });
-  await ready(client);
+for (const over of MIXED) {
+  Deno.test(over.test("MessageClient.flush() waits while the broker is away", async (bus) => {
+    const at = await bus.freeAddresses();
+    const client = bus.client(at);
+    client.sendMessage({ type: "early" });
+    const flushed = client.flush();
+    await assert.rejects(client.flush({ signal: AbortSignal.timeout(50) }), { name: "TimeoutError" });
 
-  for (let n = 0; n < 10; n++) {
-    client.sendMessage({ type: "count", data: "x".repeat(50) });
-    await soon(client.flush(), "the flush");
-  }
+    bus.server(ports(at));
 
-  await until(() => server.stats().received === 10, "all messages");
-});
+    await soon(flushed, "the flush");
+  }));
+}
 
-behaviour("An encrypted bus carries messages", async (bus) => {
-  const keys = await curveKeyPair();
-  const server = bus.server({ curve: keys });
-  const curve = { serverKey: keys.publicKey };
-  const listener = bus.passive({ ...addresses(server), curve });
-  const sender = bus.client({ ...addresses(server), curve });
-  await ready(listener, sender);
+for (const over of MIXED) {
+  Deno.test(over.test("MessageClient.sendMessage() finds room again when messages have left", async (bus) => {
+    const server = bus.server();
+    const client = bus.client({
+      serverReceive: server.receiveAddress,
+      sendQueue: { messages: 1, bytes: 100 },
+    });
+    await ready(client);
 
-  sender.sendMessage({ type: "secret", data: "x".repeat(100_000) });
+    for (let n = 0; n < 10; n++) {
+      client.sendMessage({ type: "count", data: "x".repeat(50) });
+      await soon(client.flush(), "the flush");
+    }
 
-  assert.equal(JSON.parse((await heard(listener, 1))[0]!).data.length, 100_000);
-});
+    await until(() => server.stats().received === 10, "all messages");
+  }));
+}
 
-behaviour("A client with clear text does not get onto an encrypted bus", async (bus) => {
-  const server = bus.server({ curve: await curveKeyPair() });
-  const client = bus.client({ serverReceive: server.receiveAddress, lingerMs: 0 });
-  client.sendMessage({ type: "intruder" });
+for (const over of MIXED) {
+  Deno.test(over.test("An encrypted bus carries messages", async (bus) => {
+    const keys = await curveKeyPair();
+    const server = bus.server({ curve: keys });
+    const curve = { serverKey: keys.publicKey };
+    const listener = bus.passive({ ...addresses(server), curve });
+    const sender = bus.client({ ...addresses(server), curve });
+    await ready(listener, sender);
 
-  await nextEvent(client, "error");
+    sender.sendMessage({ type: "secret", data: "x".repeat(100_000) });
 
-  assert.equal(client.isSending, false);
-  assert.equal(server.stats().received, 0);
-});
+    assert.equal(JSON.parse((await heard(listener, 1))[0]!).data.length, 100_000);
+  }));
+}
 
-behaviour("A client with the wrong server key does not connect", async (bus) => {
-  const server = bus.server({ curve: await curveKeyPair() });
-  const { publicKey } = await curveKeyPair();
-  const client = bus.client({ serverReceive: server.receiveAddress, curve: { serverKey: publicKey } });
+for (const over of MIXED) {
+  Deno.test(over.test("A client with clear text does not get onto an encrypted bus", async (bus) => {
+    const server = bus.server({ curve: await curveKeyPair() });
+    const client = bus.client({ serverReceive: server.receiveAddress, lingerMs: 0 });
+    client.sendMessage({ type: "intruder" });
 
-  await nextEvent(client, "error");
+    await nextEvent(client, "error");
 
-  assert.equal(client.isSending, false);
-});
+    assert.equal(client.isSending, false);
+    assert.equal(server.stats().received, 0);
+  }));
+}
 
-behaviour("A client with the two addresses exchanged learns that it is refused", async (bus) => {
-  const server = bus.server();
-  const client = bus.client({ serverReceive: server.broadcastAddress });
+for (const over of MIXED) {
+  Deno.test(over.test("A client with the wrong server key does not connect", async (bus) => {
+    const server = bus.server({ curve: await curveKeyPair() });
+    const { publicKey } = await curveKeyPair();
+    const client = bus.client({ serverReceive: server.receiveAddress, curve: { serverKey: publicKey } });
 
-  await assert.rejects(soon(client.ready), HandshakeError);
-});
+    await nextEvent(client, "error");
 
-eachTransport("MessageServer throws address-in-use for a port that is taken", async (bus) => {
-  const { broadcastPort, receivePort } = ports(addresses(bus.server()));
+    assert.equal(client.isSending, false);
+  }));
+}
 
-  assert.throws(() => bus.server({ broadcastPort }), isError(ListenError, "address-in-use"));
-  assert.throws(() => bus.server({ receivePort }), isError(ListenError, "address-in-use"));
-  await Promise.resolve();
-});
+for (const over of MIXED) {
+  Deno.test(over.test("A client with the two addresses exchanged learns that it is refused", async (bus) => {
+    const server = bus.server();
+    const client = bus.client({ serverReceive: server.broadcastAddress });
 
-eachTransport("MessageServer throws address-not-available for an address of another machine", async (bus) => {
-  const elsewhere = { localOnly: false, allowAnonymous: true, hostname: "192.0.2.1" };
+    await assert.rejects(soon(client.ready), HandshakeError);
+  }));
+}
 
-  assert.throws(() => bus.server(elsewhere), isError(ListenError, "address-not-available"));
-  await Promise.resolve();
-});
+for (const over of ALONE) {
+  Deno.test(over.test("MessageServer throws address-in-use for a port that is taken", async (bus) => {
+    const { broadcastPort, receivePort } = ports(addresses(bus.server()));
 
-eachTransport("MessageServer.close() sets its ports free", async (bus) => {
-  const at = await bus.freeAddresses();
-  for (let i = 0; i < 5; i++) await bus.server(ports(at)).close();
-});
+    assert.throws(() => bus.server({ broadcastPort }), isError(ListenError, "address-in-use"));
+    assert.throws(() => bus.server({ receivePort }), isError(ListenError, "address-in-use"));
+    await Promise.resolve();
+  }));
+}
 
-eachTransport("MessageServer is closed by its signal", async (bus) => {
-  const stop = new AbortController();
-  const server = bus.server({ signal: stop.signal });
+for (const over of ALONE) {
+  Deno.test(
+    over.test("MessageServer throws address-not-available for an address of another machine", async (bus) => {
+      const elsewhere = { localOnly: false, allowAnonymous: true, hostname: "192.0.2.1" };
 
-  stop.abort();
+      assert.throws(() => bus.server(elsewhere), isError(ListenError, "address-not-available"));
+      await Promise.resolve();
+    }),
+  );
+}
 
-  assert.throws(() => server.sendMessage({ type: "x" }), isError(ClosedError, "closed"));
-  await soon(server.close(), "the end of the broker");
-});
+for (const over of ALONE) {
+  Deno.test(over.test("MessageServer.close() sets its ports free", async (bus) => {
+    const at = await bus.freeAddresses();
+    for (let i = 0; i < 5; i++) await bus.server(ports(at)).close();
+  }));
+}
 
-eachTransport("MessageServer listens on the IPv6 loopback", async (bus) => {
-  const server = bus.server({ hostname: "::1" });
-  assert.match(server.receiveAddress, /^tcp:\/\/\[::1\]:\d+$/);
-  const client = bus.passive(addresses(server));
-  await ready(client);
+for (const over of ALONE) {
+  Deno.test(over.test("MessageServer is closed by its signal", async (bus) => {
+    const stop = new AbortController();
+    const server = bus.server({ signal: stop.signal });
 
-  server.sendMessage({ type: "six" });
+    stop.abort();
 
-  await heard(client, 1);
-});
+    assert.throws(() => server.sendMessage({ type: "x" }), isError(ClosedError, "closed"));
+    await soon(server.close(), "the end of the broker");
+  }));
+}
 
-eachTransport("A closed client refuses to send with closed, and may be closed again", async (bus) => {
-  const client = bus.client(addresses(bus.server()));
-  await Promise.all([client.close(), client.close()]);
+for (const over of ALONE) {
+  Deno.test(over.test("MessageServer listens on the IPv6 loopback", async (bus) => {
+    const server = bus.server({ hostname: "::1" });
+    assert.match(server.receiveAddress, /^tcp:\/\/\[::1\]:\d+$/);
+    const client = bus.passive(addresses(server));
+    await ready(client);
 
-  assert.throws(() => client.sendMessage({ type: "x" }), isError(ClosedError, "closed"));
-  await assert.rejects(client.ready, isError(ClosedError, "closed"));
-});
+    server.sendMessage({ type: "six" });
 
-eachTransport("MessageClient.sendMessage() throws queue-full above sendQueue.messages", async (bus) => {
-  const client = bus.client({ ...await bus.freeAddresses(), lingerMs: 0, sendQueue: { messages: 2 } });
-  client.sendMessage({ type: "a" });
-  client.sendMessage({ type: "b" });
+    await heard(client, 1);
+  }));
+}
 
-  assert.throws(() => client.sendMessage({ type: "c" }), isError(QueueFullError, "queue-full"));
-  assert.equal(client.stats().sent, 2);
-});
+for (const over of ALONE) {
+  Deno.test(over.test("A closed client refuses to send with closed, and may be closed again", async (bus) => {
+    const client = bus.client(addresses(bus.server()));
+    await Promise.all([client.close(), client.close()]);
 
-eachTransport("MessageClient.sendMessage() throws queue-full above sendQueue.bytes", async (bus) => {
-  const client = bus.client({ ...await bus.freeAddresses(), lingerMs: 0, sendQueue: { bytes: 100 } });
-  client.sendMessage({ type: "x".repeat(50) });
+    assert.throws(() => client.sendMessage({ type: "x" }), isError(ClosedError, "closed"));
+    await assert.rejects(client.ready, isError(ClosedError, "closed"));
+  }));
+}
 
-  assert.throws(() => client.sendMessage({ type: "x".repeat(50) }), isError(QueueFullError, "queue-full"));
-  client.sendMessage({ type: "x" });
-});
+for (const over of ALONE) {
+  Deno.test(
+    over.test("MessageClient.sendMessage() throws queue-full above sendQueue.messages", async (bus) => {
+      const client = bus.client({ ...await bus.freeAddresses(), lingerMs: 0, sendQueue: { messages: 2 } });
+      client.sendMessage({ type: "a" });
+      client.sendMessage({ type: "b" });
 
-eachTransport("MessageClient.sendMessage() throws too-large above maxMessageBytes", async (bus) => {
-  const client = bus.client({ ...await bus.freeAddresses(), maxMessageBytes: 20 });
+      assert.throws(() => client.sendMessage({ type: "c" }), isError(QueueFullError, "queue-full"));
+      assert.equal(client.stats().sent, 2);
+    }),
+  );
+}
 
-  assert.throws(() => client.sendMessage({ type: "x".repeat(20) }), isError(MessageError, "too-large"));
-});
+for (const over of ALONE) {
+  Deno.test(over.test("MessageClient.sendMessage() throws queue-full above sendQueue.bytes", async (bus) => {
+    const client = bus.client({ ...await bus.freeAddresses(), lingerMs: 0, sendQueue: { bytes: 100 } });
+    client.sendMessage({ type: "x".repeat(50) });
 
-eachTransport("A client refuses an address that is none", async (bus) => {
-  for (const serverReceive of ["tcp://127.0.0.1", "tcp://*:5555", "tcp://127.0.0.1:99999", "nonsense"]) {
-    assert.throws(
-      () => bus.client({ serverReceive }),
-      isError(AddressError, "invalid-address"),
-      serverReceive,
-    );
-  }
-  await Promise.resolve();
-});
+    assert.throws(() => client.sendMessage({ type: "x".repeat(50) }), isError(QueueFullError, "queue-full"));
+    client.sendMessage({ type: "x" });
+  }));
+}
 
-eachTransport("A client tells of what comes from a foreign broker and is no message", async (bus) => {
-  using publisher = new LibzmqPub();
-  await publisher.bind("tcp://127.0.0.1:*");
-  const client = bus.passive({ serverBroadcast: publisher.lastEndpoint!, maxMessageBytes: 1000 });
-  const reasons: string[] = [];
-  client.addEventListener("messageerror", ({ reason }) => reasons.push(reason));
-  await ready(client);
+for (const over of ALONE) {
+  Deno.test(over.test("MessageClient.sendMessage() throws too-large above maxMessageBytes", async (bus) => {
+    const client = bus.client({ ...await bus.freeAddresses(), maxMessageBytes: 20 });
 
-  for (
-    const message of ["nonsense", "[]", ["{}", "{}"], `{"type":"${"x".repeat(1000)}"}`, '{"type":"good"}']
-  ) {
-    await send(publisher, message);
-  }
+    assert.throws(() => client.sendMessage({ type: "x".repeat(20) }), isError(MessageError, "too-large"));
+  }));
+}
 
-  assert.deepEqual(await heard(client, 1), ['{"type":"good"}']);
-  assert.deepEqual(reasons, ["not-json", "not-an-object", "multipart", "too-large"]);
-});
+for (const over of ALONE) {
+  Deno.test(over.test("A client refuses an address that is none", async (bus) => {
+    for (const serverReceive of ["tcp://127.0.0.1", "tcp://*:5555", "tcp://127.0.0.1:99999", "nonsense"]) {
+      assert.throws(
+        () => bus.client({ serverReceive }),
+        isError(AddressError, "invalid-address"),
+        serverReceive,
+      );
+    }
+    await Promise.resolve();
+  }));
+}
 
-behaviour("A silent bus with heartbeats stays connected", async (bus) => {
-  const server = bus.server({ heartbeatMs: 100 });
-  const client = bus.passive({ ...addresses(server), heartbeatMs: 100 });
-  client.addEventListener("disconnect", ({ reason }) => assert.fail(String(reason)));
-  await ready(client);
+for (const over of ALONE) {
+  Deno.test(over.test("A client tells of what comes from a foreign broker and is no message", async (bus) => {
+    using publisher = new LibzmqPub();
+    await publisher.bind("tcp://127.0.0.1:*");
+    const client = bus.passive({ serverBroadcast: publisher.lastEndpoint!, maxMessageBytes: 1000 });
+    const reasons: string[] = [];
+    client.addEventListener("messageerror", ({ reason }) => reasons.push(reason));
+    await ready(client);
 
-  // Three heartbeats: time itself is what this is about.
-  await new Promise((resolve) => setTimeout(resolve, 350));
-  server.sendMessage({ type: "alive" });
+    for (
+      const message of ["nonsense", "[]", ["{}", "{}"], `{"type":"${"x".repeat(1000)}"}`, '{"type":"good"}']
+    ) {
+      await send(publisher, message);
+    }
 
-  await heard(client, 1);
-});
+    assert.deepEqual(await heard(client, 1), ['{"type":"good"}']);
+    assert.deepEqual(reasons, ["not-json", "not-an-object", "multipart", "too-large"]);
+  }));
+}
+
+for (const over of MIXED) {
+  Deno.test(over.test("A silent bus with heartbeats stays connected", async (bus) => {
+    const server = bus.server({ heartbeatMs: 100 });
+    const client = bus.passive({ ...addresses(server), heartbeatMs: 100 });
+    client.addEventListener("disconnect", ({ reason }) => assert.fail(String(reason)));
+    await ready(client);
+
+    // Three heartbeats: time itself is what this is about.
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    server.sendMessage({ type: "alive" });
+
+    await heard(client, 1);
+  }));
+}

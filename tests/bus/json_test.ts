@@ -58,13 +58,20 @@ function expects(expected: boolean, bytes: Uint8Array, what: string): void {
   if (!expected) assert.equal(refusalOf(bytes, 0, bytes.length), refusalForJsonParse(bytes), what);
 }
 
-function test(name: string, expected: boolean, texts: readonly (string | Uint8Array)[]): void {
-  Deno.test(`isJsonObject() ${expected ? "takes" : "refuses"} ${name}`, () => {
-    for (const text of texts) {
-      const bytes = typeof text === "string" ? encoder.encode(text) : text;
-      expects(expected, bytes, JSON.stringify(typeof text === "string" ? text.slice(0, 80) : [...text]));
-    }
-  });
+function example(
+  name: string,
+  expected: boolean,
+  texts: readonly (string | Uint8Array)[],
+): Deno.TestDefinition {
+  return {
+    name: `isJsonObject() ${expected ? "takes" : "refuses"} ${name}`,
+    fn: () => {
+      for (const text of texts) {
+        const bytes = typeof text === "string" ? encoder.encode(text) : text;
+        expects(expected, bytes, JSON.stringify(typeof text === "string" ? text.slice(0, 80) : [...text]));
+      }
+    },
+  };
 }
 
 /** Values as a member's value, as a list's item, and deeper. */
@@ -78,14 +85,16 @@ function within(values: readonly string[]): string[] {
   ]);
 }
 
-test("objects", true, ["{}", '{"a":1}', '{"a":{"b":{}},"c":[]}', '{"":""}', '{"a":[{},[],[{}]]}']);
-test("other JSON", false, ["[]", "[{}]", "null", "true", "false", "1", '"{}"', '[{"a":1}]']);
-test("nothing", false, ["", " ", "\n\t\r "]);
-test("white space around everything", true, [
+Deno.test(
+  example("objects", true, ["{}", '{"a":1}', '{"a":{"b":{}},"c":[]}', '{"":""}', '{"a":[{},[],[{}]]}']),
+);
+Deno.test(example("other JSON", false, ["[]", "[{}]", "null", "true", "false", "1", '"{}"', '[{"a":1}]']));
+Deno.test(example("nothing", false, ["", " ", "\n\t\r "]));
+Deno.test(example("white space around everything", true, [
   " {} ",
   '\t\n\r {\t\n\r "a"\t\n\r :\t\n\r [\t\n\r 1\t\n\r ,\t\n\r {\t\n\r }\t\n\r ]\t\n\r }\t\n\r ',
-]);
-test("other white space", false, [
+]));
+Deno.test(example("other white space", false, [
   "\v{}",
   "{\f}",
   "\u00a0{}",
@@ -95,12 +104,14 @@ test("other white space", false, [
   "{}\0",
   "/**/{}",
   "{}//",
-]);
-test("a byte order mark", false, ["\ufeff{}", "{}\ufeff", "{\ufeff}", bytesOf(0xef, 0xbb, 0xbf, "{}")]);
-test("a byte order mark in a text", true, ['{"a":"\ufeff"}']);
-test("the same key twice", true, ['{"a":1,"a":2}', '{"__proto__":1,"__proto__":{}}']);
-test("something behind the object", false, ["{}{}", "{},", "{}]", "{}}", "{} 1", '{"a":1}x']);
-test("commas too many or too few", false, [
+]));
+Deno.test(
+  example("a byte order mark", false, ["\ufeff{}", "{}\ufeff", "{\ufeff}", bytesOf(0xef, 0xbb, 0xbf, "{}")]),
+);
+Deno.test(example("a byte order mark in a text", true, ['{"a":"\ufeff"}']));
+Deno.test(example("the same key twice", true, ['{"a":1,"a":2}', '{"__proto__":1,"__proto__":{}}']));
+Deno.test(example("something behind the object", false, ["{}{}", "{},", "{}]", "{}}", "{} 1", '{"a":1}x']));
+Deno.test(example("commas too many or too few", false, [
   "{,}",
   '{"a":1,}',
   '{,"a":1}',
@@ -111,8 +122,8 @@ test("commas too many or too few", false, [
   '{"a":[,1]}',
   '{"a":[1,,2]}',
   '{"a":[1 2]}',
-]);
-test("keys that are no texts", false, [
+]));
+Deno.test(example("keys that are no texts", false, [
   "{a:1}",
   "{1:1}",
   "{'a':1}",
@@ -125,8 +136,8 @@ test("keys that are no texts", false, [
   '{"a"::1}',
   '{"a",1}',
   '{"a"1}',
-]);
-test("brackets that do not belong together", false, [
+]));
+Deno.test(example("brackets that do not belong together", false, [
   "{]",
   '{"a":[}',
   '{"a":[}]',
@@ -136,9 +147,9 @@ test("brackets that do not belong together", false, [
   "}",
   "{{}}",
   '{"a":[{]}',
-]);
-test("words", true, within(["true", "false", "null"]));
-test(
+]));
+Deno.test(example("words", true, within(["true", "false", "null"])));
+Deno.test(example(
   "other words",
   false,
   within([
@@ -157,8 +168,8 @@ test(
     "n",
     "n ull",
   ]),
-);
-test(
+));
+Deno.test(example(
   "numbers",
   true,
   within([
@@ -182,8 +193,8 @@ test(
     "123456789012345678901234567890",
     "0.00000000000000000000001",
   ]),
-);
-test(
+));
+Deno.test(example(
   "other numbers",
   false,
   within([
@@ -211,8 +222,8 @@ test(
     "1n",
     "٣",
   ]),
-);
-test(
+));
+Deno.test(example(
   "texts",
   true,
   within([
@@ -227,8 +238,8 @@ test(
     '"{}[],:"',
     `"${"x".repeat(1000)}"`,
   ]),
-);
-test(
+));
+Deno.test(example(
   "escapes",
   true,
   within([
@@ -243,8 +254,8 @@ test(
     '"\\\\u"',
     '"\\\\\\""',
   ]),
-);
-test(
+));
+Deno.test(example(
   "other escapes",
   false,
   within([
@@ -264,10 +275,18 @@ test(
     '"\\u 041"',
     '"\\é"',
   ]),
+));
+Deno.test(
+  example(
+    "texts in other quotes, or without an end",
+    false,
+    within(["'a'", '"a', 'a"', "`a`", '"a""b"', '"']),
+  ),
 );
-test("texts in other quotes, or without an end", false, within(["'a'", '"a', 'a"', "`a`", '"a""b"', '"']));
-test("keys like any text", true, ['{"\\u0061":1}', '{"é":1}', '{"\\"":1}', '{"a"  :1}']);
-test("keys unlike any text", false, ['{"\\x":1}', '{"a\nb":1}', '{"a":1,"b\t":2}', '{"\\u12":1}']);
+Deno.test(example("keys like any text", true, ['{"\\u0061":1}', '{"é":1}', '{"\\"":1}', '{"a"  :1}']));
+Deno.test(
+  example("keys unlike any text", false, ['{"\\x":1}', '{"a\nb":1}', '{"a":1,"b\t":2}', '{"\\u12":1}']),
+);
 
 Deno.test("isJsonObject() refuses each control character in a text, as it is", () => {
   for (let byte = 0; byte < 0x20; byte++) expects(false, bytesOf('{"a":"', byte, '"}'), `${byte}`);
@@ -347,7 +366,7 @@ Deno.test("isJsonObject() finds the end of a long text wherever in its buffer it
   }
 });
 
-test("overlong and impossible UTF-8", false, [
+Deno.test(example("overlong and impossible UTF-8", false, [
   bytesOf('{"a":"', 0xc0, 0x80, '"}'),
   bytesOf('{"a":"', 0xc1, 0xbf, '"}'),
   bytesOf('{"a":"', 0xe0, 0x9f, 0xbf, '"}'),
@@ -364,7 +383,7 @@ test("overlong and impossible UTF-8", false, [
   bytesOf('{"a":"\\', 0xc3, 0xa9, '"}'),
   bytesOf('{"a":"', 0xe9, '"}'), // Latin-1
   bytesOf(0xff, 0xfe, "{", 0, "}", 0), // UTF-16
-]);
+]));
 
 Deno.test("isJsonObject() refuses an object that is cut at any byte, and takes it whole", () => {
   const whole = bytesOf(' {"é\\u00e9\\n":[1.5e+3,-0,true,false,null,"😀",{"a":{}},[]],"b":{"c":"\\\\"}}');

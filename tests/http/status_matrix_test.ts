@@ -36,12 +36,15 @@ function cell(
   run: (world: World) => Promise<void>,
   options: ServeGatewayOptions = {},
   lay: () => Ground | Promise<Ground> = inOneProcess,
-): void {
-  Deno.test(`Status: ${title}`, async () => {
-    await using ground = await lay();
-    await using gateway = serveGateway(ground.bus, { port: 0, ...quiet, ...options });
-    await soon(run({ broker: ground.broker, gateway }), title);
-  });
+): Deno.TestDefinition {
+  return {
+    name: `Status: ${title}`,
+    fn: async () => {
+      await using ground = await lay();
+      await using gateway = serveGateway(ground.bus, { port: 0, ...quiet, ...options });
+      await soon(run({ broker: ground.broker, gateway }), title);
+    },
+  };
 }
 
 function inOneProcess(): Ground {
@@ -106,47 +109,49 @@ const cursorAt = (response: RawResponse): string => response.headers.get("messag
 
 // --- normal ---
 
-cell("normal: GET /messages 200", async ({ gateway, broker }) => {
+Deno.test(cell("normal: GET /messages 200", async ({ gateway, broker }) => {
   broker.receive(MESSAGE);
   const response = await get(gateway, "/messages");
   assert.equal(response.status, 200);
   assert.equal(response.body, `{"count":1,"message":${JSON.stringify(MESSAGE)}}`);
-});
+}));
 
-cell("normal: POST 202 with an empty body", async ({ gateway, broker }) => {
+Deno.test(cell("normal: POST 202 with an empty body", async ({ gateway, broker }) => {
   for (const path of ["/messages", "/messages/longpoll"]) {
     const response = await post(gateway, path);
     assert.equal(response.status, 202);
     assert.equal(response.headers.get("content-length"), "0");
   }
   assert.deepEqual(broker.sent, [MESSAGE, MESSAGE]);
-});
+}));
 
-cell("normal: plain long-poll 200 when a message comes", async (world) => {
+Deno.test(cell("normal: plain long-poll 200 when a message comes", async (world) => {
   using connection = await waitOn(world, "/messages/longpoll");
   world.broker.receive(MESSAGE);
   const response = await connection.response();
   assert.equal(response.status, 200);
   assert.equal(response.body, `{"message":${JSON.stringify(MESSAGE)}}`);
   assert.equal(response.headers.get("etag"), `"${cursorAt(response)}"`);
-});
+}));
 
-cell("normal: long-poll with since 200 at once with the oldest newer one", async ({ gateway, broker }) => {
-  broker.receiveMany(3);
-  const response = await get(gateway, "/messages/longpoll?since=1&as=value");
-  assert.equal(response.status, 200);
-  assert.equal(response.body, '{"message":{"type":"subject","n":2}}');
-  assert.match(cursorAt(response), /\.2$/);
-});
+Deno.test(
+  cell("normal: long-poll with since 200 at once with the oldest newer one", async ({ gateway, broker }) => {
+    broker.receiveMany(3);
+    const response = await get(gateway, "/messages/longpoll?since=1&as=value");
+    assert.equal(response.status, 200);
+    assert.equal(response.body, '{"message":{"type":"subject","n":2}}');
+    assert.match(cursorAt(response), /\.2$/);
+  }),
+);
 
-cell("normal: history 200", async ({ gateway, broker }) => {
+Deno.test(cell("normal: history 200", async ({ gateway, broker }) => {
   broker.receiveMany(3);
   const response = await get(gateway, "/messages/history");
   assert.equal(response.status, 200);
   assert.deepEqual(JSON.parse(response.body).messages.map(({ seq }: { seq: number }) => seq), [1, 2, 3]);
-});
+}));
 
-cell("normal: state 200 with the newest of each kind", async ({ gateway, broker }) => {
+Deno.test(cell("normal: state 200 with the newest of each kind", async ({ gateway, broker }) => {
   broker.receiveMany(3);
   const response = await get(gateway, "/messages/state");
   assert.equal(response.status, 200);
@@ -154,71 +159,73 @@ cell("normal: state 200 with the newest of each kind", async ({ gateway, broker 
   const { cursor, values } = JSON.parse(response.body);
   assert.equal(cursor, cursorAt(response));
   assert.deepEqual(values.map(({ seq }: { seq: number }) => seq), [3]);
-});
+}));
 
-cell("normal: stream 200", async (world) => {
+Deno.test(cell("normal: stream 200", async (world) => {
   using connection = await waitOn(world, "/messages/stream");
   world.broker.receive(MESSAGE);
   const seen = await connection.until(`data: ${MESSAGE}\n\n`);
   assert.match(seen, /^HTTP\/1\.1 200 OK\r\n/);
   assert.match(seen, /content-type: text\/event-stream/i);
-});
+}));
 
 for (const path of ["/messages/ws", "/messages_ws"]) {
-  cell(`normal: WebSocket ${path} 101`, async (world) => {
+  Deno.test(cell(`normal: WebSocket ${path} 101`, async (world) => {
     using connection = await waitOn(world, path, ...SOCKET);
     assert.equal((await connection.response()).status, 101);
-  });
+  }));
 }
 
 // --- no message ever ---
 
-cell("no message ever: GET 200 with count 0 and an empty text", async ({ gateway }) => {
+Deno.test(cell("no message ever: GET 200 with count 0 and an empty text", async ({ gateway }) => {
   assert.equal((await get(gateway, "/messages")).body, '{"count":0,"message":""}');
-});
+}));
 
-cell("no message ever: GET as value has null", async ({ gateway }) => {
+Deno.test(cell("no message ever: GET as value has null", async ({ gateway }) => {
   assert.equal((await get(gateway, "/messages?as=value")).body, '{"count":0,"message":null}');
-});
+}));
 
-cell("no message ever: POST 202", async ({ gateway }) => assert.equal((await post(gateway)).status, 202));
+Deno.test(
+  cell("no message ever: POST 202", async ({ gateway }) => assert.equal((await post(gateway)).status, 202)),
+);
 
-cell("no message ever: plain long-poll waits", async (world) => {
+Deno.test(cell("no message ever: plain long-poll waits", async (world) => {
   using connection = await waitOn(world, "/messages/longpoll");
   world.broker.receive(MESSAGE);
   assert.equal((await connection.response()).status, 200);
-});
+}));
 
-cell("no message ever: long-poll with timeout 204 and a cursor", async ({ gateway }) => {
+Deno.test(cell("no message ever: long-poll with timeout 204 and a cursor", async ({ gateway }) => {
   const response = await get(gateway, "/messages/longpoll?timeout=0.01");
   assert.equal(response.status, 204);
   assert.match(cursorAt(response), /^[a-z0-9]{12}\.0$/);
-});
+}));
 
-cell("no message ever: history 200 and empty", async ({ gateway }) => {
+Deno.test(cell("no message ever: history 200 and empty", async ({ gateway }) => {
   const { messages, missed, more } = JSON.parse((await get(gateway, "/messages/history?timeout=0.01")).body);
   assert.deepEqual([messages, missed, more], [[], 0, false]);
-});
+}));
 
-cell("no message ever: state 200 and empty", async ({ gateway }) => {
+Deno.test(cell("no message ever: state 200 and empty", async ({ gateway }) => {
   assert.deepEqual(JSON.parse((await get(gateway, "/messages/state")).body).values, []);
-});
+}));
 
-cell("no message ever: stream 200 with the open event", async ({ gateway }) => {
+Deno.test(cell("no message ever: stream 200 with the open event", async ({ gateway }) => {
   using connection = await RawConnection.open(gateway.port);
   await connection.write(requestText("GET", "/messages/stream", [host(gateway)]));
   const seen = await connection.until("}\n\n");
   assert.match(seen, /retry: 2000\n: (\w+\.0)\nid: \1\nevent: open\ndata: \{"cursor":"\1"\}\n\n/);
-});
+}));
 
-cell("no message ever: WebSocket 101", async (world) => {
+Deno.test(cell("no message ever: WebSocket 101", async (world) => {
   using connection = await waitOn(world, "/messages/ws", ...SOCKET);
   assert.equal((await connection.response()).status, 101);
-});
+}));
 
 // --- same cursor ---
 
-cell("same ETag: GET 304 without a body", async ({ gateway, broker }) => {
+Deno.test(cell("same ETag: GET 304 without a body", async ({ gateway, broker }) => {
   broker.receive(MESSAGE);
   const etag = (await get(gateway, "/messages")).headers.get("etag");
   const again = await get(gateway, "/messages", `If-None-Match: ${etag}`);
@@ -226,24 +233,24 @@ cell("same ETag: GET 304 without a body", async ({ gateway, broker }) => {
   assert.equal(again.headers.get("etag"), etag);
   broker.receive(MESSAGE);
   assert.equal((await get(gateway, "/messages", `If-None-Match: ${etag}`)).status, 200);
-});
+}));
 
-cell("same ETag: state 304 without a body", async ({ gateway, broker }) => {
+Deno.test(cell("same ETag: state 304 without a body", async ({ gateway, broker }) => {
   broker.receive(MESSAGE);
   const etag = (await get(gateway, "/messages/state")).headers.get("etag");
   assert.equal((await get(gateway, "/messages/state", `If-None-Match: ${etag}`)).status, 304);
   broker.receive('{"type":"log"}');
   assert.equal((await get(gateway, "/messages/state", `If-None-Match: ${etag}`)).status, 200);
-});
+}));
 
-cell("same cursor: long-poll waits, then 204", async ({ gateway, broker }) => {
+Deno.test(cell("same cursor: long-poll waits, then 204", async ({ gateway, broker }) => {
   broker.receive(MESSAGE);
   const response = await get(gateway, "/messages/longpoll?since=1&timeout=0.01");
   assert.equal(response.status, 204);
   assert.match(cursorAt(response), /\.1$/);
-});
+}));
 
-cell("same cursor by If-None-Match: long-poll waits, then 304", async ({ gateway, broker }) => {
+Deno.test(cell("same cursor by If-None-Match: long-poll waits, then 304", async ({ gateway, broker }) => {
   broker.receive(MESSAGE);
   const { headers } = await get(gateway, "/messages");
   const response = await get(
@@ -252,24 +259,24 @@ cell("same cursor by If-None-Match: long-poll waits, then 304", async ({ gateway
     `If-None-Match: ${headers.get("etag")}`,
   );
   assert.equal(response.status, 304);
-});
+}));
 
-cell("same cursor: history 200 and empty", async ({ gateway, broker }) => {
+Deno.test(cell("same cursor: history 200 and empty", async ({ gateway, broker }) => {
   broker.receive(MESSAGE);
   const { messages, cursor } = JSON.parse((await get(gateway, "/messages/history?since=1")).body);
   assert.deepEqual(messages, []);
   assert.match(cursor, /\.1$/);
-});
+}));
 
-cell("same cursor: stream waits", async (world) => {
+Deno.test(cell("same cursor: stream waits", async (world) => {
   world.broker.receive(MESSAGE);
   using connection = await waitOn(world, "/messages/stream?since=1");
   world.broker.receive('{"second":2}');
   const seen = await connection.until('data: {"second":2}\n\n');
   assert.ok(!seen.includes(MESSAGE));
-});
+}));
 
-cell("same cursor: WebSocket waits", async (world) => {
+Deno.test(cell("same cursor: WebSocket waits", async (world) => {
   world.broker.receive(MESSAGE);
   const { port } = world.gateway;
   const socket = new WebSocket(`ws://127.0.0.1:${port}/messages/ws?since=1`);
@@ -278,7 +285,7 @@ cell("same cursor: WebSocket waits", async (world) => {
   world.broker.receive('{"second":2}');
   assert.equal(await first, '{"second":2}');
   await closed(socket);
-});
+}));
 
 // --- cursor too old, of another epoch, from the future ---
 
@@ -294,14 +301,14 @@ for (const [title, since, missed] of LOST) {
     return since(cursorAt(await get(gateway, "/messages")).split(".")[0]!);
   };
 
-  cell(`cursor ${title}: long-poll 200 with Message-Missed`, async (world) => {
+  Deno.test(cell(`cursor ${title}: long-poll 200 with Message-Missed`, async (world) => {
     const response = await get(world.gateway, `/messages/longpoll?since=${await prepare(world)}`);
     assert.equal(response.status, 200);
     assert.match(cursorAt(response), /\.6$/);
     assert.equal(response.headers.get("message-missed"), missed === null ? "unknown" : String(missed));
-  });
+  }));
 
-  cell(`cursor ${title}: strict long-poll 410`, async (world) => {
+  Deno.test(cell(`cursor ${title}: strict long-poll 410`, async (world) => {
     const response = await get(world.gateway, `/messages/longpoll?strict=1&since=${await prepare(world)}`);
     assert.equal(response.status, 410);
     const problem = JSON.parse(response.body);
@@ -309,22 +316,22 @@ for (const [title, since, missed] of LOST) {
     assert.equal(problem.missed, missed);
     assert.match(problem.oldest, /\.6$/);
     assert.match(problem.latest, /\.10$/);
-  });
+  }));
 
-  cell(`cursor ${title}: history 200 with missed`, async (world) => {
+  Deno.test(cell(`cursor ${title}: history 200 with missed`, async (world) => {
     const response = await get(world.gateway, `/messages/history?since=${await prepare(world)}`);
     const page = JSON.parse(response.body);
     assert.equal(page.missed, missed);
     assert.equal(page.messages[0].seq, 6);
     assert.equal(response.headers.get("message-missed"), missed === null ? "unknown" : String(missed));
-  });
+  }));
 
-  cell(`cursor ${title}: strict history 410`, async (world) => {
+  Deno.test(cell(`cursor ${title}: strict history 410`, async (world) => {
     const response = await get(world.gateway, `/messages/history?strict=1&since=${await prepare(world)}`);
     assert.equal(response.status, 410);
-  });
+  }));
 
-  cell(`cursor ${title}: stream tells it by a gap event`, async (world) => {
+  Deno.test(cell(`cursor ${title}: stream tells it by a gap event`, async (world) => {
     const cursor = await prepare(world);
     using connection = await waitOn(world, "/messages/stream", `Last-Event-ID: ${cursor}`);
     const seen = await connection.until('"n":10}');
@@ -335,9 +342,9 @@ for (const [title, since, missed] of LOST) {
       ),
     );
     assert.ok(seen.indexOf("event: gap") < seen.indexOf('"n":6}'));
-  });
+  }));
 
-  cell(`cursor ${title}: braviz.v1 tells it by a gap frame`, async (world) => {
+  Deno.test(cell(`cursor ${title}: braviz.v1 tells it by a gap frame`, async (world) => {
     const socket = new WebSocket(
       `ws://127.0.0.1:${world.gateway.port}/messages/ws?since=${await prepare(world)}`,
       "braviz.v1",
@@ -352,7 +359,7 @@ for (const [title, since, missed] of LOST) {
     assert.equal(frames[1]!.gap!.missed, missed);
     assert.equal(frames[2]!.seq, 6);
     await closed(socket);
-  });
+  }));
 }
 
 // --- bad parameters ---
@@ -393,24 +400,26 @@ const BAD: readonly (readonly [path: string, parameter: string])[] = [
 ];
 
 for (const [path, parameter] of BAD) {
-  cell(`bad parameter: GET ${path} 400`, async ({ gateway }) => {
+  Deno.test(cell(`bad parameter: GET ${path} 400`, async ({ gateway }) => {
     const response = await get(gateway, path, ...(path.includes("/ws") ? SOCKET : []));
     assert.equal(response.status, 400);
     const problem = JSON.parse(response.body);
     assert.equal(problem.code, "bad-parameter");
     assert.equal(problem.parameter, parameter);
-  });
+  }));
 }
 
-cell("bad parameter: POST with confirm=soon 400, and nothing is sent", async ({ gateway, broker }) => {
-  const response = await post(gateway, "/messages?confirm=soon");
-  assert.equal(response.status, 400);
-  assert.deepEqual(broker.sent, []);
-});
+Deno.test(
+  cell("bad parameter: POST with confirm=soon 400, and nothing is sent", async ({ gateway, broker }) => {
+    const response = await post(gateway, "/messages?confirm=soon");
+    assert.equal(response.status, 400);
+    assert.deepEqual(broker.sent, []);
+  }),
+);
 
-cell("unknown parameters do not matter", async ({ gateway }) => {
+Deno.test(cell("unknown parameters do not matter", async ({ gateway }) => {
   assert.equal((await get(gateway, "/messages?_=17&nocache")).status, 200);
-});
+}));
 
 // --- broker down ---
 
@@ -425,16 +434,16 @@ async function downAfterOne(): Promise<Ground> {
   return ground;
 }
 
-cell(
+Deno.test(cell(
   "broker down: GET 200 with the last value",
   async ({ gateway }) => {
     assert.equal(JSON.parse((await get(gateway, "/messages")).body).count, 1);
   },
   {},
   downAfterOne,
-);
+));
 
-cell(
+Deno.test(cell(
   "broker down: POST 503 at once, with Retry-After",
   async ({ gateway, broker }) => {
     const response = await post(gateway);
@@ -445,9 +454,9 @@ cell(
   },
   {},
   downAfterOne,
-);
+));
 
-cell(
+Deno.test(cell(
   "broker down: plain long-poll waits for its return",
   async (world) => {
     using connection = await waitOn(world, "/messages/longpoll");
@@ -463,27 +472,27 @@ cell(
   },
   {},
   downAfterOne,
-);
+));
 
-cell(
+Deno.test(cell(
   "broker down: long-poll with timeout 204",
   async ({ gateway }) => {
     assert.equal((await get(gateway, "/messages/longpoll?timeout=0.01")).status, 204);
   },
   {},
   downAfterOne,
-);
+));
 
-cell(
+Deno.test(cell(
   "broker down: history 200",
   async ({ gateway }) => {
     assert.equal(JSON.parse((await get(gateway, "/messages/history")).body).messages.length, 1);
   },
   {},
   downAfterOne,
-);
+));
 
-cell(
+Deno.test(cell(
   "broker down: stream stays and beats",
   async (world) => {
     using connection = await waitOn(world, "/messages/stream");
@@ -491,9 +500,9 @@ cell(
   },
   { heartbeatMs: 5 },
   downAfterOne,
-);
+));
 
-cell(
+Deno.test(cell(
   "broker down: WebSocket 101, sending closes it with 1013",
   async ({ gateway }) => {
     const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/messages/ws`);
@@ -503,9 +512,9 @@ cell(
   },
   {},
   downAfterOne,
-);
+));
 
-cell(
+Deno.test(cell(
   "broker down: /readyz 503, /healthz 200",
   async ({ gateway }) => {
     const response = await get(gateway, "/readyz");
@@ -515,7 +524,7 @@ cell(
   },
   {},
   downAfterOne,
-);
+));
 
 // --- broker never attached ---
 
@@ -537,7 +546,7 @@ for (
     "/messages/state",
   ]
 ) {
-  cell(
+  Deno.test(cell(
     `broker never attached: GET ${path} 503`,
     async ({ gateway }) => {
       const response = await get(gateway, path);
@@ -546,29 +555,31 @@ for (
     },
     {},
     neverAttached,
-  );
+  ));
 }
 
-cell(
-  "broker never attached: stream 200, for an EventSource that is refused never tries again",
-  async (world) => {
-    using connection = await waitOn(world, "/messages/stream");
-    assert.match(await connection.until("\n:\n\n"), /event: open/);
-  },
-  { heartbeatMs: 5 },
-  neverAttached,
+Deno.test(
+  cell(
+    "broker never attached: stream 200, for an EventSource that is refused never tries again",
+    async (world) => {
+      using connection = await waitOn(world, "/messages/stream");
+      assert.match(await connection.until("\n:\n\n"), /event: open/);
+    },
+    { heartbeatMs: 5 },
+    neverAttached,
+  ),
 );
 
-cell(
+Deno.test(cell(
   "broker never attached: POST 503",
   async ({ gateway }) => {
     assert.equal((await post(gateway)).status, 503);
   },
   {},
   neverAttached,
-);
+));
 
-cell(
+Deno.test(cell(
   "broker never attached: the sockets hear each other",
   async ({ gateway, broker }) => {
     const sockets = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${gateway.port}/messages_ws`));
@@ -585,7 +596,7 @@ cell(
   },
   {},
   () => withClient({ serverReceive: undefined }),
-);
+));
 
 // --- draining ---
 
@@ -620,32 +631,32 @@ for (
     "/messages/ws",
   ]
 ) {
-  cell(`draining: new GET ${path} 503`, async (world) => {
+  Deno.test(cell(`draining: new GET ${path} 503`, async (world) => {
     await whileDraining(world, async () => {
       const response = await get(world.gateway, path, ...(path.endsWith("/ws") ? SOCKET : []));
       assert.equal(response.status, 503);
       assert.equal(codeOf(response), "shutting-down");
       assert.match(response.headers.get("retry-after")!, /^[1-5]$/);
     });
-  });
+  }));
 }
 
-cell("draining: new POST 503, and nothing is sent", async (world) => {
+Deno.test(cell("draining: new POST 503, and nothing is sent", async (world) => {
   await whileDraining(world, async () => {
     assert.equal((await post(world.gateway)).status, 503);
     assert.deepEqual(world.broker.sent, []);
   });
-});
+}));
 
-cell("draining: /readyz tells it", async (world) => {
+Deno.test(cell("draining: /readyz tells it", async (world) => {
   await whileDraining(world, async () => {
     const response = await get(world.gateway, "/readyz");
     assert.equal(response.status, 503);
     assert.deepEqual(JSON.parse(response.body), { broker: true, draining: true });
   });
-});
+}));
 
-cell("draining: a plain long-poll that waits gets 503", async (world) => {
+Deno.test(cell("draining: a plain long-poll that waits gets 503", async (world) => {
   using connection = await waitOn(world, "/messages/longpoll");
   const closing = world.gateway.close();
   const response = await connection.response();
@@ -653,9 +664,9 @@ cell("draining: a plain long-poll that waits gets 503", async (world) => {
   assert.equal(codeOf(response), "shutting-down");
   assert.equal(response.headers.get("connection"), "close");
   assert.equal(await closing, true);
-});
+}));
 
-cell("draining: a long-poll with timeout that waits gets 204 and its cursor", async (world) => {
+Deno.test(cell("draining: a long-poll with timeout that waits gets 204 and its cursor", async (world) => {
   using connection = await waitOn(world, "/messages/longpoll?timeout=60");
   const closing = world.gateway.close();
   const response = await connection.response();
@@ -663,26 +674,26 @@ cell("draining: a long-poll with timeout that waits gets 204 and its cursor", as
   assert.match(cursorAt(response), /\.0$/);
   assert.equal(response.headers.get("connection"), "close");
   assert.equal(await closing, true);
-});
+}));
 
-cell("draining: a history that waits gets 200 and nothing", async (world) => {
+Deno.test(cell("draining: a history that waits gets 200 and nothing", async (world) => {
   using connection = await waitOn(world, "/messages/history?timeout=60");
   const closing = world.gateway.close();
   const response = await connection.response();
   assert.equal(response.status, 200);
   assert.deepEqual(JSON.parse(response.body).messages, []);
   assert.equal(await closing, true);
-});
+}));
 
-cell("draining: a stream ends with retry", async (world) => {
+Deno.test(cell("draining: a stream ends with retry", async (world) => {
   using connection = await waitOn(world, "/messages/stream");
   await connection.until("open");
   const closing = world.gateway.close();
   assert.match(await connection.end(), /retry: [1-5]000\n\n\r\n0\r\n\r\n$/);
   assert.equal(await closing, true);
-});
+}));
 
-cell(
+Deno.test(cell(
   "draining: a POST that waits for its confirmation finishes",
   async (world) => {
     using connection = await RawConnection.open(world.gateway.port);
@@ -705,16 +716,16 @@ cell(
       },
     };
   },
-);
+));
 
-cell("draining: a WebSocket is closed with 1001", async (world) => {
+Deno.test(cell("draining: a WebSocket is closed with 1001", async (world) => {
   const socket = new WebSocket(`ws://127.0.0.1:${world.gateway.port}/messages/ws`);
   await new Promise((resolve) => socket.onopen = resolve);
   const end = closed(socket, false);
   const closing = world.gateway.close();
   assert.equal(await end, 1001);
   assert.equal(await closing, true);
-});
+}));
 
 // --- too many waiters ---
 
@@ -728,28 +739,28 @@ for (
     "/messages/ws",
   ]
 ) {
-  cell(`too many waiters: GET ${path} 503`, async (world) => {
+  Deno.test(cell(`too many waiters: GET ${path} 503`, async (world) => {
     using _first = await waitOn(world, "/messages/longpoll");
     using _second = await waitOn(world, "/messages/stream");
     const response = await get(world.gateway, path, ...(path.endsWith("/ws") ? SOCKET : []));
     assert.equal(response.status, 503);
     assert.equal(codeOf(response), "too-many-waiters");
     assert.match(response.headers.get("retry-after")!, /^[1-5]$/);
-  }, { maxWaiters: 2 });
+  }, { maxWaiters: 2 }));
 }
 
-cell("too many waiters: what need not wait is answered", async (world) => {
+Deno.test(cell("too many waiters: what need not wait is answered", async (world) => {
   using _first = await waitOn(world, "/messages/longpoll");
   assert.equal((await get(world.gateway, "/messages")).status, 200);
   assert.equal((await get(world.gateway, "/messages/history")).status, 200);
   assert.equal((await post(world.gateway)).status, 202);
-}, { maxWaiters: 1 });
+}, { maxWaiters: 1 }));
 
-cell("too many waiters: a POST with confirm 503, and nothing is sent", async (world) => {
+Deno.test(cell("too many waiters: a POST with confirm 503, and nothing is sent", async (world) => {
   using _first = await waitOn(world, "/messages/longpoll");
   assert.equal((await post(world.gateway, "/messages?confirm=1")).status, 503);
   assert.deepEqual(world.broker.sent, []);
-}, { maxWaiters: 1 });
+}, { maxWaiters: 1 }));
 
 // --- foreign ---
 
@@ -765,7 +776,7 @@ for (
     ["GET", "/messages/ws"],
   ] as const
 ) {
-  cell(`foreign Host, Origin or site: ${method} ${path} 403`, async ({ gateway }) => {
+  Deno.test(cell(`foreign Host, Origin or site: ${method} ${path} 403`, async ({ gateway }) => {
     const more = path.endsWith("/ws") ? SOCKET : method === "POST" ? FORM : [];
     const foreign = [
       ["Host: evil.example"],
@@ -776,7 +787,7 @@ for (
       const text = requestText(method, path, [...headers, ...more], method === "POST" ? BODY : undefined);
       assert.equal((await raw(gateway.port, text)).status, 403, headers.at(-1));
     }
-  });
+  }));
 }
 
 // --- wrong method ---
@@ -792,28 +803,28 @@ for (
     ["/metrics", "GET, HEAD, OPTIONS"],
   ] as const
 ) {
-  cell(`wrong method: PUT ${path} 405 with Allow`, async ({ gateway }) => {
+  Deno.test(cell(`wrong method: PUT ${path} 405 with Allow`, async ({ gateway }) => {
     const response = await raw(gateway.port, requestText("PUT", path, [host(gateway)], "{}"));
     assert.equal(response.status, 405);
     assert.equal(response.headers.get("allow"), allow);
     assert.equal(codeOf(response), "method-not-allowed");
-  });
+  }));
 }
 
-cell("a WebSocket path without an upgrade 426", async ({ gateway }) => {
+Deno.test(cell("a WebSocket path without an upgrade 426", async ({ gateway }) => {
   const response = await get(gateway, "/messages/ws");
   assert.equal(response.status, 426);
   assert.equal(codeOf(response), "upgrade-required");
-});
+}));
 
-cell("a malformed upgrade 400", async ({ gateway }) => {
+Deno.test(cell("a malformed upgrade 400", async ({ gateway }) => {
   const response = await get(gateway, "/messages/ws", "Upgrade: websocket", "Connection: Upgrade");
   assert.equal(response.status, 400);
   assert.equal(codeOf(response), "bad-upgrade");
   assert.equal(gateway.stats().waiting.websocket, 0);
-});
+}));
 
-cell("an unknown path 404", async ({ gateway }) => {
+Deno.test(cell("an unknown path 404", async ({ gateway }) => {
   for (
     const path of ["/nothing", "/messages/", "/Messages", "//messages", "/problems/nothing", "/problems/"]
   ) {
@@ -821,9 +832,9 @@ cell("an unknown path 404", async ({ gateway }) => {
     assert.equal(response.status, 404, path);
     assert.equal(codeOf(response), "not-found");
   }
-});
+}));
 
-cell("HEAD has the headers of GET and no body", async ({ gateway, broker }) => {
+Deno.test(cell("HEAD has the headers of GET and no body", async ({ gateway, broker }) => {
   broker.receive(MESSAGE);
   for (
     const path of ["/messages", "/messages/history", "/healthz", "/metrics", "/monitor", "/openapi.json"]
@@ -833,7 +844,7 @@ cell("HEAD has the headers of GET and no body", async ({ gateway, broker }) => {
     const type = (await get(gateway, path)).headers.get("content-type");
     assert.equal(response.headers.get("content-type"), type);
   }
-});
+}));
 
 /** Closes a socket unless the other side does, and tells the code. */
 function closed(socket: WebSocket, isOurs = true): Promise<number> {

@@ -35,7 +35,8 @@ export function readHouse(root: URL): Source[] {
   );
 }
 
-function filesIn(root: URL, folder: string, deep: boolean): string[] {
+/** The scripts in a folder, by their paths. */
+export function filesIn(root: URL, folder: string, deep: boolean): string[] {
   let entries: Deno.DirEntry[];
   try {
     entries = [...Deno.readDirSync(new URL(`./${folder}`, root))];

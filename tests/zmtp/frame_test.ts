@@ -55,65 +55,86 @@ function decodes(
   expected: readonly string[],
   limits?: FrameLimits,
   commandsOnly?: boolean,
-): void {
-  Deno.test(`FrameDecoder.push() ${title}`, PURE, () => {
-    for (const [cut, chunks] of cuts(stream)) {
-      assert.deepEqual(decode(chunks, limits, commandsOnly), expected, cut);
-    }
-    if (commandsOnly) return;
-    const isDead = /^[a-z-]+$/.test(expected.at(-1) ?? "");
-    const withNext = concat(stream, bytes("00 02 'ok'"));
-    for (const [cut, chunks] of cuts(withNext)) {
-      assert.deepEqual(
-        decode(chunks, limits),
-        isDead ? expected : [...expected, "00 6f6b"],
-        `${cut}, more behind`,
-      );
-    }
-  });
+): Deno.TestDefinition {
+  return {
+    name: `FrameDecoder.push() ${title}`,
+    ...PURE,
+    fn: () => {
+      for (const [cut, chunks] of cuts(stream)) {
+        assert.deepEqual(decode(chunks, limits, commandsOnly), expected, cut);
+      }
+      if (commandsOnly) return;
+      const isDead = /^[a-z-]+$/.test(expected.at(-1) ?? "");
+      const withNext = concat(stream, bytes("00 02 'ok'"));
+      for (const [cut, chunks] of cuts(withNext)) {
+        assert.deepEqual(
+          decode(chunks, limits),
+          isDead ? expected : [...expected, "00 6f6b"],
+          `${cut}, more behind`,
+        );
+      }
+    },
+  };
 }
 
 const SHORT = bytes("00 03 'abc'");
 const LONG = concat(bytes("02 00 00 00 00 00 00 01 00"), repeated(0x79, 256));
 
-decodes("finds nothing in nothing", bytes(""), []);
-decodes("finds a short message", SHORT, ["00 616263"]);
-decodes("finds an empty message", bytes("00 00"), ["00 "]);
-decodes("finds a long message", LONG, [`02 ${"79".repeat(256)}`]);
-decodes("takes the long form of a small body", bytes("02 00 00 00 00 00 00 00 02 'hi'"), ["02 6869"]);
-decodes("takes the long form of an empty body", bytes("02 00 00 00 00 00 00 00 00"), ["02 "]);
-decodes("finds the parts of a message", bytes("01 01 'a' 01 00 00 01 'b'"), ["01 61", "01 ", "00 62"]);
-decodes("finds a command", bytes("04 05 04 'PING'"), ["04 0450494e47"]);
-decodes("finds a long command", concat(bytes("06 00 00 00 00 00 00 01 00"), repeated(0x41, 256)), [
+Deno.test(decodes("finds nothing in nothing", bytes(""), []));
+Deno.test(decodes("finds a short message", SHORT, ["00 616263"]));
+Deno.test(decodes("finds an empty message", bytes("00 00"), ["00 "]));
+Deno.test(decodes("finds a long message", LONG, [`02 ${"79".repeat(256)}`]));
+Deno.test(
+  decodes("takes the long form of a small body", bytes("02 00 00 00 00 00 00 00 02 'hi'"), ["02 6869"]),
+);
+Deno.test(decodes("takes the long form of an empty body", bytes("02 00 00 00 00 00 00 00 00"), ["02 "]));
+Deno.test(
+  decodes("finds the parts of a message", bytes("01 01 'a' 01 00 00 01 'b'"), ["01 61", "01 ", "00 62"]),
+);
+Deno.test(decodes("finds a command", bytes("04 05 04 'PING'"), ["04 0450494e47"]));
+Deno.test(decodes("finds a long command", concat(bytes("06 00 00 00 00 00 00 01 00"), repeated(0x41, 256)), [
   `06 ${"41".repeat(256)}`,
-]);
-decodes("finds frames of all kinds in a row", concat(SHORT, bytes("04 02 01 'X'"), LONG, SHORT), [
+]));
+Deno.test(decodes("finds frames of all kinds in a row", concat(SHORT, bytes("04 02 01 'X'"), LONG, SHORT), [
   "00 616263",
   "04 0158",
   `02 ${"79".repeat(256)}`,
   "00 616263",
-]);
+]));
 for (const flags of ["05", "07"]) {
-  decodes(`refuses a command with MORE, ${flags}`, bytes(`${flags} 01 00 00 00 00 00 00 00 00`), [
+  Deno.test(decodes(`refuses a command with MORE, ${flags}`, bytes(`${flags} 01 00 00 00 00 00 00 00 00`), [
     "bad-frame",
-  ]);
+  ]));
 }
 for (const flags of ["08", "0f", "10", "20", "40", "80", "f8", "ff"]) {
-  decodes(`refuses reserved bits, ${flags}`, bytes(`${flags} 01 00`), ["bad-frame"]);
+  Deno.test(decodes(`refuses reserved bits, ${flags}`, bytes(`${flags} 01 00`), ["bad-frame"]));
 }
-decodes("refuses an empty command", bytes("04 00 04 04"), ["bad-frame"]);
-decodes("hands over what came before the fault", concat(SHORT, bytes("ff")), ["00 616263", "bad-frame"]);
+Deno.test(decodes("refuses an empty command", bytes("04 00 04 04"), ["bad-frame"]));
+Deno.test(
+  decodes("hands over what came before the fault", concat(SHORT, bytes("ff")), ["00 616263", "bad-frame"]),
+);
 
 const SMALL = { maxMessageBytes: 4, maxSkippedBytes: 1000, maxCommandBytes: 6 };
-decodes("takes a message of just the limit", bytes("00 04 'abcd'"), ["00 61626364"], SMALL);
-decodes("skips a message above the limit and goes on", bytes("00 05 'abcde'"), ["skipped 0 5"], SMALL);
-decodes("skips a part above the limit", bytes("01 05 'abcde'"), ["skipped 1 5"], SMALL);
-decodes("skips long messages above the limit", concat(LONG, LONG), ["skipped 2 256", "skipped 2 256"], SMALL);
-decodes("refuses a message that is too large to skip", bytes("02 00 00 00 00 00 00 03 e9"), [
+Deno.test(decodes("takes a message of just the limit", bytes("00 04 'abcd'"), ["00 61626364"], SMALL));
+Deno.test(
+  decodes("skips a message above the limit and goes on", bytes("00 05 'abcde'"), ["skipped 0 5"], SMALL),
+);
+Deno.test(decodes("skips a part above the limit", bytes("01 05 'abcde'"), ["skipped 1 5"], SMALL));
+Deno.test(
+  decodes(
+    "skips long messages above the limit",
+    concat(LONG, LONG),
+    ["skipped 2 256", "skipped 2 256"],
+    SMALL,
+  ),
+);
+Deno.test(decodes("refuses a message that is too large to skip", bytes("02 00 00 00 00 00 00 03 e9"), [
   "frame-too-large",
-], SMALL);
-decodes("takes a command of just the limit", bytes("04 06 01 'X' 00 01 02 03"), ["04 015800010203"], SMALL);
-decodes("refuses a command above its limit", bytes("04 07 01 'X'"), ["frame-too-large"], SMALL);
+], SMALL));
+Deno.test(
+  decodes("takes a command of just the limit", bytes("04 06 01 'X' 00 01 02 03"), ["04 015800010203"], SMALL),
+);
+Deno.test(decodes("refuses a command above its limit", bytes("04 07 01 'X'"), ["frame-too-large"], SMALL));
 for (
   const size of [
     "80 00 00 00 00 00 00 00",
@@ -122,18 +143,20 @@ for (
     "00 00 00 02 00 00 00 00",
   ]
 ) {
-  decodes(`refuses the size ${size} when it is read`, bytes(`02 ${size}`), ["frame-too-large"]);
-  decodes(`refuses a command of the size ${size}`, bytes(`06 ${size}`), ["frame-too-large"]);
+  Deno.test(decodes(`refuses the size ${size} when it is read`, bytes(`02 ${size}`), ["frame-too-large"]));
+  Deno.test(decodes(`refuses a command of the size ${size}`, bytes(`06 ${size}`), ["frame-too-large"]));
 }
 
-decodes(
-  "refuses a message's first byte while only commands may come",
-  bytes("00"),
-  ["unexpected-before-ready"],
-  SMALL,
-  true,
+Deno.test(
+  decodes(
+    "refuses a message's first byte while only commands may come",
+    bytes("00"),
+    ["unexpected-before-ready"],
+    SMALL,
+    true,
+  ),
 );
-decodes(
+Deno.test(decodes(
   "refuses a long message's first byte while only commands may come",
   bytes("02 ff"),
   [
@@ -141,8 +164,10 @@ decodes(
   ],
   SMALL,
   true,
+));
+Deno.test(
+  decodes("takes a command while only commands may come", bytes("04 02 01 'X'"), ["04 0158"], SMALL, true),
 );
-decodes("takes a command while only commands may come", bytes("04 02 01 'X'"), ["04 0158"], SMALL, true);
 
 // libzmq 4.3.3 and 4.3.4 (Debian 12) forget LONG in the frame of a SUBSCRIBE or CANCEL of 256 bytes and more (#4367).
 for (const [name, from] of [["SUBSCRIBE", 246], ["CANCEL", 249]] as const) {
@@ -152,29 +177,37 @@ for (const [name, from] of [["SUBSCRIBE", 246], ["CANCEL", 249]] as const) {
       repeated(0x74, topic),
     );
     const stream = concat(bytes("04 00 00 00 00 00 00 01"), Uint8Array.of(body.length & 0xff), body);
-    decodes(`understands libzmq 4.3.4's broken ${name} of ${topic} bytes`, stream, [`04 ${hex(body)}`]);
+    Deno.test(
+      decodes(`understands libzmq 4.3.4's broken ${name} of ${topic} bytes`, stream, [`04 ${hex(body)}`]),
+    );
   }
 }
-decodes(
-  "refuses an empty command in front of another size than libzmq 4.3.4's",
-  bytes("04 00 00 00 00 00 00 02 04"),
-  [
-    "bad-frame",
-  ],
+Deno.test(
+  decodes(
+    "refuses an empty command in front of another size than libzmq 4.3.4's",
+    bytes("04 00 00 00 00 00 00 02 04"),
+    [
+      "bad-frame",
+    ],
+  ),
 );
-decodes(
-  "refuses an empty command in front of another name",
-  bytes("04 00 00 00 00 00 00 01 04 09 'UNSUBSCRI'"),
-  [
-    "bad-frame",
-  ],
+Deno.test(
+  decodes(
+    "refuses an empty command in front of another name",
+    bytes("04 00 00 00 00 00 00 01 04 09 'UNSUBSCRI'"),
+    [
+      "bad-frame",
+    ],
+  ),
 );
-decodes(
-  "refuses an empty command in front of a message",
-  bytes("04 00 00 00 00 00 00 01 10 09 'SUBSCRIBE'"),
-  [
-    "bad-frame",
-  ],
+Deno.test(
+  decodes(
+    "refuses an empty command in front of a message",
+    bytes("04 00 00 00 00 00 00 01 10 09 'SUBSCRIBE'"),
+    [
+      "bad-frame",
+    ],
+  ),
 );
 
 Deno.test("FrameDecoder.push() refuses a wrong byte of the flags before the next one comes", PURE, () => {

@@ -16,41 +16,49 @@ function hasChromium(): boolean {
   }
 }
 
-/** A test in a browser. Leaks of the driver are its own: it keeps a process and pipes for as long as it likes. */
-export function browserTest(
-  name: string,
-  run: (browser: Browser) => Promise<void>,
-  args: readonly string[] = [],
-): void {
-  Deno.test({
+/** The one browser of all tests: a start costs a second, a context next to nothing. */
+let started: Promise<Browser> | undefined;
+
+function start(): Promise<Browser> {
+  // playwright makes a fresh profile and removes it.
+  return started ??= chromium.launch({
+    executablePath: CHROMIUM,
+    headless: true,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      // A name of somebody else's that leads to this machine.
+      "--host-resolver-rules=MAP evil.example 127.0.0.1",
+    ],
+  });
+}
+
+Deno.test.afterAll(async () => {
+  await (await started)?.close();
+});
+
+/** A test in the browser. The driver keeps a process and pipes for longer than one test: no leaks of this one. */
+export function browserTest(name: string, run: (browser: Browser) => Promise<void>): Deno.TestDefinition {
+  return {
     name: missing === undefined ? name : `${name} (ignored: ${missing})`,
     ignore: missing !== undefined,
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async () => {
-      // playwright makes a fresh profile for each launch and removes it.
-      const browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        headless: true,
-        args: [
-          "--headless",
-          "--no-sandbox",
-          "--disable-gpu",
-          "--disable-quic",
-          "--no-first-run",
-          "--disable-background-networking",
-          "--disable-component-update",
-          "--disable-sync",
-          ...args,
-        ],
-      });
+      const browser = await start();
       try {
         await run(browser);
       } finally {
-        await browser.close();
+        for (const context of browser.contexts()) await context.close();
       }
     },
-  });
+  };
 }
 
 /** A page whose complaints are collected: errors of scripts and of the content security policy. */

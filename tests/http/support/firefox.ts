@@ -14,9 +14,9 @@ function hasFirefox(): boolean {
 }
 
 /** A test in Firefox. Leaks of the driver are its own. */
-export function firefoxTest(name: string, run: (browser: Browser) => Promise<void>): void {
+export function firefoxTest(name: string, run: (browser: Browser) => Promise<void>): Deno.TestDefinition {
   const ignore = !hasFirefox();
-  Deno.test({
+  return {
     name: ignore ? `${name} (ignored: there is no ${FIREFOX})` : name,
     ignore,
     sanitizeOps: false,
@@ -29,5 +29,5 @@ export function firefoxTest(name: string, run: (browser: Browser) => Promise<voi
         await browser.close();
       }
     },
-  });
+  };
 }

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
-import { type GatewayServer, serveGateway } from "../../http.ts";
-import { ROUTES } from "../../http/gateway.ts";
-import { browserTest } from "./support/browser.ts";
-import { quiet } from "./support/bus.ts";
-import { TestBroker } from "./support/test_broker.ts";
+import { type GatewayServer, serveGateway } from "../../../http.ts";
+import { ROUTES } from "../../../http/gateway.ts";
+import { browserTest } from "../support/browser.ts";
+import { quiet } from "../support/bus.ts";
+import { TestBroker } from "../support/test_broker.ts";
 
 /** What a page can do with an address, and what came of it. */
 async function attack(page: Page, target: string, paths: readonly string[]): Promise<Record<string, string>> {
@@ -143,39 +143,34 @@ function assertUntouched(client: TestBroker, gateway: GatewayServer, results: Re
   assert.ok(Object.values(requests).reduce((sum, number) => sum + number) >= 45);
 }
 
-const EVIL_NAME = ["--host-resolver-rules=MAP evil.example 127.0.0.1"];
-
 for (const host of ["localhost", "127.0.0.1", "evil.example"]) {
+  Deno.test(browserTest(`foreign page of http://${host}: refused on every route`, async (browser) => {
+    await using client = new TestBroker();
+    client.receive('{"secret":1}');
+    await using gateway = serveGateway(client.server, { port: 0, ...quiet });
+    await using pages = servePages();
+    const page = await browser.newPage();
+    await page.goto(`http://${host}:${pages.addr.port}/`);
+    assertUntouched(client, gateway, await attack(page, gateway.url, PATHS));
+    await page.close();
+  }));
+}
+
+Deno.test(
   browserTest(
-    `foreign page of http://${host}: refused on every route`,
+    "rebound name: a page whose name leads to the gateway is refused on every route",
     async (browser) => {
       await using client = new TestBroker();
       client.receive('{"secret":1}');
-      await using gateway = serveGateway(client.server, { port: 0, ...quiet });
-      await using pages = servePages();
-      const page = await browser.newPage();
-      await page.goto(`http://${host}:${pages.addr.port}/`);
-      assertUntouched(client, gateway, await attack(page, gateway.url, PATHS));
+      const { page, gateway, own } = await openThenTakeOver(browser, "evil.example", client);
+      await using _gateway = gateway;
+      assertUntouched(client, gateway, await attack(page, own, PATHS));
       await page.close();
     },
-    EVIL_NAME,
-  );
-}
-
-browserTest(
-  "rebound name: a page whose name leads to the gateway is refused on every route",
-  async (browser) => {
-    await using client = new TestBroker();
-    client.receive('{"secret":1}');
-    const { page, gateway, own } = await openThenTakeOver(browser, "evil.example", client);
-    await using _gateway = gateway;
-    assertUntouched(client, gateway, await attack(page, own, PATHS));
-    await page.close();
-  },
-  EVIL_NAME,
+  ),
 );
 
-browserTest("our own page may do what foreign ones may not", async (browser) => {
+Deno.test(browserTest("our own page may do what foreign ones may not", async (browser) => {
   await using client = new TestBroker();
   const { page, gateway, own } = await openThenTakeOver(browser, "127.0.0.1", client);
   await using _gateway = gateway;
@@ -194,4 +189,4 @@ browserTest("our own page may do what foreign ones may not", async (browser) => 
     "the form of the sandboxed frame is refused",
   );
   await page.close();
-});
+}));

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
-import { browserTest, openPage } from "./support/browser.ts";
-import { type Bus, startBus } from "./support/bus.ts";
+import { browserTest, openPage } from "../support/browser.ts";
+import { type Bus, startBus } from "../support/bus.ts";
 
 /** Where the pictures go that a person looks at. */
 const PICTURES = Deno.env.get("PAGE_PICTURES");
@@ -140,40 +140,44 @@ for (const colorScheme of ["light", "dark"] as const) {
   for (
     const [name, width, height] of [["wide", 1280, 900], ["phone", 390, 844], ["narrow", 320, 568]] as const
   ) {
-    browserTest(
-      `page: ${name} and ${colorScheme}, axe finds nothing, and nothing is too wide`,
-      async (browser) => {
-        const { page, bus, complaints } = await fill(browser, width, height, colorScheme);
-        await using _ = bus;
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        assert.ok(overflow <= 0, `${overflow} px too wide`);
-        if (PICTURES !== undefined) {
-          await page.screenshot({ path: `${PICTURES}/${name}-${colorScheme}.png`, fullPage: true });
-        }
-        assert.deepEqual(await findings(page), []);
-        assert.deepEqual(complaints, []);
-      },
+    Deno.test(
+      browserTest(
+        `page: ${name} and ${colorScheme}, axe finds nothing, and nothing is too wide`,
+        async (browser) => {
+          const { page, bus, complaints } = await fill(browser, width, height, colorScheme);
+          await using _ = bus;
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(overflow <= 0, `${overflow} px too wide`);
+          if (PICTURES !== undefined) {
+            await page.screenshot({ path: `${PICTURES}/${name}-${colorScheme}.png`, fullPage: true });
+          }
+          assert.deepEqual(await findings(page), []);
+          assert.deepEqual(complaints, []);
+        },
+      ),
     );
   }
 }
 
-browserTest("page: it shows who is here and what was refused, as the broker tells", async (browser) => {
-  await using bus = await startBus();
-  const { page } = await pageWithPanels(browser, bus.url, 1280, 900, "light");
-  await page.locator("#people-note", { hasText: "1 send, 2 listen." }).waitFor();
-  const people = await page.locator("#people-rows tr").allInnerTexts();
-  assert.match(people[0]!, /^anova\s+127\.0\.0\.1:40112, pid 4711, since .*57 kB\s+sends\s+1,234$/s);
-  assert.match(people[1]!, /listens\s+17 wait\s+54,791 lost\s+120,000$/s);
-  assert.match(people[2]!, /^127\.0\.0\.1:40116/);
-  const refused = await page.locator("#refused-rows li").allInnerTexts();
-  assert.match(refused[0]!, /not-json\s+from 127\.0\.0\.1:40120\s+\{"type":"sample","sample":\[NaN/);
-  assert.match(
-    refused[2]!,
-    /no connection: a SUB at the receive address\s+from 127\.0\.0\.1:40124\s+are the two/,
-  );
-});
+Deno.test(
+  browserTest("page: it shows who is here and what was refused, as the broker tells", async (browser) => {
+    await using bus = await startBus();
+    const { page } = await pageWithPanels(browser, bus.url, 1280, 900, "light");
+    await page.locator("#people-note", { hasText: "1 send, 2 listen." }).waitFor();
+    const people = await page.locator("#people-rows tr").allInnerTexts();
+    assert.match(people[0]!, /^anova\s+127\.0\.0\.1:40112, pid 4711, since .*57 kB\s+sends\s+1,234$/s);
+    assert.match(people[1]!, /listens\s+17 wait\s+54,791 lost\s+120,000$/s);
+    assert.match(people[2]!, /^127\.0\.0\.1:40116/);
+    const refused = await page.locator("#refused-rows li").allInnerTexts();
+    assert.match(refused[0]!, /not-json\s+from 127\.0\.0\.1:40120\s+\{"type":"sample","sample":\[NaN/);
+    assert.match(
+      refused[2]!,
+      /no connection: a SUB at the receive address\s+from 127\.0\.0\.1:40124\s+are the two/,
+    );
+  }),
+);
 
-browserTest("page: a gateway without such a route has no such panels", async (browser) => {
+Deno.test(browserTest("page: a gateway without such a route has no such panels", async (browser) => {
   await using bus = await startBus();
   const context = await browser.newContext();
   await context.route("**/broker", (route) => route.fulfill({ status: 404, json: {} }));
@@ -181,4 +185,4 @@ browserTest("page: a gateway without such a route has no such panels", async (br
   await page.locator("#link[data-state=good]").waitFor();
   assert.equal(await page.locator("#people").isVisible(), false);
   assert.equal(await page.locator("#refused").isVisible(), false);
-});
+}));

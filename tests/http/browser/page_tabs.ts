@@ -1,16 +1,16 @@
 /// <reference lib="dom" />
 /** Many tabs of one browser, and a gateway that stops to answer. */
 import assert from "node:assert/strict";
-import { until } from "../support/deadline.ts";
-import { browserTest, openPage } from "./support/browser.ts";
-import { startBus } from "./support/bus.ts";
-import { Child } from "./support/child.ts";
-import { firefoxTest } from "./support/firefox.ts";
+import { until } from "../../support/deadline.ts";
+import { browserTest, openPage } from "../support/browser.ts";
+import { startBus } from "../support/bus.ts";
+import { Child } from "../support/child.ts";
+import { firefoxTest } from "../support/firefox.ts";
 
 /** More than the six connections that a browser opens to one host for all its tabs together. */
 const TABS = 8;
 
-browserTest("page: eight tabs of Chromium stay live, and each can send", async (browser) => {
+Deno.test(browserTest("page: eight tabs of Chromium stay live, and each can send", async (browser) => {
   await using bus = await startBus();
   const context = await browser.newContext();
   const tabs = await Promise.all(Array.from({ length: TABS }, () => openPage(context, bus.url)));
@@ -25,9 +25,9 @@ browserTest("page: eight tabs of Chromium stay live, and each can send", async (
   for (const { page } of tabs) await page.locator("#list .text", { hasText: '"n":7' }).waitFor();
   assert.deepEqual(tabs.flatMap(({ complaints }) => complaints), []);
   await context.close();
-});
+}));
 
-firefoxTest("page: eight tabs of Firefox stay live, and each can send", async (browser) => {
+Deno.test(firefoxTest("page: eight tabs of Firefox stay live, and each can send", async (browser) => {
   await using bus = await startBus();
   const tabs = [];
   const complaints: string[] = [];
@@ -55,35 +55,37 @@ firefoxTest("page: eight tabs of Firefox stay live, and each can send", async (b
   await tabs[0]!.bringToFront();
   await tabs[0]!.waitForFunction(() => document.querySelector("#list")?.textContent?.includes('"n":7'));
   assert.deepEqual(complaints, []);
-});
+}));
 
-browserTest(
-  "page: it says within 3 s that the gateway does not answer, and goes on with it",
-  async (browser) => {
-    await using broker = Child.deno(["--allow-net=127.0.0.1"], "broker.ts", ["--http", "0", "--json"]);
-    const { http } = JSON.parse((await broker.line())!);
-    const { page } = await openPage(browser, http);
-    // The time of the page is in our hands: 3 s of it pass at once.
-    await page.clock.install();
-    await page.goto(http);
-    await page.locator("#link[data-state=good]").waitFor();
-    await page.locator("#broker[data-state=good]").waitFor();
-    broker.kill("SIGSTOP");
-    try {
-      await page.clock.runFor(3000);
-      assert.equal(await page.innerText("#link"), "gateway does not answer");
-      assert.equal(await page.getAttribute("#link", "data-state"), "bad");
-      await page.fill("#text", '{"type":"late"}');
+Deno.test(
+  browserTest(
+    "page: it says within 3 s that the gateway does not answer, and goes on with it",
+    async (browser) => {
+      await using broker = Child.deno(["--allow-net=127.0.0.1"], "broker.ts", ["--http", "0", "--json"]);
+      const { http } = JSON.parse((await broker.line())!);
+      const { page } = await openPage(browser, http);
+      // The time of the page is in our hands: 3 s of it pass at once.
+      await page.clock.install();
+      await page.goto(http);
+      await page.locator("#link[data-state=good]").waitFor();
+      await page.locator("#broker[data-state=good]").waitFor();
+      broker.kill("SIGSTOP");
+      try {
+        await page.clock.runFor(3000);
+        assert.equal(await page.innerText("#link"), "gateway does not answer");
+        assert.equal(await page.getAttribute("#link", "data-state"), "bad");
+        await page.fill("#text", '{"type":"late"}');
+        await page.click("#send-form button[type=submit]");
+        await page.locator("#send-note", { hasText: "Sending" }).waitFor();
+        await page.clock.runFor(7000);
+        await page.locator("#send-note[data-state=bad]", { hasText: "nobody knows whether it was sent" })
+          .waitFor();
+      } finally {
+        broker.kill("SIGCONT");
+      }
+      await page.locator("#link[data-state=good]").waitFor();
       await page.click("#send-form button[type=submit]");
-      await page.locator("#send-note", { hasText: "Sending" }).waitFor();
-      await page.clock.runFor(7000);
-      await page.locator("#send-note[data-state=bad]", { hasText: "nobody knows whether it was sent" })
-        .waitFor();
-    } finally {
-      broker.kill("SIGCONT");
-    }
-    await page.locator("#link[data-state=good]").waitFor();
-    await page.click("#send-form button[type=submit]");
-    await page.locator("#send-note[data-state=good]").waitFor();
-  },
+      await page.locator("#send-note[data-state=good]").waitFor();
+    },
+  ),
 );
