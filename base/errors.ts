@@ -152,7 +152,7 @@ export class ClosedError extends Error {
   readonly code = "closed";
 }
 
-/** The bounded send queue is full: nothing was queued. Wait (`flush`), or drop the message knowingly. */
+/** The bounded send queue is full: nothing was queued. Wait (`drained`), or drop the message knowingly. */
 export class QueueFullError extends Error {
   /** Always `"QueueFullError"`. */
   override readonly name = "QueueFullError";

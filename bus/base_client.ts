@@ -3,111 +3,41 @@
  *
  * @module
  */
-import { ClosedError, HandshakeError, type MessageError, OptionError } from "../base/errors.ts";
-import {
-  BusMessageEvent,
-  ConnectionEvent,
-  GapEvent,
-  type GapReason,
-  isWanted,
-  type MessageErrorEvent,
-  TypedEventTarget,
-} from "./events.ts";
+import { ClosedError, HandshakeError, OptionError } from "../base/errors.ts";
+import { BusMessageEvent, ConnectionEvent, GapEvent, isWanted } from "./events.ts";
 import { type FeedStart, formatLink, isNote, LINK_PROPERTY, makeToken } from "./feed_note.ts";
-import { Follower, type FollowerHandler, type OwnMessage } from "./follower.ts";
+import { Follower, type FollowerHandler } from "./follower.ts";
 import { checkText, Refusals } from "./intake.ts";
 import { isJsonObject } from "./json.ts";
+import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
+import type { ClientEvents, ClientOptions, ClientStats } from "./client_options.ts";
 import { MessageLoop } from "./message_loop.ts";
+import { MessageTarget } from "./message_target.ts";
+import { Sending } from "./sending.ts";
+import { closedError } from "./waiters.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
 import { parsePlace } from "./place.ts";
 import { CLIENT_NUMBERS } from "../base/defaults.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
 import {
   type ConnectionHandler,
-  type CurveClientOptions,
   type MessageHandler,
   type PeerConnection,
   type PushHandler,
   type PushSocket,
-  type QueueLimit,
   type SubSocket,
-  type Transport,
   zmtp,
 } from "../zmtp/mod.ts";
 
-/** Options of every client. */
-export interface ClientOptions {
-  /** The broker's broadcast address, `tcp://host:port`; left out: the client cannot listen. */
-  readonly serverBroadcast?: string | undefined;
-  /** The broker's receive address; left out: the client cannot send. */
-  readonly serverReceive?: string | undefined;
-  /** What may wait to be sent, for example while the broker is away. @default 10_000 messages, 64 MiB */
-  readonly sendQueue?: Partial<QueueLimit>;
-  /** Milliseconds between two attempts to connect: at first, and at most. @default 100, 5000 */
-  readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number };
-  /** Milliseconds that `close` gives to what waits to be sent. @default 2000 */
-  readonly lingerMs?: number;
-  /** Bytes of one message at most, in both directions. @default 16 MiB */
-  readonly maxMessageBytes?: number;
-  /** Milliseconds that a handshake may take. @default 10_000 */
-  readonly handshakeTimeoutMs?: number;
-  /** Milliseconds between two heartbeats; 0 for none. @default 0 */
-  readonly heartbeatMs?: number;
-  /**
-   * For a broker with CURVE: its public key, and our keys where it knows its clients by key. @default none: clear text
-   */
-  readonly curve?: CurveClientOptions;
-  /** What carries the messages. @default our own ZMTP engine */
-  readonly transport?: Transport;
-  /**
-   * Where to begin: with what comes from now on, with everything that the broker still holds, or behind a place that
-   * {@linkcode BusClient.place} told earlier. Brokers other than ours always begin now. @default "now"
-   */
-  readonly since?: "now" | "earliest" | string;
-  /** Closes the client when it is aborted. */
-  readonly signal?: AbortSignal;
-}
-
-/** Counters of a client since its start. */
-export interface ClientStats {
-  /** Messages that were taken by `sendMessage` and `sendJsonMessage`. */
-  readonly sent: number;
-  /** Those that the operating system has taken. */
-  readonly written: number;
-  /** Those that still wait. After `close`: those that were never sent. */
-  readonly queued: number;
-  /** Those that were cut by the end of a connection. */
-  readonly lost: number;
-  /** Messages that came from the bus, echoes included. */
-  readonly received: number;
-  /** What came and is no message, by reason. */
-  readonly refused: Readonly<Partial<Record<MessageError["code"], number>>>;
-  /** Messages that were not given to a `for await` loop, because it had fallen too far behind. */
-  readonly dropped: number;
-  /** Messages that were broadcast and did not come, as far as their number is known; a `gap` event told of each hole. */
-  readonly missed: number;
-  /** Holes; `null` ones, of which nobody knows the number, included. */
-  readonly gaps: number;
-}
-
-/** The events of a client. */
-export interface ClientEvents {
-  /** A message came. */
-  message: BusMessageEvent;
-  /** Something came that is no message. */
-  messageerror: MessageErrorEvent;
-  /** The connection to one of the two addresses is up. */
-  connect: ConnectionEvent;
-  /** The connection to one of the two addresses ended; it is dialled again. */
-  disconnect: ConnectionEvent;
-  /** Messages are missing here, between those that came before and those that come next. */
-  gap: GapEvent;
-  /** An attempt to connect failed, or a handler threw. The client goes on. */
-  error: ErrorEvent;
-}
+/**
+ * Gives a client its role; without one it hears nothing. For the classes of this folder alone, in their constructors, and so no
+ * method of the client.
+ */
+export let playRole: (client: object, makeRole: (base: ClientBase) => ClientRole) => ClientBase;
 
 /**
- * What all clients have in common.
+ * What all clients have in common. It is made as {@linkcode MessageClient}, {@linkcode PassiveMessageClient} or
+ * {@linkcode GenericMessageClient}, and no class for programs to extend.
  *
  * - A client connects by itself, for ever: it may be made before the broker is there, and it survives the broker's death and
  *   return on the same addresses without its owner doing anything.
@@ -117,7 +47,17 @@ export interface ClientEvents {
  *   what was broadcast meanwhile first. What it cannot get is told by a `gap` event with its number, in its place in the stream.
  * - A foreign broker tells nothing: after each cut there is a gap of `null`.
  */
-export abstract class BusClient extends TypedEventTarget<ClientEvents> implements AsyncDisposable {
+export abstract class BusClient<Own extends { readonly type: string } = never>
+  extends MessageTarget<Own, ClientEvents<Own>>
+  implements AsyncDisposable {
+  static {
+    playRole = (object, makeRole) => {
+      const client = object as BusClient;
+      client.#role = makeRole(client.#base);
+      return client.#base;
+    };
+  }
+
   /** The address that it listens at. */
   readonly serverBroadcast: string | undefined;
   /** The address that it sends to. */
@@ -131,19 +71,17 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   readonly ready: Promise<void>;
 
   readonly #sub: SubSocket | undefined;
-  readonly #push: PushSocket | undefined;
   readonly #maxMessageBytes: number;
   readonly #lingerMs: number;
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #closed = new AbortController();
   readonly #stopListening: () => void;
-  readonly #loops: Set<MessageLoop> = new Set();
-  /** Who waits until so many messages have left. */
-  readonly #flushes: Set<{ readonly upTo: number; readonly resolve: () => void }> = new Set();
+  readonly #loops: Set<Pick<MessageLoop<unknown>, "push" | "end">> = new Set();
   #closing: Promise<void> | undefined;
-  #sent = 0;
-  #written = 0;
-  #lost = 0;
+  readonly #sending: Sending;
+  #push: PushSocket | undefined;
+  #role: ClientRole = { handleFrame: () => {} };
+  readonly #base: ClientBase;
   #received = 0;
   #dropped = 0;
   #missed = 0;
@@ -190,6 +128,8 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     };
     this.#follower = new Follower(startOf(options.since), this.#following());
     const queue = { messages: numbers["sendQueue.messages"], bytes: numbers["sendQueue.bytes"] };
+    this.#sending = new Sending(queue, this.#closed.signal);
+    this.#base = this.#makeBase();
     if (serverBroadcast !== undefined) {
       const properties = () => [[LINK_PROPERTY, this.#token] as const];
       const greet = (peer: PeerConnection) => this.#follower.handleConnect((name) => peer.property(name));
@@ -214,6 +154,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         void this.#sub?.close();
         throw error;
       }
+      this.#sending.attach(this.#push);
     }
     this.ready = this.#ready.promise;
     this.ready.catch(() => {}); // Nobody has to wait for it.
@@ -250,9 +191,9 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
    * @throws {ClosedError} If the client is closed.
    * @throws {OptionError} If the client has no `serverReceive`.
    */
-  sendMessage(message: Message): void;
-  /** The same for a message of a kind of your own. */
-  sendMessage<const Sent extends { readonly type: string }>(message: Sent & Unlisted<Sent>): void;
+  sendMessage(message: Message<Own>): void;
+  /** The same for a message of a kind that the compiler does not know. */
+  sendMessage<const Sent extends { readonly type: string }>(message: Sent & Unlisted<Sent, Own>): void;
   sendMessage(message: object): void {
     this.#send(stringifyMessage(message));
   }
@@ -272,28 +213,23 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   /**
    * Resolves when everything that was sent so far is in the operating system's hands. With the broker away it waits.
    *
+   * @throws {ConnectionError} `messages-lost`: some of it was cut by the end of a connection; the message says how many. Each loss
+   * is told once; `stats().lost` counts them all.
    * @throws The signal's reason when it is aborted.
    * @throws {ClosedError} If the client is closed before.
    */
-  async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const upTo = this.#sent;
-    if (this.#written + this.#lost >= upTo) return;
-    if (this.#closed.signal.aborted) throw closedError("flush");
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const flush = { upTo, resolve };
-    const abort = () => reject(options.signal!.reason);
-    const end = () => reject(closedError("flush"));
-    this.#flushes.add(flush);
-    options.signal?.addEventListener("abort", abort);
-    this.#closed.signal.addEventListener("abort", end);
-    if (options.signal?.aborted) abort();
-    try {
-      await promise;
-    } finally {
-      this.#flushes.delete(flush);
-      options.signal?.removeEventListener("abort", abort);
-      this.#closed.signal.removeEventListener("abort", end);
-    }
+  flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#sending.flush(options.signal);
+  }
+
+  /**
+   * Resolves when at least half of the send queue is free: the moment to go on after a {@linkcode QueueFullError}.
+   *
+   * @throws The signal's reason when it is aborted.
+   * @throws {ClosedError} If the client is closed before.
+   */
+  drained(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#sending.drained(options.signal);
   }
 
   /**
@@ -318,10 +254,10 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   /** Counters of the moment. */
   stats(): ClientStats {
     return {
-      sent: this.#sent,
-      written: this.#written,
-      queued: this.#sent - this.#written - this.#lost,
-      lost: this.#lost,
+      sent: this.#sending.sent,
+      written: this.#sending.written,
+      queued: this.#sending.sent - this.#sending.left,
+      lost: this.#sending.lost,
       received: this.#received,
       refused: this.#refusals.counts,
       dropped: this.#dropped,
@@ -334,70 +270,44 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
    * The messages that come from now on, for `for await`. The loop ends when the client is closed. A loop that falls 10,000
    * messages or 16 Mi characters behind loses new ones; `stats().dropped` counts them.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
-    const loop: MessageLoop = new MessageLoop(() => this.#loops.delete(loop));
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message<Own>> {
+    const loop: MessageLoop<Message<Own>> = new MessageLoop(() => this.#loops.delete(loop));
     if (this.#closed.signal.aborted) loop.end();
     else this.#loops.add(loop);
     return loop;
   }
 
-  /**
-   * A message came: the frame `bytes[start, end)` with its body from `bodyStart` on. `own` says which of ours it is, as far as
-   * the broker tells. Each class does with it what it is for.
-   */
-  protected abstract handleFrame(frame: Frame, own: OwnMessage | undefined): void;
-
-  /** All messages of one read were handed over. */
-  protected handleTurnEnd(): void {}
-
-  /** A message was queued; `number` rises by one. */
-  protected handleSent(_number: number, _text: string): void {}
-
-  /** All messages up to this number have left. */
-  protected handleLeft(_upTo: number): void {}
-
-  /** The sending connection `link` is there; the next message over it has the number `number + 1`. */
-  protected handleLink(_link: number, _number: number): void {}
-
-  /** The broker numbers, or another one does. */
-  protected handleLife(_epoch: string | undefined, _seq: number, _isFirst: boolean): void {}
-
-  /** Messages are missing here. */
-  protected handleGap(_missed: number | null, _reason: GapReason): void {}
-
-  /** So many of ours, from number `index` of the connection `link` on, were not passed on. */
-  protected handleRefused(_messages: number, _link: number, _index: number): void {}
-
-  /** Sends texts, all or none. Returns the number of the last one. */
-  protected sendAll(texts: readonly string[]): number {
-    for (const text of texts) this.#check(text);
-    // What begins below the limit is taken whole, so that all of it is sent or nothing.
-    texts.forEach((text, i) => this.#enqueue(text, i > 0));
-    return this.#sent;
-  }
-
-  /** Does the broker tell which messages are ours? */
-  protected get isFollowing(): boolean {
-    return this.#follower.isFollowing;
+  #makeBase(): ClientBase {
+    const isFollowing = () => this.#follower.isFollowing;
+    return {
+      closed: this.#closed.signal,
+      get isFollowing() {
+        return isFollowing();
+      },
+      deliver: (frame) => this.#deliver(frame),
+      report: (error) => this.#report(error),
+      sendAll: (texts) => this.#sendAll(texts),
+    };
   }
 
   /** Gives a message to listeners and loops; nobody else pays for its text. */
-  protected deliver({ bytes, bodyStart, end }: Frame): void {
+  #deliver({ bytes, bodyStart, end }: Frame): void {
     if (!isWanted(this, "message") && this.#loops.size === 0) return;
     const text = decoder.decode(bytes.subarray(bodyStart, end));
-    if (isWanted(this, "message")) this.dispatchEvent(new BusMessageEvent(text));
+    if (isWanted(this, "message")) this.dispatchEvent(new BusMessageEvent<Own>(text));
     for (const loop of this.#loops) if (!loop.push(text)) this.#dropped++;
   }
 
-  /** Tells of something that went wrong and was survived. */
-  protected report(error: unknown): void {
+  #report(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.dispatchEvent(new ErrorEvent("error", { error, message }));
   }
 
-  /** Aborted when the client is closed. */
-  protected get closedSignal(): AbortSignal {
-    return this.#closed.signal;
+  #sendAll(texts: readonly string[]): number {
+    for (const text of texts) this.#check(text);
+    // What begins below the limit is taken whole, so that all of it is sent or nothing.
+    texts.forEach((text, i) => this.#enqueue(text, i > 0));
+    return this.#sending.sent;
   }
 
   #send(text: string): void {
@@ -406,8 +316,8 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   }
 
   #enqueue(text: string, isRest: boolean): void {
-    this.#push!.send(text, isRest);
-    this.handleSent(++this.#sent, text);
+    const number = this.#sending.enqueue(text, isRest);
+    this.#role.handleSent?.(number, text);
   }
 
   /** Throws where it cannot be sent at all. */
@@ -422,7 +332,7 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
   async #close(lingerMs: number): Promise<void> {
     this.#stopListening();
     if (lingerMs > 0 && this.stats().queued > 0) {
-      await this.flush({ signal: AbortSignal.timeout(lingerMs) }).catch(() => {});
+      await this.#sending.allLeft(AbortSignal.timeout(lingerMs)).catch(() => {});
     }
     this.#closed.abort();
     this.#ready.reject(closedError("wait for the broker"));
@@ -440,30 +350,30 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
         this.#received++;
         const own = this.#follower.handleMessage();
         if (!isJsonObject(bytes, bodyStart, end)) {
-          this.handleGap(1, "refused");
+          this.#role.handleGap?.(1, "refused");
           return this.#refusals.add(bytes, bodyStart, end);
         }
-        this.handleFrame({ bytes, start, bodyStart, end }, own);
+        this.#role.handleFrame({ bytes, start, bodyStart, end }, own);
       },
       handleUnfit: (reason, size, parts) => {
         this.#received++;
         this.#follower.handleMessage();
-        this.handleGap(1, "refused");
+        this.#role.handleGap?.(1, "refused");
         this.#refusals.addUnfit(reason, size, parts);
       },
-      handleTurnEnd: () => this.handleTurnEnd(),
+      handleTurnEnd: () => this.#role.handleTurnEnd?.(),
     };
   }
 
   #following(): FollowerHandler {
     return {
-      handleJoin: (epoch, seq) => this.handleLife(epoch, seq, true),
-      handleLife: (epoch, seq) => this.handleLife(epoch, seq, false),
-      handleRefused: (messages, link, index) => this.handleRefused(messages, link, index),
+      handleJoin: (epoch, seq) => this.#role.handleLife?.(epoch, seq, true),
+      handleLife: (epoch, seq) => this.#role.handleLife?.(epoch, seq, false),
+      handleRefused: (messages, link, index) => this.#role.handleRefused?.(messages, link, index),
       handleGap: (missed, reason) => {
         this.#gaps++;
         this.#missed += missed ?? 0;
-        this.handleGap(missed, reason);
+        this.#role.handleGap?.(missed, reason);
         this.dispatchEvent(new GapEvent(missed, reason));
       },
     };
@@ -473,26 +383,20 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
     return {
       ...this.#connection("receive", address),
       handleWritten: (messages) => {
-        this.#written += messages;
-        this.#handleLeft();
+        this.#sending.handleWritten(messages);
+        this.#role.handleLeft?.(this.#sending.left);
       },
       handleLost: (messages) => {
-        this.#lost += messages;
-        this.#handleLeft();
+        this.#sending.handleLost(messages);
+        this.#role.handleLeft?.(this.#sending.left);
       },
     };
-  }
-
-  #handleLeft(): void {
-    const upTo = this.#written + this.#lost;
-    this.handleLeft(upTo);
-    for (const flush of this.#flushes) if (flush.upTo <= upTo) flush.resolve();
   }
 
   #connection(endpoint: "broadcast" | "receive", address: string): ConnectionHandler {
     return {
       handleConnect: () => {
-        if (endpoint === "receive") this.handleLink(this.#link, this.#written + this.#lost);
+        if (endpoint === "receive") this.#role.handleLink?.(this.#link, this.#sending.left);
         if ((this.#sub?.isConnected ?? true) && (this.#push?.isConnected ?? true)) this.#ready.resolve();
         this.dispatchEvent(new ConnectionEvent("connect", endpoint, address));
       },
@@ -504,22 +408,10 @@ export abstract class BusClient extends TypedEventTarget<ClientEvents> implement
       handleFailure: (error, isFinal) => {
         const isRefusal = error instanceof HandshakeError && error.code !== "handshake-timeout";
         if (isFinal || isRefusal) this.#ready.reject(error);
-        this.report(error);
+        this.#report(error);
       },
     };
   }
-}
-
-/** A message where it lies, until the end of the read that brought it: the frame `bytes[start, end)`. */
-export interface Frame {
-  /** What was read. */
-  readonly bytes: Uint8Array;
-  /** Where the frame begins. */
-  readonly start: number;
-  /** Where its body begins. */
-  readonly bodyStart: number;
-  /** One behind its end. */
-  readonly end: number;
 }
 
 /** Where a client begins. */
@@ -530,11 +422,6 @@ export function startOf(since: string = "now"): FeedStart {
     "bad-option",
     `Cannot use since: it is ${JSON.stringify(since)}, not now, earliest or a place`,
   );
-}
-
-/** For whatever is asked of a client that is closed. */
-export function closedError(what: string): ClosedError {
-  return new ClosedError(`Cannot ${what}: the client is closed`);
 }
 
 const EVERYTHING = new Uint8Array(0);

@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { BusClient, type ClientEvents, type ClientOptions, type ClientStats } from "./base_client.ts";
+export type { BusClient } from "./base_client.ts";
+export type { ClientEvents, ClientOptions, ClientStats } from "./client_options.ts";
 export { GenericMessageClient, type NewMessageHandler } from "./generic_client.ts";
 export { MessageClient } from "./message_client.ts";
 export {

@@ -7,10 +7,10 @@ import type { MessageError } from "../base/errors.ts";
 import type { Message } from "./messages.ts";
 
 /** A message of the bus. */
-export class BusMessageEvent extends Event {
+export class BusMessageEvent<Own extends { readonly type: string } = never> extends Event {
   /** The JSON text exactly as it came: white space, order of the keys and large numbers included. */
   readonly text: string;
-  #message: Message | undefined;
+  #message: Message<Own> | undefined;
 
   /** For {@linkcode text}, which is known to be a JSON object. */
   constructor(text: string) {
@@ -19,7 +19,7 @@ export class BusMessageEvent extends Event {
   }
 
   /** The message; parsed when it is first asked for. From a foreign program its `type` may be missing. */
-  get message(): Message {
+  get message(): Message<Own> {
     return this.#message ??= JSON.parse(this.text);
   }
 }

@@ -4,13 +4,15 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
-import { BusClient, type ClientOptions, type Frame } from "./base_client.ts";
+import { BusClient, playRole } from "./base_client.ts";
+import type { ClientOptions } from "./client_options.ts";
+import type { ClientBase, ClientRole } from "./client_role.ts";
 import type { Message } from "./messages.ts";
 
 /** What a {@linkcode GenericMessageClient} calls. */
-export interface NewMessageHandler {
+export interface NewMessageHandler<Own extends { readonly type: string } = never> {
   /** A message came. */
-  handleNewMessage(message: Message): void;
+  handleNewMessage(message: Message<Own>): void;
   /** The same message as a text, for those that want it; called after `handleNewMessage`. */
   handleJsonMessage?(text: string): void;
 }
@@ -36,36 +38,37 @@ export interface NewMessageHandler {
  * console.assert(await arrived.promise === "hello");
  * ```
  */
-export class GenericMessageClient extends BusClient {
-  readonly #handler: NewMessageHandler;
-
+export class GenericMessageClient<Own extends { readonly type: string } = never> extends BusClient<Own> {
   /** See {@linkcode BusClient}. */
-  constructor(handler: NewMessageHandler, options: ClientOptions) {
+  constructor(handler: NewMessageHandler<Own>, options: ClientOptions) {
     if (typeof handler?.handleNewMessage !== "function") {
       throw new OptionError("bad-option", "Cannot make client: the handler has no method handleNewMessage");
     }
     super(options);
-    this.#handler = handler;
+    playRole(this, (base) => handingTo(handler, base));
   }
+}
 
-  /** Hands it to the handler, and delivers it. */
-  protected override handleFrame(frame: Frame): void {
-    const text = decoder.decode(frame.bytes.subarray(frame.bodyStart, frame.end));
-    this.#call(() => this.#handler.handleNewMessage(JSON.parse(text)));
-    if (this.#handler.handleJsonMessage !== undefined) {
-      this.#call(() => this.#handler.handleJsonMessage!(text));
-    }
-    this.deliver(frame);
-  }
-
-  #call(handle: () => unknown): void {
+function handingTo<Own extends { readonly type: string }>(
+  handler: NewMessageHandler<Own>,
+  base: ClientBase,
+): ClientRole {
+  const call = (handle: () => unknown): void => {
     try {
       const result = handle();
-      if (result instanceof Promise) result.catch((error) => this.report(error));
+      if (result instanceof Promise) result.catch((error) => base.report(error));
     } catch (error) {
-      this.report(error);
+      base.report(error);
     }
-  }
+  };
+  return {
+    handleFrame: (frame) => {
+      const text = decoder.decode(frame.bytes.subarray(frame.bodyStart, frame.end));
+      call(() => handler.handleNewMessage(JSON.parse(text)));
+      if (handler.handleJsonMessage !== undefined) call(() => handler.handleJsonMessage!(text));
+      base.deliver(frame);
+    },
+  };
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

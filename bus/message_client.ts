@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { BusClient, type ClientOptions, type Frame } from "./base_client.ts";
+import { BusClient, playRole } from "./base_client.ts";
+import type { ClientOptions } from "./client_options.ts";
+import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
 import { EchoFilter, TICK_MS } from "./echo_filter.ts";
 import type { OwnMessage } from "./follower.ts";
 
@@ -31,41 +33,51 @@ import type { OwnMessage } from "./follower.ts";
  * }
  * ```
  */
-export class MessageClient extends BusClient {
+export class MessageClient<Own extends { readonly type: string } = never> extends BusClient<Own> {
+  /** See {@linkcode BusClient}. */
+  constructor(options: ClientOptions) {
+    super(options);
+    playRole(this, (base) => new WithoutOwn(base, this.serverBroadcast !== undefined));
+  }
+}
+
+/** Delivers what others sent. */
+class WithoutOwn implements ClientRole {
+  readonly #base: ClientBase;
+  readonly #isListening: boolean;
+  /** For brokers that do not tell which messages are ours. */
   readonly #echoes = new EchoFilter();
   #timer: ReturnType<typeof setInterval> | undefined;
   #tickedAt = 0;
 
-  /** See {@linkcode BusClient}. */
-  constructor(options: ClientOptions) {
-    super(options);
-    this.closedSignal.addEventListener("abort", () => this.#stopTicking());
+  constructor(base: ClientBase, isListening: boolean) {
+    this.#base = base;
+    this.#isListening = isListening;
+    base.closed.addEventListener("abort", () => this.#stopTicking());
   }
 
-  /** Remembers what was sent, to recognise its echo, where the broker does not tell which messages are ours. */
-  protected override handleSent(number: number, text: string): void {
-    if (this.serverBroadcast === undefined) return;
-    if (this.isFollowing) return this.#echoes.waitedFor > 0 ? this.#echoes.clear() : undefined;
+  handleSent(number: number, text: string): void {
+    if (!this.#isListening) return;
+    if (this.#base.isFollowing) return this.#echoes.waitedFor > 0 ? this.#echoes.clear() : undefined;
     this.#echoes.add(number, text);
-    if (this.#timer === undefined && !this.closedSignal.aborted) {
+    if (this.#timer === undefined && !this.#base.closed.aborted) {
       this.#tickedAt = performance.now();
       this.#timer = setInterval(() => this.#tick(), TICK_MS);
     }
   }
 
   /** An echo is waited for from now on. */
-  protected override handleLeft(upTo: number): void {
+  handleLeft(upTo: number): void {
     if (this.#echoes.waitedFor > 0) this.#echoes.left(upTo);
   }
 
-  /** Delivers what is not ours. */
-  protected override handleFrame(frame: Frame, own: OwnMessage | undefined): void {
+  handleFrame(frame: Frame, own: OwnMessage | undefined): void {
     if (own !== undefined) return;
-    if (!this.isFollowing && this.#echoes.waitedFor > 0) {
+    if (!this.#base.isFollowing && this.#echoes.waitedFor > 0) {
       const { bytes, bodyStart, end } = frame;
       if (this.#echoes.take(decoder.decode(bytes.subarray(bodyStart, end)))) return;
     }
-    this.deliver(frame);
+    this.#base.deliver(frame);
   }
 
   #tick(): void {

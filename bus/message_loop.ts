@@ -4,7 +4,6 @@
  * @module
  */
 import { Fifo } from "../base/fifo.ts";
-import type { Message } from "./messages.ts";
 
 /** A `for await` loop may fall so many messages behind … */
 const LOOP_MESSAGES = 10_000;
@@ -12,7 +11,7 @@ const LOOP_MESSAGES = 10_000;
 const LOOP_CHARACTERS = 16 * 1024 * 1024;
 
 /** The texts that one loop has not taken yet, bounded in number and size. */
-export class MessageLoop implements AsyncIterableIterator<Message> {
+export class MessageLoop<Message> implements AsyncIterableIterator<Message> {
   readonly #forget: () => void;
   readonly #texts: Fifo<string> = new Fifo();
   #characters = 0;

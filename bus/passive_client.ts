@@ -5,8 +5,9 @@
  */
 import { HISTORY_NUMBERS } from "../base/defaults.ts";
 import { readNumbers } from "../base/options.ts";
-import { BusClient, type ClientOptions, closedError, type Frame } from "./base_client.ts";
-import type { GapReason } from "./events.ts";
+import { BusClient, playRole } from "./base_client.ts";
+import type { ClientOptions } from "./client_options.ts";
+import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
 import { Feed } from "./feed.ts";
 import type { FeedLimit } from "./feed_store.ts";
 import type { OwnMessage } from "./follower.ts";
@@ -14,6 +15,7 @@ import type { Value } from "./last_values.ts";
 import { makeEpoch } from "./place.ts";
 import type { BusPort, Receipt } from "./port.ts";
 import { Receipts } from "./receipts.ts";
+import { Waiters } from "./waiters.ts";
 
 /** One message that a {@linkcode PassiveMessageClient} remembers. */
 export interface HistoryEntry {
@@ -60,10 +62,12 @@ export interface PassiveMessageClientOptions extends ClientOptions {
  * console.assert(client.getLastMessage()[0] === 1);
  * ```
  */
-export class PassiveMessageClient extends BusClient implements BusPort {
+export class PassiveMessageClient<Own extends { readonly type: string } = never> extends BusClient<Own>
+  implements BusPort {
   /** What came, by the broker's numbers where it numbers, with its holes. */
   readonly feed: Feed;
-  readonly #waiters: Set<{ readonly count: number; readonly resolve: () => void }> = new Set();
+  readonly #base: ClientBase;
+  readonly #waiters: Waiters;
   /** Counts know no holes, positions do: from the message `count + 1` on a position is so much larger. In order, never empty. */
   readonly #shifts: { readonly count: number; readonly offset: number }[] = [];
   readonly #receipts = new Receipts();
@@ -73,6 +77,8 @@ export class PassiveMessageClient extends BusClient implements BusPort {
   constructor(options: PassiveMessageClientOptions) {
     const numbers = readNumbers(HISTORY_NUMBERS, options); // Before a connection is made that nobody could close.
     super(options);
+    this.#base = playRole(this, () => this.#role());
+    this.#waiters = new Waiters(this.#base.closed);
     this.feed = new Feed({
       epoch: makeEpoch(),
       limit: {
@@ -144,26 +150,8 @@ export class PassiveMessageClient extends BusClient implements BusPort {
     count: number,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<HistorySlice> {
-    const { signal } = options;
     checkCount("count", count);
-    signal?.throwIfAborted();
-    if (this.count <= count) {
-      if (this.closedSignal.aborted) throw closedError("wait for messages");
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const waiter = { count, resolve };
-      const abort = () => reject(signal!.reason);
-      const end = () => reject(closedError("wait for messages"));
-      this.#waiters.add(waiter);
-      signal?.addEventListener("abort", abort);
-      this.closedSignal.addEventListener("abort", end);
-      try {
-        await promise;
-      } finally {
-        this.#waiters.delete(waiter);
-        signal?.removeEventListener("abort", abort);
-        this.closedSignal.removeEventListener("abort", end);
-      }
-    }
+    await this.#waiters.wait(() => this.count > count, "wait for messages", options.signal);
     return this.messagesAfter(count);
   }
 
@@ -177,57 +165,50 @@ export class PassiveMessageClient extends BusClient implements BusPort {
    */
   publish(texts: readonly string[]): Receipt {
     const from = this.feed.position;
-    const number = this.sendAll(texts);
+    const number = this.#base.sendAll(texts);
     const told = (signal: AbortSignal) =>
-      this.isFollowing
+      this.#base.isFollowing
         ? this.#receipts.wait(number, signal)
         : this.#receipts.waitForText(this.feed, from, texts.at(-1)!, signal);
     return { position: undefined, told };
   }
 
+  #role(): ClientRole {
+    return {
+      handleFrame: (frame, own) => this.#handleFrame(frame, own),
+      // Whoever waits for the feed hears of what one read brought.
+      handleTurnEnd: () => {
+        if (!this.#hasNews) return;
+        this.#hasNews = false;
+        this.feed.tell();
+      },
+      handleLife: (epoch, seq, isFirst) => {
+        if (isFirst) this.feed.join(epoch!, seq);
+        else this.feed.begin(epoch ?? makeEpoch(), seq);
+        this.#shift();
+        this.#hasNews = true;
+      },
+      handleGap: (missed, reason) => {
+        // Another life begins with a gap of its own.
+        if (reason !== "restarted") this.feed.skip(missed, reason);
+        this.#shift();
+        this.#hasNews = true;
+      },
+      handleRefused: (messages, link, index) => {
+        for (let i = 0; i < messages; i++) this.#receipts.handleOwn({ link, index: index + i }, undefined);
+      },
+      handleLink: (link, number) => this.#receipts.handleLink(link, number),
+    };
+  }
+
   /** Counts and remembers it, and delivers it. */
-  protected override handleFrame(frame: Frame, own: OwnMessage | undefined): void {
+  #handleFrame(frame: Frame, own: OwnMessage | undefined): void {
     const { bytes, start, end } = frame;
     this.feed.append(bytes, start, end, 1, Date.now(), performance.now());
     this.#hasNews = true;
     if (own !== undefined) this.#receipts.handleOwn(own, this.feed.position);
-    if (this.#waiters.size > 0) {
-      for (const waiter of this.#waiters) if (waiter.count < this.count) waiter.resolve();
-    }
-    this.deliver(frame);
-  }
-
-  /** Whoever waits for the feed hears of what one read brought. */
-  protected override handleTurnEnd(): void {
-    if (!this.#hasNews) return;
-    this.#hasNews = false;
-    this.feed.tell();
-  }
-
-  /** Takes over the broker's numbers. */
-  protected override handleLife(epoch: string | undefined, seq: number, isFirst: boolean): void {
-    if (isFirst) this.feed.join(epoch!, seq);
-    else this.feed.begin(epoch ?? makeEpoch(), seq);
-    this.#shift();
-    this.#hasNews = true;
-  }
-
-  /** Messages are missing here. */
-  protected override handleGap(missed: number | null, reason: GapReason): void {
-    // Another life begins with a gap of its own.
-    if (reason !== "restarted") this.feed.skip(missed, reason);
-    this.#shift();
-    this.#hasNews = true;
-  }
-
-  /** Messages of ours were not passed on. */
-  protected override handleRefused(messages: number, link: number, index: number): void {
-    for (let i = 0; i < messages; i++) this.#receipts.handleOwn({ link, index: index + i }, undefined);
-  }
-
-  /** From now on messages leave over this connection. */
-  protected override handleLink(link: number, number: number): void {
-    this.#receipts.handleLink(link, number);
+    this.#waiters.look();
+    this.#base.deliver(frame);
   }
 
   /** The next messages have positions that are farther from their counts. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { ClosedError, type MessageError, OptionError } from "../base/errors.ts";
-import { BusMessageEvent, isWanted, type MessageErrorEvent, TypedEventTarget } from "./events.ts";
+import { BusMessageEvent, isWanted, type MessageErrorEvent } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { FEED_PROPERTY, LINK_PROPERTY, parseFeedTopic, parseLink } from "./feed_note.ts";
 import { FeedReader } from "./feed_reader.ts";
@@ -13,6 +13,7 @@ import { checkText, Refusals } from "./intake.ts";
 import { isJsonObject } from "./json.ts";
 import type { FeedLimit } from "./feed_store.ts";
 import { LocalBus } from "./local.ts";
+import { MessageTarget } from "./message_target.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
 import { makeEpoch } from "./place.ts";
 import type { BusPort } from "./port.ts";
@@ -119,9 +120,9 @@ export interface MessageServerStats {
 }
 
 /** The events of a {@linkcode MessageServer}. */
-export interface MessageServerEvents {
+export interface MessageServerEvents<Own extends { readonly type: string } = never> {
   /** A message was accepted. Not for the broker's own messages. */
-  message: BusMessageEvent;
+  message: BusMessageEvent<Own>;
   /** Something was refused. */
   messageerror: MessageErrorEvent;
 }
@@ -148,7 +149,9 @@ export interface MessageServerEvents {
  *
  * @see https://rfc.zeromq.org/spec/37/ for what travels between broker and applications
  */
-export class MessageServer extends TypedEventTarget<MessageServerEvents> implements AsyncDisposable {
+export class MessageServer<Own extends { readonly type: string } = never>
+  extends MessageTarget<Own, MessageServerEvents<Own>>
+  implements AsyncDisposable {
   /**
    * Resolves when the broker takes connections: at once without `curve`; with it when the cryptography is loaded, until when
    * clients wait. Rejects with {@linkcode HandshakeError} `crypto-unavailable` when it cannot be loaded; the broker is then
@@ -291,9 +294,9 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
    * `maxMessageBytes` (`too-large`).
    * @throws {ClosedError} If the broker is closed.
    */
-  sendMessage(message: Message): void;
-  /** The same for a message of a kind of your own. */
-  sendMessage<const Sent extends { readonly type: string }>(message: Sent & Unlisted<Sent>): void;
+  sendMessage(message: Message<Own>): void;
+  /** The same for a message of a kind that the compiler does not know. */
+  sendMessage<const Sent extends { readonly type: string }>(message: Sent & Unlisted<Sent, Own>): void;
   sendMessage(message: object): void {
     this.sendJsonMessage(stringifyMessage(message));
   }
@@ -490,7 +493,7 @@ export class MessageServer extends TypedEventTarget<MessageServerEvents> impleme
   }
 
   #tell(body: Uint8Array): void {
-    this.dispatchEvent(new BusMessageEvent(decoder.decode(body)));
+    this.dispatchEvent(new BusMessageEvent<Own>(decoder.decode(body)));
   }
 }
 

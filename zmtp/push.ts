@@ -54,6 +54,10 @@ export class Push implements PushSocket {
     return this.#outbox.messages;
   }
 
+  get queuedBytes(): number {
+    return this.#outbox.bytes;
+  }
+
   send(text: string, isRest = false): void {
     const size = this.#arena.appendMessage(text);
     if (!isRest && !this.#outbox.hasRoom(size)) {

@@ -288,6 +288,8 @@ export interface PushSocket {
   readonly isConnected: boolean;
   /** Messages that wait. */
   readonly queuedMessages: number;
+  /** Bytes that wait. */
+  readonly queuedBytes: number;
   /**
    * Queues a text as one message. `isRest`: it belongs to the one before, and is taken whether there is room or not.
    *

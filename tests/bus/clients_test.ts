@@ -354,6 +354,112 @@ Deno.test("MessageClient does not send a message twice that the end of a connect
   assert.equal(client.stats().lost, 1);
 });
 
+/** More than the loopback's buffers hold, so that the end of a connection comes in the middle of a message. */
+const LARGE = "x".repeat(6_000_000);
+
+Deno.test("MessageClient.flush() rejects with messages-lost when the end of a connection has cut one, once", async () => {
+  using broker = new RawServer();
+  await using client = new MessageClient({ serverReceive: broker.address, ...FAST });
+  const first = await broker.welcome("PULL");
+  await soon(client.ready);
+  for (let i = 0; i < 3; i++) client.sendMessage({ type: "n", i, LARGE });
+  const flushed = assert.rejects(client.flush(), (error) => {
+    assert.match((error as Error).message, /^Cannot flush: 1 message was cut/);
+    return isError(ConnectionError, "messages-lost")(error);
+  });
+  await first.readBytes(100_000);
+  first.close();
+
+  await using second = await broker.welcome("PULL");
+  for (let i = 1; i < 3; i++) await second.readText();
+
+  await soon(flushed);
+  await soon(client.flush());
+  const { sent, written, lost } = client.stats();
+  assert.deepEqual({ sent, written, lost }, { sent: 3, written: 2, lost: 1 });
+});
+
+Deno.test("MessageClient.close() goes on sending when one message was cut", async () => {
+  using broker = new RawServer();
+  const client = new MessageClient({ serverReceive: broker.address, ...FAST, lingerMs: 10_000 });
+  const first = await broker.welcome("PULL");
+  await soon(client.ready);
+  for (let i = 0; i < 3; i++) client.sendMessage({ type: "n", i, LARGE });
+  const closed = client.close();
+  await first.readBytes(100_000);
+  first.close();
+
+  await using second = await broker.welcome("PULL");
+  for (let i = 1; i < 3; i++) assert.equal(JSON.parse((await second.readText())!).i, i);
+
+  await soon(closed);
+  const { written, lost, queued } = client.stats();
+  assert.deepEqual({ written, lost, queued }, { written: 2, lost: 1, queued: 0 });
+});
+
+Deno.test("MessageClient.drained() tells who found the queue full when there is room again", async () => {
+  using broker = new RawServer();
+  await using client = new MessageClient({
+    serverReceive: broker.address,
+    ...FAST,
+    sendQueue: { messages: 4 },
+  });
+  const send = () => client.sendMessage({ type: "n", LARGE });
+  for (let i = 0; i < 4; i++) send();
+  assert.throws(send, isError(QueueFullError, "queue-full"));
+  const drained = client.drained();
+
+  await using peer = await broker.welcome("PULL");
+  for (let i = 0; i < 2; i++) await peer.readText();
+  await soon(drained, "room");
+
+  send();
+  send();
+  for (let i = 0; i < 4; i++) await peer.readText();
+});
+
+Deno.test("MessageClient.on() hears messages of one kind, until it is stopped", async () => {
+  await using server = new MessageServer();
+  await using client = new MessageClient(server.addresses);
+  await soon(client.ready);
+  const heard: (number | string)[] = [];
+  const all: string[] = [];
+  const stop = client.on("subject", ({ subject }) => {
+    heard.push(subject);
+    if (heard.length === 2) stop();
+  });
+  client.on("*", ({ type }) => all.push(type));
+
+  for (const subject of [1, 2, 3]) server.sendMessage({ type: "subject", subject });
+  server.sendMessage({ type: "mine" });
+  await until(() => all.length === 4, "all messages");
+
+  assert.deepEqual(heard, [1, 2]);
+  assert.deepEqual(all, ["subject", "subject", "subject", "mine"]);
+});
+
+Deno.test("MessageClient.on() hears both spellings of visualization by the one without a capital, and no message without type", async () => {
+  await using server = new MessageServer();
+  await using client = new MessageClient<{ readonly type: "zoom"; readonly factor: number }>(
+    server.addresses,
+  );
+  await soon(client.ready);
+  const sources: string[] = [];
+  const factors: number[] = [];
+  client.on("visualization", ({ source }) => sources.push(source));
+  client.on("zoom", ({ factor }) => factors.push(factor));
+  client.on("undefined", () => assert.fail("there is no such type"));
+
+  server.sendJsonMessage("{}");
+  server.sendMessage({ type: "Visualization", source: "a", scenario: {} });
+  server.sendMessage({ type: "visualization", source: "b", scenario: {} });
+  server.sendMessage({ type: "zoom", factor: 2 });
+  await until(() => factors.length === 1, "all messages");
+
+  assert.deepEqual(sources, ["a", "b"]);
+  assert.deepEqual(factors, [2]);
+});
+
 Deno.test("MessageClient says SUBSCRIBE as a message to a publisher of ZMTP 3.0, and asks for no PONG", async () => {
   using broker = new RawServer();
   await using client = new MessageClient({ serverBroadcast: broker.address });

@@ -60,6 +60,22 @@ Deno.test("Message has no kind that is misspelt", () => {
 });
 
 /** Never called: it has to compile. */
+function _listens(client: MessageClient<ZoomMessage>, server: MessageServer): (() => void)[] {
+  client.on("zoom", ({ factor }) => factor.toFixed());
+  client.on("mine", (message) => String(message.whatever));
+  client.on("*", (message) => message.type === "zoom" && message.factor);
+  client.addEventListener("message", ({ message }) => message.type === "zoom" && message.factor);
+  client.sendMessage({ type: "zoom", factor: 2 });
+  // @ts-expect-error: a kind of one's own, misspelt
+  client.sendMessage({ type: "zoom", facter: 2 });
+  // @ts-expect-error: there is no such member
+  client.on("subject", ({ subjet }) => subjet);
+  // @ts-expect-error: another one's member
+  client.on("zoom", ({ subject }) => subject);
+  return [client.on("subject", ({ subject }) => subject), server.on("ready", ({ source_pid }) => source_pid)];
+}
+
+/** The same. */
 function _compiles(
   sender: MessageClient | MessageServer,
   text: string,

@@ -145,6 +145,19 @@ Deno.test("MessageServer.addresses goes into a client as it is", async () => {
   assert.equal((await soon(client.waitForMessages(0))).entries[0]!.text, '{"type":"a"}');
 });
 
+Deno.test("MessageServer.on() hears accepted messages of one kind", async () => {
+  await using server = new MessageServer();
+  await using client = new PassiveMessageClient(server.addresses);
+  await soon(client.ready);
+  const subject = Promise.withResolvers<number | string>();
+  server.on("subject", (message) => subject.resolve(message.subject));
+
+  client.sendMessage({ type: "mine" });
+  client.sendMessage({ type: "subject", subject: 119 });
+
+  assert.equal(await soon(subject.promise), 119);
+});
+
 Deno.test("MessageServer.sendMessage() throws too-large above maxMessageBytes, and sends nothing", async () => {
   await using server = new MessageServer({ maxMessageBytes: 100 });
   await using client = new PassiveMessageClient(server.addresses);

@@ -218,10 +218,14 @@ export class LibzmqPush extends LibzmqDialSocket<zeromq.Push> implements PushSoc
     return this.#queue.length;
   }
 
-  send(text: string): void {
+  get queuedBytes(): number {
+    return this.#bytes;
+  }
+
+  send(text: string, isRest = false): void {
     const body = encoder.encode(text);
     const { messages, bytes } = this.#limit;
-    if (this.#queue.length >= messages || this.#bytes + body.length > bytes) {
+    if (!isRest && (this.#queue.length >= messages || this.#bytes + body.length > bytes)) {
       throw new QueueFullError(
         `Cannot queue message: ${this.#queue.length} messages of ${this.#bytes} bytes wait, ` +
           `limits are ${messages} and ${bytes}`,
