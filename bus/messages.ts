@@ -14,6 +14,9 @@
  * @module
  */
 import { MessageError } from "../base/errors.ts";
+import type { OtherType } from "./other_type.ts";
+
+export type { OtherType };
 
 /** What identifies a subject of the study: a number or a text. */
 export type SubjectId = number | string;
@@ -113,16 +116,6 @@ export type KnownMessage =
   | VisualizationMessage<"Visualization">
   | VisualizationMessage<"visualization">
   | ReadyMessage;
-
-/**
- * The `type` of a message that is none of the known kinds: any other text. It is a type of its own so that
- * `message.type === "subject"` leaves one kind only, and a misspelt kind does not compile. Kinds of your own are named once,
- * `MessageClient<MyMessage>`.
- */
-export declare enum OtherType {
-  /** Stands for every other text. It is for the compiler alone: there is no such value. */
-  Other = "",
-}
 
 /** A message of any other kind: whatever applications agree upon among themselves. */
 export interface OtherMessage {
