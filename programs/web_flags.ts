@@ -36,7 +36,7 @@ export function webOptions(values: FlagValues, hasKeys: boolean): GatewayOptions
     allowedOrigins: (values["allow-origin"] ?? []) as string[],
     log: complain,
     ...(token === undefined ? {} : { token }),
-    ...(maxBody === undefined ? {} : { maxBody }),
+    ...(maxBody === undefined ? {} : { maxBodyBytes: maxBody }),
   };
 }
 
