@@ -8,9 +8,6 @@ import { quiet, startBus } from "../support/bus.ts";
 import { Child } from "../support/child.ts";
 import { TestBroker } from "../support/test_broker.ts";
 
-/** Where the pictures go that a person looks at. */
-const PICTURES = Deno.env.get("PAGE_PICTURES");
-
 const live = (page: Page) => page.locator("#link[data-state=good]").waitFor();
 const rows = (page: Page) => page.locator("#list li");
 
@@ -294,40 +291,3 @@ Deno.test(
     },
   ),
 );
-
-Deno.test(browserTest("page: pictures of it, light and dark, wide and on a phone", async (browser) => {
-  await using client = TestBroker.holding(20);
-  await using gateway = serveGateway(client.server, { port: 0, ...quiet });
-  const kinds = [
-    '{"type":"subject","subject":119}',
-    '{"type":"sample","sample":[119,31,207,144,12],"target":"explorer-2"}',
-    '{"type":"log","action":"rotated the brain view","state":{"camera":{"position":[12.5,-3,88],"zoom":1.25}},"pid":"explorer-2","application":"subject_overview","time":1767225600}',
-    '{"type":"variables","variables":["age","weight","FSIQ"]}',
-    '{"type":"Visualization","source":"anova","scenario":{"variables":["age"],"plot":"scatter"}}',
-    '{"type":"ready","source_pid":4711,"source_id":"explorer-2"}',
-  ];
-  const send = (number: number) => {
-    for (let n = 0; n < number; n += 1) client.receive(kinds[(n * 7 + n % 3) % kinds.length]!);
-  };
-  send(30);
-  for (const colorScheme of ["light", "dark"] as const) {
-    for (const [name, width, height] of [["wide", 1280, 800], ["phone", 390, 844]] as const) {
-      const context = await browser.newContext({ colorScheme, viewport: { width, height } });
-      const { page, complaints } = await openPage(context, gateway.url);
-      await live(page);
-      for (let turn = 0; turn < 6; turn += 1) {
-        send(4 + turn * 3);
-        await page.waitForTimeout(300);
-      }
-      await page.locator("#list .head", { hasText: "camera" }).first().click();
-      await fill(page, "{not json}");
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(overflow <= 0, `${name}: ${overflow} px too wide`);
-      const picture = await page.screenshot({ fullPage: name === "phone" });
-      assert.ok(picture.byteLength > 10_000);
-      if (PICTURES !== undefined) await Deno.writeFile(`${PICTURES}/${name}-${colorScheme}.png`, picture);
-      assert.deepEqual(complaints, []);
-      await context.close();
-    }
-  }
-}));
