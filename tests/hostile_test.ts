@@ -823,7 +823,7 @@ for (const form of ["command", "message"] as const) {
 Deno.test(
   hostile(
     "subscribers",
-    `SUBSCRIBE to ${MAX_TOPICS} topics is taken, and slows nobody down`,
+    `SUBSCRIBE to ${MAX_TOPICS} topics is taken, and nobody else notices`,
     async ({ server, address }) => {
       await using peer = await RawPeer.join(address, "SUB");
       await peer.write(concat(
@@ -834,10 +834,8 @@ Deno.test(
         ping,
       ));
       await pong(peer);
-      const start = performance.now();
+      // What each of them costs is counted in subscriptions_test.ts.
       for (let i = 0; i < 10_000; i++) server.sendMessage({ type: `not ${i}` });
-      const ms = performance.now() - start;
-      assert.ok(ms < 5000, `10,000 messages took ${ms} ms`);
       server.sendMessage({ type: "9999" });
       assert.equal(await peer.readText(), '{"type":"9999"}');
     },

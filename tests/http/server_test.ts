@@ -50,9 +50,8 @@ Deno.test("GatewayServer.close() ends within its grace though a body never comes
     `POST /messages HTTP/1.1\r\nHost: 127.0.0.1:${gateway.port}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
   );
   await raw(gateway.port, requestText("GET", "/healthz", [`Host: 127.0.0.1:${gateway.port}`]));
-  const start = performance.now();
+  // Without its grace it would wait for that body for ever.
   assert.equal(await soon(gateway.close({ lingerMs: 50 })), false);
-  assert.ok(performance.now() - start < 2000);
   assert.equal(await soon(connection.end()), "");
   await gateway.finished;
 });
@@ -81,14 +80,13 @@ Deno.test("GatewayServer.close() answers all kinds of waiting clients at once, a
   await until(() =>
     Object.values(gateway.stats().waiting).reduce((sum, number) => sum + number) === paths.length
   );
-  const start = performance.now();
-  const ended = gateway.close({ lingerMs: 10_000 });
+  // Each of them would wait for longer than any test does, and true says that nobody had to be cut.
+  const ended = gateway.close({ lingerMs: 60_000 });
   assert.equal(gateway.close(), ended);
-  const responses = await Promise.all(answers);
-  await Promise.all(responses.map((response) => response.text()));
+  const responses = await soon(Promise.all(answers), "all answers");
+  await soon(Promise.all(responses.map((response) => response.text())), "the ends of all bodies");
   assert.deepEqual(responses.map(({ status }) => status), [503, 204, 200, 200, 200]);
-  assert.equal(await ended, true);
-  assert.ok(performance.now() - start < 2000);
+  assert.equal(await soon(ended), true);
   await assert.rejects(() => fetch(gateway.url));
 });
 
@@ -185,10 +183,9 @@ Deno.test("the broker's death and return change nothing but /readyz; a POST mean
   await bus.broker.close();
   await until(() => !client.isSending && !client.isReceiving, "the loss to be noticed");
   assert.equal(await readiness(), 503);
-  const start = performance.now();
-  const refused = await fetch(`${gateway.url}/messages`, form("{}"));
+  // At once: the broker comes back only below.
+  const refused = await soon(fetch(`${gateway.url}/messages`, form("{}")), "the refusal");
   assert.equal((await refused.json()).code, "broker-unavailable");
-  assert.ok(performance.now() - start < 500);
   assert.equal((await fetch(`${gateway.url}/healthz`).then((response) => response.json())).status, "ok");
   stack.use(new MessageServer({ broadcastPort: broadcastPort!, receivePort: receivePort! }));
   await until(() => client.isSending && client.isReceiving, "the return");
