@@ -104,6 +104,8 @@ function readClientOptions(values: FlagValues): PassiveMessageClientOptions {
     heartbeatMs: 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15),
     ...(serverBroadcast === undefined ? {} : { serverBroadcast }),
     ...(serverReceive === undefined ? {} : { serverReceive }),
+    // What the broker holds from before we came: a place that a client has from elsewhere stays good here.
+    since: "earliest",
     history: { messages: integerFlag(values, "history", 1, 1_000_000) ?? 1000 },
   };
 }

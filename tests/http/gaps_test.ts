@@ -29,7 +29,11 @@ push.close(linger=-1)
 `;
 
 interface Page {
-  readonly messages: readonly { readonly seq: number; readonly message: { readonly n: number } }[];
+  readonly messages: readonly {
+    readonly seq: number;
+    readonly cursor: string;
+    readonly message: { readonly n: number };
+  }[];
   readonly cursor: string;
   readonly missed: number | null;
   readonly more: boolean;
@@ -188,6 +192,26 @@ Deno.test("the broker restarts with its gateway: places of its former life are t
   const events = [await reader.next(), await reader.next(), await reader.next()];
   assert.deepEqual(events.map((event) => event?.event), ["open", "gap", "message"]);
   assert.equal(JSON.parse(events[1]!.data).missed, null);
+});
+
+Deno.test("the gateway restarts: a place that it gave is good at the next one, and at the broker's own", async () => {
+  await using broker = new MessageServer();
+  await using own = serveGateway(broker, { port: 0, ...quiet });
+  const places: string[] = [];
+  for (let life = 1; life <= 2; life += 1) {
+    await using beside = await startBeside(broker);
+    sendMany(broker, 3 * life - 2, 3 * life);
+    await until(() => broker.feed.seq === 3 * life);
+    for (const url of [beside.url, own.url]) {
+      for (const [n, place] of places.entries()) {
+        const { messages, missed } = await page(url, `since=${place}&timeout=5`);
+        assert.deepEqual([messages[0]!.message.n, missed], [n + 2, 0]);
+      }
+    }
+    const { messages } = await page(beside.url, "since=earliest&timeout=5");
+    places.push(...messages.slice(places.length).map(({ cursor }) => cursor));
+  }
+  assert.ok(places.length >= 3);
 });
 
 /** `http.ts` as a process beside a broker in this one, behind a wire that can be cut. */

@@ -3,6 +3,9 @@ import { messageGateway } from "../../http.ts";
 import { ROUTES } from "../../http/gateway.ts";
 import { PROBLEMS } from "../../http/problem.ts";
 import { VERSION } from "../../base/version.ts";
+import { PassiveMessageClient } from "../../client.ts";
+import { until } from "../support/deadline.ts";
+import { RawPeer } from "../support/raw_peer.ts";
 import { quiet, startBus } from "./support/bus.ts";
 import { TestBroker } from "./support/test_broker.ts";
 
@@ -92,6 +95,8 @@ Deno.test("/openapi.json: each status that a route answers is described", async 
     ["/messages/longpoll", "/messages/longpoll?since=0&strict=1"],
     ["/messages/history", "/messages/history"],
     ["/messages/history", "/messages/history?since=0&strict=1"],
+    ["/messages/state", "/messages/state"],
+    ["/messages/state", "/messages/state?type=log"],
     ["/messages/stream", "/messages/stream"],
     ["/messages/ws", "/messages/ws"],
     ["/problems/{code}", "/problems/too-large"],
@@ -178,9 +183,7 @@ Deno.test("/metrics is Prometheus text, and counts what happened", async () => {
     await response.text();
   };
   const polling = fetch(`${url}/messages/longpoll`).then((response) => response.text());
-  for (let waits = false; !waits;) {
-    waits = (await (await fetch(`${url}/messages/subscribers`)).json()).longpoll === 1;
-  }
+  await until(() => bus.gateway.stats().waiting.longpoll === 1, "the poll");
   await post('{"type":"ready"}', "?confirm=5");
   await polling;
   await post("notjson");
@@ -202,6 +205,38 @@ Deno.test("/metrics is Prometheus text, and counts what happened", async () => {
     "braviz_http_fan_out_seconds_count": 1,
     'braviz_http_fan_out_seconds_bucket{le="+Inf"}': 1,
     'braviz_bus_client_stat{name="sent"}': 1,
+  };
+  for (const [name, value] of Object.entries(expected)) assert.equal(samples.get(name), value, name);
+});
+
+Deno.test("/metrics has the broker's own counters where it is in the process", async () => {
+  await using broker = new TestBroker({ history: { messages: 2 } });
+  await using gateway = messageGateway(broker.server, quiet);
+  await using client = new PassiveMessageClient({
+    serverBroadcast: broker.server.broadcastAddress,
+    serverReceive: broker.server.receiveAddress,
+  });
+  await client.ready;
+  broker.receiveMany(3);
+  await using sender = await RawPeer.join(broker.server.receiveAddress, "PUSH");
+  await sender.send("[1]");
+  await until(() => broker.server.stats().refused["not-an-object"] === 1, "the refusal");
+  client.sendJsonMessage("{}");
+  await until(() => client.feed.seq === 4, "the message");
+  const text = await (await gateway(new Request("http://127.0.0.1/metrics"))).text();
+  const samples = parseMetrics(text);
+  const expected: Record<string, number> = {
+    "braviz_bus_messages_received_total": 4,
+    "braviz_bus_last_seq": 4,
+    "braviz_bus_oldest_seq": 3,
+    "braviz_bus_held_messages": 2,
+    "braviz_bus_gaps_total": 0,
+    "braviz_broker_received_messages_total": 2,
+    'braviz_broker_refused_messages_total{reason="not-an-object"}': 1,
+    "braviz_broker_broadcast_messages_total": 4,
+    'braviz_broker_connections{address="broadcast"}': 1,
+    'braviz_broker_connections{address="receive"}': 2,
+    "braviz_broker_dropped_messages_total": 0,
   };
   for (const [name, value] of Object.entries(expected)) assert.equal(samples.get(name), value, name);
 });
