@@ -68,11 +68,11 @@ export class FeedReader implements SubscriberReader {
   /** A piece was added to the feed. */
   handlePiece(piece: Piece): void {
     if (this.#isBehind) return;
-    if (!this.#queue.hasRoom(piece.messages, piece.end - piece.start)) {
-      this.#isBehind = true;
-      return;
-    }
-    this.#push(piece);
+    if (this.#queue.hasRoom(piece.messages, piece.end - piece.start)) return this.#push(piece);
+    // At least the first ones: room is only told of once something was written, and a window may hold nothing.
+    const first = this.#whatFits(piece);
+    if (first !== undefined) this.#push(first);
+    this.#isBehind = true;
   }
 
   /** Messages that came over one of its sending connections were not passed on. */

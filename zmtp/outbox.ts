@@ -111,8 +111,8 @@ export class Outbox {
   }
 
   /** Queues whole frames, room or not: whoever calls it has looked. */
-  add(bytes: Uint8Array, start: number, end: number, messages: number): void {
-    this.#append(bytes, start, end, messages, undefined);
+  add(bytes: Uint8Array, start: number, end: number, messages: number, block?: Block): void {
+    this.#append(bytes, start, end, messages, block);
   }
 
   /** Queues a frame that is no message and counts as none, room or not. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { atTurnEnd } from "../base/waits.ts";
 import { decider } from "./authorize.ts";
 import type { SubscriptionChange } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
@@ -245,7 +246,8 @@ class Subscriber implements LinkHandler, SubscriberQueue {
   }
 
   push({ bytes, start, end, messages, block }: Published): void {
-    this.outbox.push(bytes, start, end, messages, block);
+    // Not `push` of the outbox, which would drop what a note has taken the room of, and the places would be wrong from there on.
+    this.outbox.add(bytes, start, end, messages, block);
   }
 
   pushNote(body: Uint8Array): void {
@@ -261,6 +263,13 @@ class Subscriber implements LinkHandler, SubscriberQueue {
     if (this.reader === undefined) return this.outbox.dropAll() > 0;
     const { bytes } = this.outbox;
     this.reader.handleTakenBack(this.outbox.takeBackAll());
+    // Where nothing is being written, nothing else would call for more.
+    if (this.outbox.bytes === 0) {
+      atTurnEnd(() => {
+        this.reader?.handleRoom();
+        this.link!.wake();
+      });
+    }
     return this.outbox.bytes < bytes;
   }
 
