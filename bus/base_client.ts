@@ -11,6 +11,7 @@ import { checkText, Refusals } from "./intake.ts";
 import { isJsonObject } from "./json.ts";
 import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
 import type { ClientEvents, ClientOptions, ClientStats } from "./client_options.ts";
+import { identityProperties } from "./identity.ts";
 import { MessageLoop } from "./message_loop.ts";
 import { MessageTarget } from "./message_target.ts";
 import { Sending } from "./sending.ts";
@@ -130,8 +131,9 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
     const queue = { messages: numbers["sendQueue.messages"], bytes: numbers["sendQueue.bytes"] };
     this.#sending = new Sending(queue, this.#closed.signal);
     this.#base = this.#makeBase();
+    const identity = identityProperties(options);
     if (serverBroadcast !== undefined) {
-      const properties = () => [[LINK_PROPERTY, this.#token] as const];
+      const properties = () => [...identity, [LINK_PROPERTY, this.#token] as const];
       const greet = (peer: PeerConnection) => this.#follower.handleConnect((name) => peer.property(name));
       this.#sub = transport.sub(
         { ...common, address: serverBroadcast, properties, greet },
@@ -146,7 +148,7 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
             ...common,
             address: serverReceive,
             queue,
-            properties: () => [[LINK_PROPERTY, formatLink(this.#token, ++this.#link)]],
+            properties: () => [...identity, [LINK_PROPERTY, formatLink(this.#token, ++this.#link)]],
           },
           this.#outlet(serverReceive),
         );

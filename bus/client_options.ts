@@ -29,6 +29,10 @@ export interface ClientOptions {
    * For a broker with CURVE: its public key, and our keys where it knows its clients by key. @default none: clear text
    */
   readonly curve?: CurveClientOptions;
+  /** What the program calls itself; the broker shows it to whoever looks who is connected. @default nothing */
+  readonly name?: string;
+  /** Names the program in what the broker shows, as `ready` and `log` messages do. @default the one of this process */
+  readonly instanceId?: string;
   /** What carries the messages. @default our own ZMTP engine */
   readonly transport?: Transport;
   /**

@@ -5,6 +5,7 @@
  */
 import type { MessageError } from "../base/errors.ts";
 import { handshakeHint } from "./handshake_hint.ts";
+import { identityOf, type Named } from "./identity.ts";
 
 /** Something came that is no message; it was not passed on. */
 export interface Refusal {
@@ -62,40 +63,12 @@ export interface BusConnection {
   readonly publicKey: string | undefined;
 }
 
-/** A peer as far as it is known. */
-export interface Named {
-  /** `host:port`. */
-  readonly address: string;
-  /** What it said of itself with READY. */
-  property(name: string): string | undefined;
-}
-
 /** So many are remembered. */
 const REMEMBERED = 50;
 /** Of each refused text so much. */
 const TEXT_CHARACTERS = 100;
 /** A character of UTF-8 takes four bytes at most. */
 const TEXT_BYTES = 4 * TEXT_CHARACTERS;
-/** A name is cut here: it is shown in tables. */
-const NAME_CHARACTERS = 100;
-
-/** Properties of READY by which a client of ours says who it is. */
-export const NAME_PROPERTY = "X-Name";
-/** See {@linkcode NAME_PROPERTY}. */
-export const INSTANCE_PROPERTY = "X-Instance";
-/** See {@linkcode NAME_PROPERTY}. */
-export const PID_PROPERTY = "X-Pid";
-
-/** What a peer says of itself. */
-export function identityOf(peer: Named): Pick<BusConnection, "name" | "instanceId" | "pid"> {
-  const pid = Number(peer.property(PID_PROPERTY) ?? NaN);
-  return {
-    name: peer.property(NAME_PROPERTY)?.slice(0, NAME_CHARACTERS),
-    instanceId: peer.property(INSTANCE_PROPERTY)?.slice(0, NAME_CHARACTERS),
-    pid: Number.isSafeInteger(pid) && pid >= 0 ? pid : undefined,
-  };
-}
-
 /** What was refused, and who could not join: the last of each. */
 export class Presence {
   // Decoded when somebody asks: a flood of refusals costs no more than their bytes' copies.

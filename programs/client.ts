@@ -91,6 +91,7 @@ async function listen(values: FlagValues, rest: readonly string[], stop: Stop): 
   const heartbeatMs = 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15);
   const done = new AbortController();
   await using client = new PassiveMessageClient({
+    name: "client.ts listen",
     serverBroadcast,
     heartbeatMs,
     ...(typeof values.since === "string" ? { since: values.since } : {}),
@@ -121,7 +122,12 @@ async function send(values: FlagValues, texts: readonly string[], stop: Stop): P
   const serverReceive = needAddress(values, "receive", []);
   const waitMs = 1000 * (integerFlag(values, "wait", 1, 86_400) ?? 5);
   for (const text of texts) checkText(text);
-  await using client = new PassiveMessageClient({ serverReceive, ...keys(values), lingerMs: 0 });
+  await using client = new PassiveMessageClient({
+    name: "client.ts send",
+    serverReceive,
+    ...keys(values),
+    lingerMs: 0,
+  });
   let trouble = "nobody answers";
   client.addEventListener("error", ({ message }) => trouble = message);
   let refused = 0;
@@ -182,6 +188,7 @@ async function last(values: FlagValues, rest: readonly string[], stop: Stop): Pr
   const seconds = integerFlag(values, "wait", 1, 86_400) ?? 5;
   const done = new AbortController();
   await using client = new PassiveMessageClient({
+    name: "client.ts last",
     serverBroadcast,
     ...keys(values),
     history: { messages: 0 },

@@ -69,7 +69,7 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   }
   const clientOptions = readClientOptions(values);
   const serverOptions = readServerOptions(values, clientOptions.curve !== undefined);
-  await using client = new PassiveMessageClient({ ...clientOptions, lingerMs: 500 });
+  await using client = new PassiveMessageClient({ name: "http.ts", ...clientOptions, lingerMs: 500 });
   await using server = serve(client, serverOptions);
   announce(server, client, values.json === true);
   startStamps();

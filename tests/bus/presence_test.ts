@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { HandshakeError } from "../../base/errors.ts";
 import { handshakeHint } from "../../bus/handshake_hint.ts";
-import { identityOf, Presence } from "../../bus/presence.ts";
+import { identityOf } from "../../bus/identity.ts";
+import { Presence } from "../../bus/presence.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const peer = (address: string, properties: Record<string, string> = {}) => ({
