@@ -13,6 +13,20 @@
  * @module
  */
 export * from "./bus/clients.ts";
+export type {
+  BusMessageEvent,
+  ConnectionEvent,
+  GapEvent,
+  GapReason,
+  MessageErrorEvent,
+} from "./bus/events.ts";
+export type { EventHandler, TypedEventTarget } from "./bus/events.ts";
+export type { Feed, FeedSlice, Located } from "./bus/feed.ts";
+export type { FeedEntry } from "./bus/feed_entry.ts";
+export type { FeedLimit, Piece, Sender } from "./bus/feed_store.ts";
+export type { Value } from "./bus/last_values.ts";
+export type { MessageTarget } from "./bus/message_target.ts";
+export type { BusPort, Receipt } from "./bus/port.ts";
 
 if (import.meta.main) {
   const { runClient } = await import("./programs/client.ts");

@@ -11,52 +11,42 @@
  * import { MessageClient, MessageServer } from "./mod.ts";
  *
  * await using server = new MessageServer();
- * const addresses = { serverBroadcast: server.broadcastAddress, serverReceive: server.receiveAddress };
- * await using explorer = new MessageClient(addresses);
- * await using viewer = new MessageClient(addresses);
+ * await using explorer = new MessageClient(server.addresses);
+ * await using viewer = new MessageClient(server.addresses);
  * await Promise.all([explorer.ready, viewer.ready]);
  *
+ * const heard = Promise.withResolvers<number | string>();
+ * viewer.on("subject", ({ subject }) => heard.resolve(subject));
  * explorer.sendMessage({ type: "subject", subject: 119 });
- * for await (const message of viewer) {
- *   console.assert(message.type === "subject");
- *   break;
- * }
+ * console.assert(await heard.promise === 119);
  * ```
+ *
+ * What most programs need is here. Everything about one part is in its own entry: `/broker`, `/client`, `/http`, `/messages`,
+ * `/errors`, and `/zmtp` for what carries the messages.
  *
  * @module
  */
-export * from "./bus/server.ts";
-export * from "./bus/clients.ts";
-export * from "./base/errors.ts";
-export * from "./bus/events.ts";
-export * from "./http.ts";
-export * from "./bus/messages.ts";
+export { MessageServer, type MessageServerOptions, type MessageServerStats } from "./bus/server.ts";
+export { GenericMessageClient, MessageClient, PassiveMessageClient } from "./bus/clients.ts";
+export type { ClientOptions, ClientStats, PassiveMessageClientOptions } from "./bus/clients.ts";
+export type { NewMessageHandler } from "./bus/clients.ts";
+export type { BusMessageEvent, ConnectionEvent, GapEvent, MessageErrorEvent } from "./bus/events.ts";
+export { instanceId, isMessageOfType, type Message, type OtherMessage } from "./bus/messages.ts";
+export { createSampleMessage, createSubjectMessage, createVariablesMessage } from "./bus/messages.ts";
+export { createLogMessage, createReloadMessage, createVisualizationMessage } from "./bus/messages.ts";
+export { createReadyMessage, type ReadyMessage } from "./bus/messages.ts";
+export type { SampleMessage, SubjectMessage, VariablesMessage } from "./bus/messages.ts";
+export type { LogMessage, ReloadMessage, VisualizationMessage } from "./bus/messages.ts";
+export { AddressError, ClosedError, ConnectionError, HandshakeError, ListenError } from "./base/errors.ts";
+export { MessageError, OptionError, ProtocolError, QueueFullError, TransportError } from "./base/errors.ts";
+export { messageGateway, serveGateway } from "./http.ts";
+export {
+  eventStreamHandler,
+  longPollMessageHandler,
+  messageHandler,
+  webSocketMessageHandler,
+} from "./http.ts";
+export type { GatewayHandler, GatewayOptions, GatewayServer } from "./http.ts";
+export type { HandlerOptions, ServeGatewayOptions } from "./http.ts";
 export { allowKeys, type CurveKeyPair, curveKeyPair } from "./zmtp/mod.ts";
-export type {
-  Authorize,
-  AuthorizeRequest,
-  AuthorizeVerdict,
-  ConnectionHandler,
-  ConnectionOptions,
-  CurveClientOptions,
-  CurveKey,
-  CurveServerOptions,
-  Endpoint,
-  ListenSocket,
-  ListenStats,
-  MemoryBudget,
-  MessageHandler as TransportMessageHandler,
-  PubOptions,
-  PubSocket,
-  PubStats,
-  PullOptions,
-  PullSocket,
-  PushHandler,
-  PushOptions,
-  PushSocket,
-  QueueLimit,
-  SubOptions,
-  SubscriberStats,
-  SubSocket,
-  Transport,
-} from "./zmtp/mod.ts";
+export type { Authorize, CurveClientOptions, CurveServerOptions, Transport } from "./zmtp/mod.ts";

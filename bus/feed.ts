@@ -82,6 +82,7 @@ export class Feed {
   #gaps = 0;
   #missed = 0;
 
+  /** Empty; the next message has the number `seq + 1`. */
   constructor({ limit, epoch, seq = 0, memory }: FeedOptions) {
     this.#arena = new Arena(memory);
     this.#store = new MemoryStore(limit, (piece) => this.#values?.forget(piece));

@@ -31,7 +31,7 @@ export interface NewMessageHandler<Own extends { readonly type: string } = never
  * await using server = new MessageServer();
  * const arrived = Promise.withResolvers<string>();
  * const handler = { handleNewMessage: (message: { type: string }) => arrived.resolve(message.type) };
- * await using client = new GenericMessageClient(handler, { serverBroadcast: server.broadcastAddress });
+ * await using client = new GenericMessageClient(handler, server.addresses);
  * await client.ready;
  *
  * server.sendMessage({ type: "hello" });

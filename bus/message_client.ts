@@ -21,9 +21,8 @@ import type { OwnMessage } from "./follower.ts";
  * import { MessageClient } from "../client.ts";
  *
  * await using server = new MessageServer();
- * const addresses = { serverBroadcast: server.broadcastAddress, serverReceive: server.receiveAddress };
- * await using listener = new MessageClient(addresses);
- * await using sender = new MessageClient(addresses);
+ * await using listener = new MessageClient(server.addresses);
+ * await using sender = new MessageClient(server.addresses);
  * await Promise.all([listener.ready, sender.ready]);
  *
  * sender.sendMessage({ type: "subject", subject: 119 });

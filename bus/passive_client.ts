@@ -53,7 +53,7 @@ export interface PassiveMessageClientOptions extends ClientOptions {
  * import { PassiveMessageClient } from "../client.ts";
  *
  * await using server = new MessageServer();
- * await using client = new PassiveMessageClient({ serverBroadcast: server.broadcastAddress });
+ * await using client = new PassiveMessageClient(server.addresses);
  * await client.ready;
  * server.sendMessage({ type: "subject", subject: 119 });
  *

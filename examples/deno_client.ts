@@ -5,8 +5,13 @@
  */
 import { createReadyMessage, MessageClient } from "../mod.ts";
 
+/** A kind of message of our own, beside those that everyone knows. */
+interface StopMessage {
+  readonly type: "stop";
+}
+
 const [serverBroadcast, serverReceive] = Deno.args;
-await using client = new MessageClient({ serverBroadcast, serverReceive });
+await using client = new MessageClient<StopMessage>({ serverBroadcast, serverReceive });
 await client.ready;
 
 client.sendMessage(createReadyMessage());
@@ -14,6 +19,5 @@ client.sendMessage(createReadyMessage());
 for await (const message of client) {
   // deno-lint-ignore no-console
   console.log(JSON.stringify(message));
-  const type: string = message.type;
-  if (type === "stop") break;
+  if (message.type === "stop") break;
 }

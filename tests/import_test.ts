@@ -25,13 +25,48 @@ function serveTree(): AsyncDisposable & { url: string; asked: Set<string> } {
   };
 }
 
+Deno.test("mod.ts exports what programs need to run, and nothing of the engine", async () => {
+  assert.deepEqual(Object.keys(await import("../mod.ts")).sort(), [
+    "AddressError",
+    "ClosedError",
+    "ConnectionError",
+    "GenericMessageClient",
+    "HandshakeError",
+    "ListenError",
+    "MessageClient",
+    "MessageError",
+    "MessageServer",
+    "OptionError",
+    "PassiveMessageClient",
+    "ProtocolError",
+    "QueueFullError",
+    "TransportError",
+    "allowKeys",
+    "createLogMessage",
+    "createReadyMessage",
+    "createReloadMessage",
+    "createSampleMessage",
+    "createSubjectMessage",
+    "createVariablesMessage",
+    "createVisualizationMessage",
+    "curveKeyPair",
+    "eventStreamHandler",
+    "instanceId",
+    "isMessageOfType",
+    "longPollMessageHandler",
+    "messageGateway",
+    "messageHandler",
+    "serveGateway",
+    "webSocketMessageHandler",
+  ]);
+});
+
 const USER_PROGRAM = (url: string) => `
 import { MessageClient, MessageServer, PassiveMessageClient } from "${url}/mod.ts";
 
 await using server = new MessageServer();
-const addresses = { serverBroadcast: server.broadcastAddress, serverReceive: server.receiveAddress };
-await using sender = new MessageClient(addresses);
-await using listener = new PassiveMessageClient(addresses);
+await using sender = new MessageClient(server.addresses);
+await using listener = new PassiveMessageClient(server.addresses);
 await Promise.all([sender.ready, listener.ready]);
 sender.sendMessage({ type: "subject", subject: 119 });
 const { entries } = await listener.waitForMessages(0);

@@ -47,6 +47,7 @@ export class Arena {
   #block: Uint8Array = new Uint8Array(0);
   #at = 0;
 
+  /** Its blocks count against the budget. */
   constructor(memory?: MemoryBudget) {
     this.#memory = memory;
   }
