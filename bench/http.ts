@@ -7,7 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { MessageServer } from "../broker.ts";
-import { load, requestOnce, Waiter } from "./http_load.ts";
+import { load, requestOnce, roundTrips, Waiter } from "./http_load.ts";
 import type { PostOrder } from "./http_poster.ts";
 
 const MESSAGE = '{"type":"subject","subject":119}';
@@ -116,6 +116,13 @@ await requests("GET last value, 4 at once on each connection", "constant", getLa
 // A prototype that leaves the body unread is no partner: Deno closes the connection after each of its answers.
 await requests("POST form", "reader", (port) => post(port, "/messages"), { bar: 0.6 });
 
+await latency(
+  "POST with confirm, in the process of the broker",
+  "local",
+  (port) => post(port, "/messages?confirm=1"),
+);
+await latency("POST with confirm, beside the broker", "gateway", (port) => post(port, "/messages?confirm=1"));
+
 const UPGRADE = [
   "Upgrade: websocket",
   "Connection: Upgrade",
@@ -175,6 +182,26 @@ async function requests(
   if (micros.ours.length > 0) {
     add(`${what}, processor time`, "µs/request", micros, most);
   }
+}
+
+/** Median time of one request after the other on one connection, beside a prototype that reads the body. */
+async function latency(
+  what: string,
+  kind: "local" | "gateway",
+  request: (port: number) => string,
+): Promise<void> {
+  if (!what.includes(flags.only)) return;
+  await using ours = await Server.start(kind, ...addresses);
+  await using bare = await Server.start("reader");
+  const times: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
+  for (let round = -1; round < (flags.quick ? 3 : 7); round += 1) {
+    for (const [name, server] of [["ours", ours], ["bare", bare]] as const) {
+      const all = await roundTrips(server.port, request(server.port), 2000);
+      // The first round is for the compiler to warm up.
+      if (round >= 0) times[name].push(median(all));
+    }
+  }
+  add(what, "ms", times, kind === "local" ? ["<=", 0.1, "ms"] : undefined);
 }
 
 /** Time from sending a POST until all who wait have its message; and until the POST is answered. */
@@ -268,7 +295,7 @@ function add(
 
 function print(): void {
   const show = (number: number) =>
-    number >= 1000 ? Math.round(number).toLocaleString("en") : number.toFixed(1);
+    number >= 1000 ? Math.round(number).toLocaleString("en") : number.toFixed(number < 1 ? 3 : 1);
   const rows = figures.map(({ what, unit, ours, bare, ratio, bar, holds }) => [
     what,
     show(median(ours)),

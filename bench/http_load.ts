@@ -63,6 +63,26 @@ export async function load(
   }
 }
 
+/** Milliseconds of each of so many requests, one after the other on one connection. */
+export async function roundTrips(port: number, request: string, number: number): Promise<number[]> {
+  using conn = await connect(port);
+  const bytes = encoder.encode(request);
+  const buffer = new Uint8Array(65_536);
+  const counter = new ResponseCounter();
+  const times: number[] = [];
+  while (times.length < number) {
+    const start = performance.now();
+    await writeAll(conn, bytes);
+    for (let answers = 0; answers === 0;) {
+      const size = await conn.read(buffer);
+      if (size === null) throw new Error("The server closed the connection");
+      answers = counter.count(buffer.subarray(0, size));
+    }
+    times.push(performance.now() - start);
+  }
+  return times;
+}
+
 /** Processor time of this process so far. */
 function cpuSeconds(): number {
   const { user, system } = process.cpuUsage();

@@ -1,9 +1,10 @@
 // deno-lint-ignore-file no-console -- it is a program
 /**
- * The servers of the HTTP bench, each in a process of its own: our gateway with a real broker behind it, and bare `Deno.serve`
- * prototypes that do the least that the same job needs. The first line that is printed is the port.
+ * The servers of the HTTP bench, each in a process of its own: our gateway beside a real broker or in the process of one, and
+ * bare `Deno.serve` prototypes that do the least that the same job needs. The first line that is printed is the port.
  */
 import { serveGateway } from "../http.ts";
+import { MessageServer } from "../broker.ts";
 import { PassiveMessageClient } from "../client.ts";
 
 const MESSAGE = '{"type":"subject","subject":119}';
@@ -143,6 +144,8 @@ if (import.meta.main) {
       make(),
     );
     console.log(server.addr.port);
+  } else if (kind === "local") {
+    console.log(serveGateway(new MessageServer(), { port: 0 }).port);
   } else {
     const client = new PassiveMessageClient({
       serverBroadcast: serverBroadcast!,
