@@ -1,14 +1,15 @@
 #!/usr/bin/env -S deno run --allow-net=127.0.0.1
 /**
- * The bus on the web: HTTP handlers over one bus client, a gateway that mounts them all, and a program that serves it.
+ * The bus on the web: HTTP handlers over the broker's feed, a gateway that mounts them all, and a program that serves it.
  *
  * ```text
- *   broker ──SUB──▶ PassiveMessageClient ──▶ messageGateway ──▶ GET, long-poll, history, events, WebSocket, live page
- *          ◀─PUSH──                      ◀──                ◀── POST, WebSocket
+ *   MessageServer in the same process ──▶ messageGateway ──▶ GET, long-poll, history, state, events, WebSocket, live page
+ *   or PassiveMessageClient of another ◀──               ◀── POST, WebSocket
  * ```
  *
- * - The original's requests and answers work unchanged; cursors, history and streams are added beside them.
- * - A client that sends back the cursor of each answer misses nothing between two requests, and is told when messages are gone.
+ * - The original's requests and answers work unchanged; cursors, history, state and streams are added beside them.
+ * - A client that sends back the cursor of each answer misses nothing between two requests. It is told when messages are gone,
+ *   and how many: whoever lost them, and wherever.
  * - It answers to this machine only, and foreign web pages are refused on every path.
  *
  * As a program: `deno run --allow-net=127.0.0.1 http.ts --broadcast tcp://127.0.0.1:5555 --receive tcp://127.0.0.1:5556`
@@ -16,7 +17,7 @@
  * ```ts
  * import { messageGateway, serveGateway } from "./http.ts";
  *
- * // A PassiveMessageClient usually stands where null is.
+ * // A MessageServer or a PassiveMessageClient usually stands where null is.
  * await using gateway = serveGateway(null, { port: 0 });
  * const { paths } = await (await fetch(`${gateway.url}/openapi.json`)).json();
  * console.assert("/messages" in paths);

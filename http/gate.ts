@@ -4,9 +4,7 @@
  * @module
  */
 import { TokenBuckets } from "../base/token_bucket.ts";
-import type { PassiveMessageClient } from "../bus/passive_client.ts";
 import type { BusPort } from "../bus/port.ts";
-import type { MessageServer } from "../bus/server.ts";
 import { Bodies } from "./bodies.ts";
 import { Counters, type HandlerStats } from "./counters.ts";
 import { Exit } from "./exit.ts";
@@ -17,10 +15,10 @@ import { Stop } from "./stop.ts";
 import { WaitingRoom } from "./waiting.ts";
 
 /**
- * What a gateway stands on: a broker in the same process, which needs no socket for it and loses nothing on the way, or a
- * client of a broker elsewhere.
+ * What a gateway stands on: a `MessageServer` in the same process, which needs no socket for it and loses nothing on the way, or
+ * a `PassiveMessageClient` of a broker elsewhere. Their messages may be of any kinds.
  */
-export type GatewayBus = MessageServer | PassiveMessageClient;
+export type GatewayBus = { readonly local: BusPort } | BusPort;
 
 /** See the module. */
 export class Gate {

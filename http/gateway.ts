@@ -50,7 +50,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
  * ```ts
  * import { messageGateway } from "../http.ts";
  *
- * await using gateway = messageGateway(null); // usually: a PassiveMessageClient
+ * await using gateway = messageGateway(null); // usually: a MessageServer
  * const response = await gateway(new Request("http://127.0.0.1:8000/healthz"));
  * console.assert(response.status === 200);
  * ```

@@ -70,7 +70,7 @@ export const WEB_SOCKET: Route = { name: "websocket", methods: { GET: webSocket 
  * ```ts
  * import { messageHandler } from "../http.ts";
  *
- * const handler = messageHandler(null); // usually: a PassiveMessageClient
+ * const handler = messageHandler(null); // usually: a MessageServer
  * const response = await handler(new Request("http://127.0.0.1:8000/messages"));
  * console.assert(response.status === 503); // no client, no broker
  * await handler.close();

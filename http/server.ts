@@ -98,7 +98,7 @@ const CALM_MS = 10_000;
  * ```ts
  * import { serveGateway } from "../http.ts";
  *
- * await using gateway = serveGateway(null, { port: 0 }); // usually: a PassiveMessageClient
+ * await using gateway = serveGateway(null, { port: 0 }); // usually: a MessageServer
  * const response = await fetch(`${gateway.url}/healthz`);
  * console.assert((await response.json()).status === "ok");
  * ```

@@ -20,6 +20,18 @@ Deno.test("serveGateway() tells where it listens, and where the page is", async 
   assert.equal(page.status, 200);
 });
 
+Deno.test("messageGateway() stands on a broker and on a client with messages of their own kinds", async () => {
+  type Zoom = { readonly type: "zoom"; readonly level: number };
+  await using broker = new MessageServer<Zoom>();
+  await using client = new PassiveMessageClient<Zoom>(broker.addresses);
+  await client.ready;
+  for (const bus of [broker, broker.local, client]) {
+    await using gateway = messageGateway(bus, quiet);
+    const response = await gateway(new Request("http://127.0.0.1/readyz"));
+    assert.deepEqual([response.status, await response.json()], [200, { broker: true, draining: false }]);
+  }
+});
+
 Deno.test("serveGateway() throws ListenError for a port in use", () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   try {
