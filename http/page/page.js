@@ -75,4 +75,7 @@ setInterval(() => {
   drawTypes(chooseType);
   drawPlot();
 }, DRAW_MS);
-setInterval(() => stream.check().catch(() => {}), CHECK_MS);
+setInterval(() => {
+  // What nobody sees may come later.
+  if (!document.hidden) stream.check().catch(() => {});
+}, CHECK_MS);

@@ -41,50 +41,76 @@ function draw({ connections, refusals, failedHandshakes }) {
 }
 
 function drawConnections(connections) {
-  const sending = connections.filter(({ role }) => role === "sends").length;
-  setText(byId("people-note"), `${sending} send, ${connections.length - sending} listen.`);
-  fill(byId("people-rows"), connections, (connection) => {
-    const { name, instance, key, pid, address, role, since, messages, bytes, queued, dropped } = connection;
-    const row = element("tr");
+  const sending = connections.filter(({ role }) => role === "send").length;
+  const listening = connections.length - sending;
+  setText(byId("people-note"), `Connections that send: ${sending}, that listen: ${listening}.`);
+  fill(byId("people-rows"), programsOf(connections), (program) => {
+    const [{ name, address, pid, publicKey }] = program;
     const who = element("td");
-    who.append(element("bdi", "", name ?? instance ?? key ?? address));
+    who.append(element("bdi", "", name ?? publicKey ?? address));
+    const since = Math.min(...program.map(({ since }) => since));
     const more = [
-      name || instance || key ? address : undefined,
-      pid ? `pid ${pid}` : undefined,
-      since ? `since ${clockText(since)}` : undefined,
-      bytes === undefined ? undefined : sizeText(bytes, "B"),
+      name === undefined && publicKey === undefined ? undefined : address,
+      pid === undefined ? undefined : `process ${pid}`,
+      `since ${clockText(since)}`,
     ];
     who.append(element("span", "more-of-it", more.filter((part) => part !== undefined).join(", ")));
-    const state = element("td", "", role);
-    if (queued > 0) state.append(element("span", "more-of-it", `${numberText(queued)} wait`));
-    if (dropped > 0) state.append(element("span", "more-of-it bad", `${numberText(dropped)} lost`));
-    row.append(who, state, element("td", "number", messages === undefined ? "–" : numberText(messages)));
+    const row = element("tr");
+    row.append(who, cellOf(program, "send"), cellOf(program, "listen"));
     return row;
   });
 }
 
-const refusalOf = ({ time, reason, code, sender, address, text, preview }) => ({
-  time,
-  what: reason ?? code ?? "refused",
-  who: sender ?? address,
-  text: text ?? preview,
-});
+/** The connections of each program; one that does not say whose it is stands for itself. */
+function programsOf(connections) {
+  const programs = new Map();
+  for (const connection of connections) {
+    const key = connection.instanceId ?? connection.address;
+    if (!programs.has(key)) programs.set(key, []);
+    programs.get(key).push(connection);
+  }
+  return [...programs.values()];
+}
 
-const handshakeOf = ({ time, reason, code, address, hint }) => ({
+/** How much a program sent or heard. */
+function cellOf(program, role) {
+  const cell = element("td", "number");
+  const those = program.filter((connection) => connection.role === role);
+  const sum = (name) => those.reduce((sum, connection) => sum + (connection[name] ?? 0), 0);
+  if (those.length === 0) {
+    cell.textContent = "–";
+    return cell;
+  }
+  cell.append(numberText(sum("messages")), element("span", "more-of-it", sizeText(sum("bytes"), "B")));
+  if (sum("queued") > 0) cell.append(element("span", "more-of-it", `${numberText(sum("queued"))} wait`));
+  if (sum("dropped") > 0) {
+    cell.append(element("span", "more-of-it bad", `${numberText(sum("dropped"))} lost`));
+  }
+  return cell;
+}
+
+const refusalOf = ({ time, reason, sender, text }) => ({ time, what: reason, who: sender, text });
+
+const handshakeOf = ({ time, code, message, address, role, hint }) => ({
   time,
-  what: `no connection: ${reason ?? code ?? "the handshake failed"}`,
-  who: address,
-  text: hint,
+  what: `no connection: ${code}`,
+  who: `${address} at the address to ${role === "send" ? "send to" : "listen at"}`,
+  text: hint || message,
 });
 
 function drawRefused(refused) {
-  const newest = refused.toSorted((a, b) => (b.time ?? 0) - (a.time ?? 0));
+  const newest = refused.toSorted((a, b) => b.time - a.time);
   setText(byId("refused-note"), newest.length === 0 ? "Nothing." : "");
   fill(byId("refused-rows"), newest, ({ time, what, who, text }) => {
     const row = element("li");
-    row.append(element("time", "time", time ? clockText(time) : ""), " ", element("b", "", what));
-    if (who) row.append(" ", element("bdi", "more-of-it", `from ${who}`));
-    if (text) row.append(element("bdi", "quote", text));
+    row.append(
+      element("time", "time", clockText(time)),
+      " ",
+      element("b", "", what),
+      " ",
+      element("bdi", "more-of-it", `from ${who}`),
+      element("bdi", "quote", text),
+    );
     return row;
   });
 }

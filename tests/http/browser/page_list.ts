@@ -172,3 +172,21 @@ async function until1(bus: Bus): Promise<{ readonly time: number }> {
   const answer = await fetch(`${bus.url}/messages/history?since=earliest&timeout=10`);
   return (await answer.json()).messages[0];
 }
+
+Deno.test(browserTest("page: the parts of a message open and close by keyboard", async (browser) => {
+  await using bus = await startBus();
+  bus.broker.sendMessage({ type: "keys", outer: { inner: 1 } });
+  const { page } = await openPage(browser, bus.url);
+  await live(page);
+  const nodes = page.locator("#list .node");
+  await page.locator("#list .head").waitFor();
+  await page.focus("#list");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  assert.equal(await nodes.count(), 3);
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  assert.equal(await nodes.count(), 2);
+  await page.keyboard.press("Space");
+  assert.equal(await nodes.count(), 3);
+}));

@@ -14,31 +14,36 @@ const NOW = 1_767_225_600_000;
 const BROKER = {
   connections: [
     {
-      role: "sends",
+      role: "send",
       address: "127.0.0.1:40112",
       since: NOW,
-      name: "anova",
-      pid: 4711,
+      lastHeard: NOW,
       messages: 1234,
       bytes: 56_789,
       queued: 0,
       dropped: 0,
+      name: "anova",
+      instanceId: "anova-1",
+      pid: 4711,
     },
     {
-      role: "listens",
+      role: "listen",
       address: "127.0.0.1:40114",
       since: NOW,
-      name: "anova",
-      pid: 4711,
+      lastHeard: NOW,
       messages: 120_000,
       bytes: 12_345_678,
       queued: 17,
       dropped: 54_791,
+      name: "anova",
+      instanceId: "anova-1",
+      pid: 4711,
     },
     {
-      role: "listens",
+      role: "listen",
       address: "127.0.0.1:40116",
       since: NOW,
+      lastHeard: NOW,
       messages: 3,
       bytes: 300,
       queued: 0,
@@ -47,18 +52,25 @@ const BROKER = {
   ],
   refusals: [
     {
+      time: NOW + 1000,
+      reason: "multipart",
+      sender: "127.0.0.1:40122",
+      text: "(2 frames, 71 bytes)",
+    },
+    {
       time: NOW + 2000,
       reason: "not-json",
-      sender: "127.0.0.1:40120",
+      sender: "127.0.0.1:40120 (explorer)",
       text: '{"type":"sample","sample":[NaN, 31, 207]}',
     },
-    { time: NOW + 1000, reason: "multipart", sender: "127.0.0.1:40122", text: "topic" },
   ],
   failedHandshakes: [
     {
       time: NOW,
-      reason: "a SUB at the receive address",
       address: "127.0.0.1:40124",
+      role: "send",
+      code: "wrong-socket-type",
+      message: "Cannot talk to a SUB here",
       hint: "are the two addresses swapped?",
     },
   ],
@@ -163,16 +175,23 @@ Deno.test(
   browserTest("page: it shows who is here and what was refused, as the broker tells", async (browser) => {
     await using bus = await startBus();
     const { page } = await pageWithPanels(browser, bus.url, 1280, 900, "light");
-    await page.locator("#people-note", { hasText: "1 send, 2 listen." }).waitFor();
+    await page.locator("#people-note", { hasText: "Connections that send: 1, that listen: 2." }).waitFor();
     const people = await page.locator("#people-rows tr").allInnerTexts();
-    assert.match(people[0]!, /^anova\s+127\.0\.0\.1:40112, pid 4711, since .*57 kB\s+sends\s+1,234$/s);
-    assert.match(people[1]!, /listens\s+17 wait\s+54,791 lost\s+120,000$/s);
-    assert.match(people[2]!, /^127\.0\.0\.1:40116/);
+    assert.equal(people.length, 2);
+    assert.match(
+      people[0]!,
+      /^anova\s+127\.0\.0\.1:40112, process 4711, since \S+\s+1,234\s+57 kB\s+120,000\s+12\.3 MB\s+17 wait\s+54,791 lost$/,
+    );
+    assert.match(people[1]!, /^127\.0\.0\.1:40116\s+since \S+\s+–\s+3\s+300 B$/);
     const refused = await page.locator("#refused-rows li").allInnerTexts();
-    assert.match(refused[0]!, /not-json\s+from 127\.0\.0\.1:40120\s+\{"type":"sample","sample":\[NaN/);
+    assert.match(
+      refused[0]!,
+      /not-json\s+from 127\.0\.0\.1:40120 \(explorer\)\s+\{"type":"sample","sample":\[NaN/,
+    );
+    assert.match(refused[1]!, /multipart\s+from 127\.0\.0\.1:40122\s+\(2 frames/);
     assert.match(
       refused[2]!,
-      /no connection: a SUB at the receive address\s+from 127\.0\.0\.1:40124\s+are the two/,
+      /no connection: wrong-socket-type\s+from 127\.0\.0\.1:40124 at .+ send to\s+are the two/,
     );
   }),
 );

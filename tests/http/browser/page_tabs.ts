@@ -89,3 +89,39 @@ Deno.test(
     },
   ),
 );
+
+Deno.test(
+  browserTest(
+    "page: a socket that went silent, as after a sleep, is replaced without a loss",
+    async (browser) => {
+      await using bus = await startBus();
+      const context = await browser.newContext();
+      const { page } = await openPage(context, "about:blank");
+      let isCut = false;
+      let sockets = 0;
+      await page.routeWebSocket(/messages\/ws/, (socket) => {
+        const number = sockets += 1;
+        socket.connectToServer().onMessage((frame) => {
+          if (number > 1 || !isCut) socket.send(frame);
+        });
+      });
+      await page.clock.install();
+      await page.goto(bus.url);
+      await page.locator("#link[data-state=good]").waitFor();
+      bus.broker.sendMessage({ type: "before" });
+      await page.locator("#list .text", { hasText: "before" }).waitFor();
+      isCut = true;
+      bus.broker.sendMessage({ type: "lost" });
+      await until(() => bus.client.feed.seq === 2, "the message at the gateway");
+      // Checks come every 5 s of the page's time; two of them must find the socket silent.
+      while (sockets === 1) {
+        const answer = page.waitForResponse(/since=now/);
+        await page.clock.runFor(5000);
+        await answer;
+      }
+      await page.locator("#list .text", { hasText: "lost" }).waitFor();
+      assert.equal(await page.innerText("#missed"), "0");
+      assert.equal(await page.locator("#list li").count(), 2);
+    },
+  ),
+);
