@@ -297,7 +297,7 @@ async function sendOne(client: PassiveMessageClient, text: string, signal: Abort
     client.sendJsonMessage(text);
   } catch (error) {
     if (!(error instanceof QueueFullError)) throw error;
-    await client.flush({ signal });
+    await client.drained({ signal });
     client.sendJsonMessage(text);
   }
 }

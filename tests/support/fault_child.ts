@@ -4,7 +4,7 @@
  * input with a line of JSON.
  */
 import { GenericMessageClient, MessageClient } from "../../client.ts";
-import { QueueFullError } from "../../base/errors.ts";
+import { ConnectionError, QueueFullError } from "../../base/errors.ts";
 
 /** What a sender says of itself. */
 export interface SenderReport {
@@ -55,7 +55,10 @@ async function send(address: string, name: string): Promise<void> {
   await answer(async (line) => {
     if (line === "stop") {
       clearInterval(flow);
-      await client.flush();
+      // What was lost is in the report.
+      await client.flush().catch((error) => {
+        if (!(error instanceof ConnectionError)) throw error;
+      });
     }
     return report();
   });
