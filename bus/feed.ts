@@ -62,6 +62,8 @@ interface Life {
 
 /** See the module. */
 export class Feed {
+  /** What is held at most. */
+  readonly limit: FeedLimit;
   readonly #arena: Arena;
   readonly #store: FeedStore;
   /** In order, never empty, {@linkcode MAX_LIVES} at most. */
@@ -84,6 +86,7 @@ export class Feed {
 
   /** Empty; the next message has the number `seq + 1`. */
   constructor({ limit, epoch, seq = 0, memory }: FeedOptions) {
+    this.limit = limit;
     this.#arena = new Arena(memory);
     this.#store = new MemoryStore(limit, (piece) => this.#values?.forget(piece));
     this.#lives = [{ epoch, base: 0 }];

@@ -33,6 +33,7 @@ export class FeedReader implements SubscriberReader {
   /** Everything up to here is in its queue, was sent, or is lost for it. */
   #position: number;
   #isBehind = true;
+  #hasCaughtUp = false;
   /** What it must hear before the next message: where that stands. */
   #due: NoteReason | undefined = "start";
 
@@ -54,6 +55,15 @@ export class FeedReader implements SubscriberReader {
       ? feed.oldest - 1
       : feed.locate(start).position;
     this.#fill();
+  }
+
+  get fill(): number {
+    // Whoever comes back with a long way to go is not waited for before it was here once.
+    if (!this.#isBehind || !this.#hasCaughtUp) return 0;
+    const { limit, held } = this.#feed;
+    const { waiting } = this;
+    if (held.messages === 0) return 0;
+    return Math.max(waiting / limit.messages, waiting / held.messages * held.bytes / limit.bytes);
   }
 
   get waiting(): number {
@@ -112,6 +122,7 @@ export class FeedReader implements SubscriberReader {
       if (this.#due !== undefined) this.#tell(this.#due);
       if (piece === undefined) {
         this.#isBehind = false;
+        this.#hasCaughtUp = true;
         return;
       }
       if (!queue.hasRoom(piece.messages, piece.end - piece.start)) {

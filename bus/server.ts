@@ -35,6 +35,7 @@ import {
   type PubStats,
   type PullSocket,
   type QueueLimit,
+  ReadGate,
   type SubscriberQueue,
   type SubscriberReader,
   type Transport,
@@ -73,6 +74,11 @@ export interface MessageServerOptions {
    * subscriber with the longest queue loses it, and then the connection that wants more is closed. @default 1 GiB
    */
   readonly memoryBudgetBytes?: number;
+  /**
+   * Messages a second that a subscriber must take for the senders to wait for it when it falls behind; ten million bytes a second
+   * for ten thousand messages are as good. 0: nobody is waited for. @default 10_000
+   */
+  readonly slowestReader?: number;
   /**
    * What is held of the messages that were accepted, so that whoever comes back goes on where it was.
    * @default 100_000 messages, 16 MiB or a quarter of `memoryBudgetBytes`, however old
@@ -134,7 +140,9 @@ export interface MessageServerEvents<Own extends { readonly type: string } = nev
  *   `stats()`, told by a `messageerror` event. The sender's connection lives on, unless it broke ZMTP.
  * - Bytes are passed on untouched: white space and the order of keys survive.
  * - The messages of each sender keep their order. There is no order between senders, but all subscribers see the same one.
- * - Nobody is waited for: a subscriber whose queue is full loses new messages, that subscriber only, and the loss is counted.
+ * - Whoever reads loses nothing: when a subscriber falls behind, the senders wait, as long as it takes `slowestReader` messages a
+ *   second. Anyone slower, or stopped, costs them a tenth of a second at most; it then loses messages when its queue is full, that
+ *   subscriber only, and the loss is counted. The broker's own messages wait for nobody.
  * - A message is passed on at most once. There is no acknowledgement and nothing is stored: who connects later gets what
  *   comes later.
  *
@@ -245,8 +253,11 @@ export class MessageServer<Own extends { readonly type: string } = never>
     this.#lingerMs = numbers.lingerMs;
     this.publicKey = options.curve && formatPublicKey(options.curve);
     const { transport = zmtp } = options;
+    const gate = numbers.slowestReader === 0 ? undefined : new ReadGate();
+    const slowest = { messages: numbers.slowestReader, bytes: 1000 * numbers.slowestReader };
     this.#pub = transport.pub({
       ...common,
+      pace: gate && { gate, slowest },
       address: formatEndpoint({ hostname, port: broadcastPort }),
       queue,
       maxTopics: numbers.maxTopics,
@@ -256,7 +267,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
     });
     try {
       this.#pull = transport.pull(
-        { ...common, address: formatEndpoint({ hostname, port: receivePort }) },
+        { ...common, gate, address: formatEndpoint({ hostname, port: receivePort }) },
         this.#intake(),
       );
     } catch (error) {

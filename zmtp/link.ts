@@ -8,6 +8,7 @@ import { ClosedError, ConnectionError } from "../base/errors.ts";
 import type { MessageBox } from "./mechanism.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { Outbox } from "./outbox.ts";
+import type { ReadGate } from "./read_gate.ts";
 import {
   type Decision,
   Session,
@@ -56,6 +57,12 @@ export interface LinkClock {
 export interface LinkHandler extends SessionHandler {
   /** All events of one read have been handed over: now is the time to send on what they brought. */
   handleTurnEnd?(): void;
+  /** When {@linkcode LinkHandler.handleTick} must be called at the latest. */
+  readonly deadline?: number;
+  /** Time has passed. */
+  handleTick?(now: number): void;
+  /** Bytes of what the outbox gave have been handed to the operating system; with CURVE those of their boxes. */
+  handleProgress?(bytes: number): void;
   /** Messages of the outbox have been handed to the operating system. */
   handleWritten?(messages: number): void;
   /** The link is of no more use. Called once, at once; the socket may take a moment longer to close. */
@@ -66,6 +73,8 @@ export interface LinkHandler extends SessionHandler {
 export interface LinkOptions extends Omit<SessionOptions, "decides"> {
   /** Bytes of one read at most, but for the rest of a large message, which is read to where it belongs. @default 256 KiB */
   readonly maxReadBytes?: number;
+  /** What is read from the peer waits here for its turn. @default nothing waits */
+  readonly gate?: ReadGate | undefined;
   /** Decides about the peer at the end of the handshake; must not reject. Meanwhile the connection is not read. */
   readonly decide?:
     | ((peer: { readonly session: Session; readonly hostname: string }) => Promise<Decision>)
@@ -101,6 +110,9 @@ export class Link {
   #sealed: { readonly frames: Uint8Array; readonly size: number } | undefined;
   #hasEnded = false;
   #isClosed = false;
+  /** What it read waits in front of the gate. */
+  #isHeld = false;
+  readonly #gate: ReadGate | undefined;
   /** When an ending link closes its socket at the latest. */
   #leaveBy = Infinity;
 
@@ -116,6 +128,7 @@ export class Link {
     this.#clock = clock;
     this.outbox = outbox;
     this.#decide = options.decide;
+    this.#gate = options.gate;
     this.#memory = options.memory;
     this.#maxReadBytes = options.maxReadBytes ?? LARGE_READ_BYTES;
     this.session = new Session({ ...options, decides: options.decide !== undefined }, handler, clock.now());
@@ -157,7 +170,9 @@ export class Link {
 
   /** See {@linkcode Session.deadline}. */
   get deadline(): number {
-    return this.#hasEnded ? this.#leaveBy : this.session.deadline;
+    if (this.#hasEnded) return this.#leaveBy;
+    if (this.#isHeld) return Infinity;
+    return Math.min(this.session.deadline, this.#handler.deadline ?? Infinity);
   }
 
   /** Something may have to be written. */
@@ -173,10 +188,16 @@ export class Link {
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
+  /** The handler's deadline may have come nearer. */
+  expectTick(): void {
+    this.#clock.expect(this.deadline);
+  }
+
   /** Lets time pass. */
   tick(now: number): void {
     if (now >= this.#leaveBy) return this.#close();
-    if (this.#hasEnded) return;
+    if (this.#hasEnded || this.#isHeld) return;
+    this.#handler.handleTick?.(now);
     const fault = this.session.tick(now);
     if (fault !== undefined) this.#leave(fault);
     else if (this.session.hasOutput) this.wake();
@@ -222,6 +243,9 @@ export class Link {
         );
         return buffer;
       }
+      if (this.#gate !== undefined && !this.#gate.isOpen && this.session.state === "ready") {
+        await this.#wait(this.#gate);
+      }
       if (this.#hasEnded) continue; // Read and drop until the peer's end, so that it sees our last words.
       let fault = room !== undefined
         ? this.session.filled(size, this.#clock.now())
@@ -231,6 +255,7 @@ export class Link {
         if (this.#hasEnded) continue;
       }
       this.#handler.handleTurnEnd?.();
+      this.#gate?.leave(this);
       if (!this.#isSettled && this.session.state === "ready") this.#settle();
       if (fault !== undefined) {
         this.#leave(fault);
@@ -247,6 +272,13 @@ export class Link {
         smallReads = 0;
       }
     }
+  }
+
+  /** What was read waits for its turn. Meanwhile nothing more is read, and nobody can say that the peer is silent. */
+  async #wait(gate: ReadGate): Promise<void> {
+    this.#isHeld = true;
+    await gate.enter(this);
+    this.#isHeld = false;
   }
 
   /** The buffer for the next read, when one was filled; the same where memory is short. */
@@ -294,7 +326,9 @@ export class Link {
         // A write may take a part only.
         while (this.#writtenBytes < bytes.length) {
           const rest = this.#writtenBytes === 0 ? bytes : bytes.subarray(this.#writtenBytes);
-          this.#writtenBytes += await this.#conn.write(rest);
+          const size = await this.#conn.write(rest);
+          this.#writtenBytes += size;
+          this.#handler.handleProgress?.(size);
         }
         this.#writtenBytes = 0;
         if (this.#sealed !== undefined) this.#forgetSealed();
@@ -339,6 +373,7 @@ export class Link {
   #end(reason: Error): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#gate?.leave(this);
     this.#settle();
     this.#tellIdle();
     this.#handler.handleEnd(reason);

@@ -20,6 +20,7 @@ export { Arena, Block } from "./arena.ts";
 export { encodeTextFrame, frameBodyStart, frameEnd } from "./frame.ts";
 export { MemoryBudget } from "./memory_budget.ts";
 export type { QueueLimit } from "./outbox.ts";
+export { ReadGate } from "./read_gate.ts";
 export { type Endpoint, formatEndpoint, parseBindEndpoint, parseEndpoint } from "./endpoint.ts";
 
 /** Our own engine as a transport; the default of broker and clients. */

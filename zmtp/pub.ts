@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Fifo } from "../base/fifo.ts";
 import { atTurnEnd } from "../base/waits.ts";
 import { decider } from "./authorize.ts";
 import type { SubscriptionChange } from "./command.ts";
@@ -11,7 +12,10 @@ import { FaultCounter } from "./fault_counter.ts";
 import { encodeFrame } from "./frame.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { Outbox, type QueueLimit } from "./outbox.ts";
+import { HIGH, Pace } from "./pace.ts";
 import { metadataOf, propertyOf } from "./properties.ts";
+import type { ReadGate } from "./read_gate.ts";
+import type { Peer } from "./session.ts";
 import { listenStats } from "./pull.ts";
 import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -32,8 +36,9 @@ import { MAX_COMMAND_BYTES } from "./wire.ts";
 /**
  * A PUB that listens.
  *
- * - Never waits: a subscriber whose queue is full loses new messages, that subscriber only, and the loss is counted. It gets
- *   messages again when its queue is half empty, as with libzmq.
+ * - While a subscriber's queue is more than a quarter full the senders wait, as long as that subscriber keeps the pace (`pace.ts`).
+ *   Anyone slower loses new messages when its queue is full, that subscriber only, and the loss is counted. It gets messages
+ *   again when its queue is half empty, as with libzmq.
  * - Each subscriber gets the messages in the order of `publish`; each once, however many of its topics match.
  * - A subscriber gets what is published after its SUBSCRIBE was read.
  */
@@ -48,6 +53,11 @@ export class Pub implements PubSocket {
   readonly #selected: TopicGroup[] = [];
   readonly #memory: MemoryBudget | undefined;
   readonly #gone = { dropped: 0, discarded: 0 };
+  readonly #gate: ReadGate | undefined;
+  /** Subscribers that the senders wait for. Invariant: the gate is closed while there is one. */
+  #waitedFor = 0;
+  #waitsSince = 0;
+  #waitedMs = 0;
 
   /**
    * Binds at once.
@@ -68,7 +78,8 @@ export class Pub implements PubSocket {
         join: () => this.#subscribers.add(subscriber),
         regroup: () => this.#regroup(subscriber),
         leave: () => this.#leave(subscriber),
-      });
+        wait: (isWaitedFor) => this.#wait(isWaitedFor, clock.now()),
+      }, clock);
       const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
       // A subscriber's messages mean nothing but topics: larger ones are not worth the memory.
       subscriber.link = new Link(
@@ -88,6 +99,7 @@ export class Pub implements PubSocket {
       return subscriber.link;
     };
     this.ready = security.ready;
+    this.#gate = options.pace?.gate;
     this.#listener = new Listener({ ...options, endpoint, ready: this.ready }, makeLink);
   }
 
@@ -119,7 +131,10 @@ export class Pub implements PubSocket {
   }
 
   flush(): void {
-    for (const { outbox, link } of this.#subscribers) if (!outbox.isEmpty) link!.wake();
+    for (const subscriber of this.#subscribers) {
+      if (!subscriber.outbox.isEmpty) subscriber.link!.wake();
+      if (subscriber.fill >= HIGH) subscriber.look();
+    }
   }
 
   stats(): PubStats {
@@ -129,6 +144,8 @@ export class Pub implements PubSocket {
       subscribers,
       dropped: this.#gone.dropped + subscribers.reduce((sum, { dropped }) => sum + dropped, 0),
       discarded: this.#gone.discarded,
+      waitedMs: this.#waitedMs,
+      waitedFor: this.#waitedFor,
     };
   }
 
@@ -143,7 +160,20 @@ export class Pub implements PubSocket {
     this.#gone.discarded += queuedMessages;
     subscriber.outbox.clear();
     subscriber.serveBy(undefined);
+    subscriber.look();
     this.#leaveGroup(subscriber);
+  }
+
+  /** The senders wait for one subscriber more, or one less. */
+  #wait(isWaitedFor: boolean, now: number): void {
+    if (isWaitedFor) {
+      if (this.#waitedFor++ > 0) return;
+      this.#waitsSince = now;
+      this.#gate!.close();
+    } else if (--this.#waitedFor === 0) {
+      this.#waitedMs += now - this.#waitsSince;
+      this.#gate!.open();
+    }
   }
 
   /** A subscriber's topics have changed. */
@@ -187,6 +217,7 @@ interface Membership {
   readonly join: () => void;
   readonly regroup: () => void;
   readonly leave: () => void;
+  readonly wait: (isWaitedFor: boolean) => void;
 }
 
 /** What a PUB keeps of one connection: its topics, its queue, and who fills that. */
@@ -202,15 +233,28 @@ class Subscriber implements LinkHandler, SubscriberQueue {
   readonly #faults: FaultCounter;
   readonly #membership: Membership;
   readonly #serve: PubOptions["serve"];
+  readonly #clock: LinkClock;
+  /** Undefined where nobody is waited for. */
+  readonly #pace: Pace | undefined;
+  /** Invariant: what the PUB was told last. */
+  #isWaitedFor = false;
+  #answersPing = false;
+  /** What was written and will have been read when the next PONGs come. */
+  readonly #marks: Fifo<{ readonly messages: number; readonly bytes: number }> = new Fifo();
+  /** What was written behind the last PING. */
+  readonly #unmarked = { messages: 0, bytes: 0 };
   /** Written like this, the topic that the reader was asked for by. */
   #servedTopic = "";
 
   constructor(
     outbox: Outbox,
     faults: FaultCounter,
-    { maxTopics, maxTopicBytes, queue, serve }: PubOptions,
+    { maxTopics, maxTopicBytes, queue, serve, pace }: PubOptions,
     membership: Membership,
+    clock: LinkClock,
   ) {
+    this.#clock = clock;
+    this.#pace = pace && new Pace(pace.slowest);
     this.outbox = outbox;
     this.limit = queue;
     this.#faults = faults;
@@ -226,6 +270,7 @@ class Subscriber implements LinkHandler, SubscriberQueue {
       queuedMessages: this.outbox.messages + (this.reader?.waiting ?? 0),
       queuedBytes: this.outbox.bytes,
       dropped: this.outbox.dropped + (this.reader?.lost ?? 0),
+      waitedMs: this.#pace?.waitedMs ?? 0,
     };
   }
 
@@ -278,8 +323,10 @@ class Subscriber implements LinkHandler, SubscriberQueue {
     this.reader = reader;
   }
 
-  handleReady(): void {
+  handleReady({ minor }: Peer): void {
     this.#faults.accepted++;
+    // A peer of ZMTP 3.0 may know no PING; what it takes is seen by what can be written.
+    this.#answersPing = this.#pace !== undefined && minor >= 1;
     this.#membership.join();
   }
 
@@ -309,11 +356,74 @@ class Subscriber implements LinkHandler, SubscriberQueue {
     this.#membership.leave();
   }
 
-  handleWritten(): void {
+  handleWritten(messages: number): void {
     this.reader?.handleRoom();
+    const pace = this.#pace;
+    if (pace === undefined) return;
+    if (this.#answersPing) this.#mark(messages);
+    else if (!pace.isAtRest) pace.take(messages, 0, this.#clock.now());
+    if (!pace.isAtRest) this.look();
+  }
+
+  handleProgress(bytes: number): void {
+    if (this.#pace === undefined) return;
+    if (this.#answersPing) this.#unmarked.bytes += bytes;
+    else if (!this.#pace.isAtRest) this.#pace.take(0, bytes, this.#clock.now());
+  }
+
+  handlePong(): void {
+    const taken = this.#marks.shift();
+    if (taken === undefined || this.#pace!.isAtRest) return;
+    this.#pace!.take(taken.messages, taken.bytes, this.#clock.now());
+    this.look();
+  }
+
+  /**
+   * The operating systems hold some megabytes between us and a reader, so that what we write tells late and in leaps what it
+   * takes. A PING behind what was written is answered when it was read.
+   */
+  #mark(messages: number): void {
+    const unmarked = this.#unmarked;
+    unmarked.messages += messages;
+    if (
+      unmarked.bytes < (this.outbox.isEmpty ? MARK_BYTES : MARK_BYTES / 4) || this.#marks.length >= MAX_MARKS
+    ) return;
+    this.#marks.push({ ...unmarked });
+    unmarked.messages = unmarked.bytes = 0;
+    this.link!.session.ping();
+  }
+
+  /** How full its queue is: 1 where it loses the next message. */
+  get fill(): number {
+    const { outbox, limit, reader } = this;
+    const fill = Math.max(outbox.messages / limit.messages, outbox.bytes / limit.bytes);
+    return reader === undefined ? fill : Math.max(fill, reader.fill);
+  }
+
+  /** Sees whether it is waited for. */
+  look(): void {
+    const pace = this.#pace;
+    if (pace === undefined) return;
+    const wasWaitedFor = this.#isWaitedFor;
+    pace.look(this.fill, this.#clock.now());
+    this.#isWaitedFor = pace.isWaitedFor;
+    if (pace.isWaitedFor) this.link!.expectTick();
+    if (wasWaitedFor !== pace.isWaitedFor) this.#membership.wait(pace.isWaitedFor);
+  }
+
+  get deadline(): number {
+    return this.#pace?.deadline ?? Infinity;
+  }
+
+  handleTick(now: number): void {
+    if (now >= this.deadline) this.look();
   }
 }
 
+/** A PING follows so many bytes; four times as often where something waits. */
+const MARK_BYTES: number = 256 * 1024;
+/** So many PINGs may be unanswered. */
+const MAX_MARKS = 1000;
 /** Gives each byte a character of its own. */
 const latin1 = new TextDecoder("latin1");
 

@@ -7,6 +7,8 @@
 import type { Block } from "./arena.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { QueueLimit } from "./outbox.ts";
+import type { SlowestReader } from "./pace.ts";
+import type { ReadGate } from "./read_gate.ts";
 
 /** One connection of a socket that listens, as its owner sees it: the same object for as long as it lasts. */
 export interface PeerConnection {
@@ -145,6 +147,8 @@ export interface SubscriberQueue extends PeerConnection {
 
 /** Fills the queue of one subscriber in place of {@linkcode PubSocket.publish}. */
 export interface SubscriberReader {
+  /** How close it is to a loss: 0 where its queue says all, 1 where the next message is lost. */
+  readonly fill: number;
   /** Messages that it will get, and that are not in its queue yet. */
   readonly waiting: number;
   /** Messages that it has lost and that were not counted by {@linkcode SubscriberQueue.countDropped} yet. */
@@ -171,12 +175,16 @@ export interface PullOptions extends ConnectionOptions {
   readonly curve?: CurveServerOptions | undefined;
   /** Decides who may join. @default everyone who can reach the address */
   readonly authorize?: Authorize | undefined;
+  /** While it is closed nothing that was sent is taken. @default nobody waits */
+  readonly gate?: ReadGate | undefined;
 }
 
 /** Options of a PUB. */
-export interface PubOptions extends PullOptions {
+export interface PubOptions extends Omit<PullOptions, "gate"> {
   /** What may wait for one subscriber. */
   readonly queue: QueueLimit;
+  /** The gate that is closed while a subscriber is waited for, and who is no longer. @default nobody is waited for */
+  readonly pace?: { readonly gate: ReadGate; readonly slowest: SlowestReader } | undefined;
   /** Topics of one subscriber at most; one more ends its connection. @default 10_000 */
   readonly maxTopics?: number | undefined;
   /** Bytes of one topic at most; a longer one ends the connection. @default 4096 */
@@ -238,6 +246,8 @@ export interface SubscriberStats {
   readonly queuedBytes: number;
   /** Messages that it lost because its queue was full. */
   readonly dropped: number;
+  /** Milliseconds for which the senders waited for it, perhaps together with others. */
+  readonly waitedMs: number;
 }
 
 /** Counters of a PUB. */
@@ -248,6 +258,10 @@ export interface PubStats extends ListenStats {
   readonly dropped: number;
   /** Messages that waited for a subscriber when its connection ended. */
   readonly discarded: number;
+  /** Milliseconds for which the senders waited for subscribers. */
+  readonly waitedMs: number;
+  /** Subscribers that are waited for at the moment. */
+  readonly waitedFor: number;
 }
 
 /** Something that listens. */

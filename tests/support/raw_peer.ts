@@ -81,10 +81,13 @@ export class RawPeer implements AsyncDisposable {
     return this.#frames.shift();
   }
 
-  /** The next frame's body as a text; undefined when the other side has ended. */
+  /** The next frame's body as a text, PINGs passed over; undefined when the other side has ended. */
   async readText(): Promise<string | undefined> {
-    const frame = await this.readFrame();
-    return frame && text.decode(frame.body);
+    while (true) {
+      const frame = await this.readFrame();
+      const body = frame && text.decode(frame.body);
+      if (body?.startsWith("\x04PING") !== true) return body;
+    }
   }
 
   /** Resolves when the other side has ended. Whatever comes before is dropped. */

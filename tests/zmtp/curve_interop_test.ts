@@ -783,8 +783,9 @@ Deno.test("MessageClient under CURVE puts back what was not begun when its conne
   for (let next = start + 1; next < total; next++) {
     assert.equal(numberOf(second, (await second.peer.readFrame())!.body), next);
   }
-  await soon(client.flush());
+  const flushed = await soon(client.flush().then(() => 0, ({ code }) => code));
   const { sent, written, lost, queued } = client.stats();
+  assert.equal(flushed, lost === 0 ? 0 : "messages-lost");
   assert.deepEqual(heard, Array.from({ length: heard.length }, (_, i) => i));
   assert(heard.length < total, "the connection was cut in the middle");
   // Exactly what was cut in the middle is missing, and exactly that is counted.

@@ -1,0 +1,124 @@
+/** Who is waited for, against readers of every pace. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Pace } from "../../zmtp/pace.ts";
+import { PURE } from "./core_test_support.ts";
+
+const SLOWEST = { messages: 10_000, bytes: 10_000_000 };
+
+Deno.test("Pace waits for a reader from a quarter of a queue on, until the queue is low", PURE, () => {
+  const pace = new Pace(SLOWEST);
+  pace.look(0.24, 0);
+  assert.equal(pace.isWaitedFor, false);
+  pace.look(0.25, 0);
+  assert.equal(pace.isWaitedFor, true);
+  pace.look(0.2, 1);
+  assert.equal(pace.isWaitedFor, true);
+  pace.look(0.1875, 2);
+  assert.equal(pace.isWaitedFor, false);
+});
+
+Deno.test(
+  "Pace waits a tenth of a second for a reader that has stopped, and no more until it has taken enough for that time",
+  PURE,
+  () => {
+    const pace = new Pace(SLOWEST);
+    let now = 0;
+    for (pace.look(0.6, now); pace.isWaitedFor; pace.look(0.6, now)) now = pace.deadline;
+    assert.equal(now, 100);
+    assert.equal(pace.waitedMs, 100);
+    pace.look(1, 5000);
+    assert.equal(pace.isWaitedFor, false);
+    pace.take(50_000, 0, 6000);
+    pace.look(0.3, 6000);
+    pace.look(0.6, 6001);
+    assert.equal(pace.isWaitedFor, true);
+  },
+);
+
+Deno.test("Pace waits for nobody when the slowest reader is 0", PURE, () => {
+  const pace = new Pace({ messages: 0, bytes: 0 });
+  pace.look(1, 0);
+  assert.equal(pace.isWaitedFor, false);
+  assert.equal(pace.deadline, Infinity);
+});
+
+Deno.test("Pace takes bytes for messages where those are large, but never adds both up", PURE, () => {
+  for (
+    const [messages, bytes, isKept] of [[0, 110_000, true], [110, 0, true], [60, 60_000, false]] as const
+  ) {
+    const pace = new Pace(SLOWEST);
+    pace.look(0.6, 0);
+    for (let now = 10; now <= 1000; now += 10) {
+      pace.take(messages, bytes, now);
+      pace.look(0.6, now);
+    }
+    assert.equal(pace.waitedMs === 1000, isKept, `${messages} messages, ${bytes} bytes in 10 ms`);
+  }
+});
+
+Deno.test("Pace does not count the time in which this process stood still against a reader", PURE, () => {
+  const pace = new Pace(SLOWEST);
+  pace.look(0.6, 0);
+  pace.look(0.6, 60_000);
+  assert.equal(pace.isWaitedFor, true);
+});
+
+/** What a reader does in a piece of time. */
+const step = fc.record({
+  ms: fc.integer({ min: 1, max: 20 }),
+  messages: fc.integer({ min: 0, max: 600 }),
+  fill: fc.double({ min: 0, max: 1, noNaN: true }),
+});
+
+Deno.test(
+  "Pace never waits longer than a tenth of a second and what the slowest reader would have needed",
+  PURE,
+  () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300, size: "max" }), (steps) => {
+        const pace = new Pace(SLOWEST);
+        let [now, waited, taken] = [0, 0, 0];
+        for (const { ms, messages, fill } of steps) {
+          pace.look(fill, now);
+          const wasWaitedFor = pace.isWaitedFor;
+          now += ms;
+          if (wasWaitedFor) waited += ms;
+          taken += messages;
+          pace.take(messages, 0, now);
+          // A step is what an owner may be late by.
+          assert(waited <= 100 + taken / 10 + 20, `${waited} ms for ${taken} messages`);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  },
+);
+
+Deno.test(
+  "Pace never gives up a reader that takes what the slowest reader takes, in each tenth of a second",
+  PURE,
+  () => {
+    const kept = fc.array(
+      fc.record({ ms: fc.integer({ min: 1, max: 20 }), extra: fc.integer({ min: 0, max: 50 }) }),
+      {
+        maxLength: 300,
+        size: "max",
+      },
+    );
+    fc.assert(
+      fc.property(kept, (steps) => {
+        const pace = new Pace(SLOWEST);
+        pace.look(0.6, 0);
+        let now = 0;
+        for (const { ms, extra } of steps) {
+          now += ms;
+          pace.take(10 * ms + extra, 0, now);
+          pace.look(0.6, now);
+          assert.equal(pace.isWaitedFor, true);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  },
+);

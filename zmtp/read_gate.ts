@@ -1,0 +1,61 @@
+/**
+ * The gate in front of all senders: while it is closed nothing that they sent is taken, so that TCP makes them wait.
+ *
+ * @module
+ */
+
+/**
+ * Lets senders through one after the other, in the order in which they came, and looks after each one whether there is room for the
+ * next. So a fast sender has its turn as the slow ones have theirs.
+ */
+export class ReadGate {
+  /** Those who wait for their turn, and what begins it. */
+  readonly #waiting: Map<object, () => void> = new Map();
+  /** Whose turn it is. */
+  #current: object | undefined;
+  #isClosed = false;
+
+  /** Does nobody wait? Then whoever comes goes through without {@linkcode ReadGate.enter}. */
+  get isOpen(): boolean {
+    return !this.#isClosed && this.#current === undefined && this.#waiting.size === 0;
+  }
+
+  /** From now on everybody waits. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** There is room. */
+  open(): void {
+    this.#isClosed = false;
+    this.#next();
+  }
+
+  /** Resolves when it is this one's turn. Its {@linkcode ReadGate.leave} must follow, and may come before that. */
+  enter(who: object): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.set(who, resolve);
+    this.#next();
+    return promise;
+  }
+
+  /** Its turn is over, or it wants none any more. */
+  leave(who: object): void {
+    const begin = this.#waiting.get(who);
+    this.#waiting.delete(who);
+    begin?.();
+    if (this.#current !== who) return;
+    this.#current = undefined;
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#isClosed || this.#current !== undefined) return;
+    const first = this.#waiting.entries().next().value;
+    if (first === undefined) return;
+    const [who, begin] = first;
+    this.#waiting.delete(who);
+    this.#current = who;
+    begin();
+  }
+}
