@@ -179,7 +179,9 @@ export class MessageError extends TypeError {
     /** More than one frame: a message of the bus is exactly one. */
     | "multipart"
     /** Larger than `maxMessageBytes`. */
-    | "too-large";
+    | "too-large"
+    /** The broker sent it again under the number that it had before. Only one that is broken does. */
+    | "repeated";
 
   /** With its code and its text; `cause` where there is one. */
   constructor(code: MessageError["code"], message: string, options?: ErrorOptions) {

@@ -5,7 +5,7 @@
  */
 import { ClosedError, HandshakeError, OptionError } from "../base/errors.ts";
 import { BusMessageEvent, ConnectionEvent, GapEvent, isWanted } from "./events.ts";
-import { type FeedStart, formatLink, isNote, LINK_PROPERTY, makeToken } from "./feed_note.ts";
+import { type FeedStart, formatLink, isNote, LINK_PROPERTY, makeToken, MAX_NOTE_BYTES } from "./feed_note.ts";
 import { Follower, type FollowerHandler } from "./follower.ts";
 import { checkText, Refusals } from "./intake.ts";
 import { isJsonObject } from "./json.ts";
@@ -136,7 +136,14 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
       const properties = () => [...identity, [LINK_PROPERTY, this.#token] as const];
       const greet = (peer: PeerConnection) => this.#follower.handleConnect((name) => peer.property(name));
       this.#sub = transport.sub(
-        { ...common, address: serverBroadcast, properties, greet },
+        // What the broker says of places has to fit, however small our messages are.
+        {
+          ...common,
+          maxMessageBytes: Math.max(this.#maxMessageBytes, MAX_NOTE_BYTES),
+          address: serverBroadcast,
+          properties,
+          greet,
+        },
         this.#intake(serverBroadcast),
       );
       this.#sub.subscribe(EVERYTHING);
@@ -351,6 +358,11 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
         }
         this.#received++;
         const own = this.#follower.handleMessage();
+        if (own === "repeated") return this.#refusals.addRepeated();
+        if (end - bodyStart > this.#maxMessageBytes) {
+          this.#role.handleGap?.(1, "refused");
+          return this.#refusals.addUnfit("too-large", end - bodyStart, 1);
+        }
         if (!isJsonObject(bytes, bodyStart, end)) {
           this.#role.handleGap?.(1, "refused");
           return this.#refusals.add(bytes, bodyStart, end);
@@ -359,8 +371,7 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
       },
       handleUnfit: (reason, size, parts) => {
         this.#received++;
-        this.#follower.handleMessage();
-        this.#role.handleGap?.(1, "refused");
+        if (this.#follower.handleMessage() !== "repeated") this.#role.handleGap?.(1, "refused");
         this.#refusals.addUnfit(reason, size, parts);
       },
       handleTurnEnd: () => this.#role.handleTurnEnd?.(),
@@ -408,6 +419,8 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
         this.dispatchEvent(new ConnectionEvent("disconnect", endpoint, address, reason));
       },
       handleFailure: (error, isFinal) => {
+        // It may have ended between its first word to us and our last one to it.
+        if (endpoint === "broadcast") this.#follower.handleDisconnect();
         const isRefusal = error instanceof HandshakeError && error.code !== "handshake-timeout";
         if (isFinal || isRefusal) this.#ready.reject(error);
         this.#report(error);

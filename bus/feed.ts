@@ -134,6 +134,8 @@ export class Feed {
   skip(missed: number | null, reason: GapReason): void {
     if (missed === 0) return;
     const after = this.#position;
+    // Only a broker that lies gets there, again and again if it likes.
+    if (missed !== null && after + missed > MAX_POSITION) missed = null;
     this.#position += missed ?? 1;
     this.#gaps++;
     this.#missed += missed ?? 0;
@@ -151,8 +153,8 @@ export class Feed {
   /** Another life of the broker: the next message has the number `seq + 1` of that epoch, and nobody knows what is missing. */
   begin(epoch: string, seq: number): void {
     this.skip(null, "restarted");
-    this.#lives.push({ epoch, base: this.#position });
-    this.#position += seq;
+    if (this.#position + seq <= MAX_POSITION) this.#position += seq;
+    this.#lives.push({ epoch, base: this.#position - seq });
     if (this.#lives.length > MAX_LIVES) this.#lives.shift();
   }
 
@@ -344,6 +346,8 @@ function* entriesOf({ bytes, start, first, time }: Piece, count: number): Genera
   }
 }
 
+/** Positions stay far enough below the numbers that are no longer exact. */
+const MAX_POSITION = 2 ** 52;
 /** So many lives of a broker are told apart; a place of an earlier one is a foreign one. */
 const MAX_LIVES = 16;
 /** So many holes are remembered, with their reason. */

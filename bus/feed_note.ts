@@ -10,6 +10,8 @@ import { formatPlace, parsePlace, type Place } from "./place.ts";
 export const FEED_PROPERTY = "X-Feed";
 /** The property by which the connections of one program know each other: a secret text, and the number of a sending connection. */
 export const LINK_PROPERTY = "X-Link";
+/** A note is not larger. */
+export const MAX_NOTE_BYTES = 1024;
 /** What both the topics and the frames begin with. */
 const MARK = "\0feed/1 ";
 
@@ -106,6 +108,5 @@ function isCount(value: unknown): value is number {
 
 const LINK = /^([\x21-\x7e]{16,64})(?: (\d{1,15}))?$/;
 const MAX_TOPIC_BYTES = 100;
-const MAX_NOTE_BYTES = 1024;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -6,7 +6,7 @@
  */
 import { FEED_PROPERTY, type FeedStart, feedTopic, parseNote } from "./feed_note.ts";
 import type { GapReason } from "./events.ts";
-import { formatPlace, parsePlace, type Place } from "./place.ts";
+import { formatPlace, MAX_SEQ, parsePlace, type Place } from "./place.ts";
 
 /** Takes what a follower finds out. */
 export interface FollowerHandler {
@@ -36,8 +36,15 @@ export class Follower {
   readonly #handler: FollowerHandler;
   #start: FeedStart;
   #epoch: string | undefined;
+  /** Number of the last message that came over this connection. */
   #seq = 0;
-  /** The connection is to a broker that numbers, and it has told where we are. */
+  /** The largest number that came, or was told missing. Invariant: behind `#seq` only while a broker says again what it said. */
+  #upTo = 0;
+  /** Did a broker tell the epoch? What an option says may be wrong. */
+  #isTold = false;
+  /** The connection is to a broker that said it numbers, and notes are its own; of others anyone may have sent them. */
+  #isAsked = false;
+  /** And it has told where we are. */
   #isFollowing = false;
   /** What we were connected to last, and may have heard messages of. */
   #broker: "none" | "foreign" | "numbering" = "none";
@@ -51,7 +58,8 @@ export class Follower {
     this.#handler = handler;
     this.#start = start;
     if (typeof start === "string") return;
-    ({ epoch: this.#epoch, seq: this.#seq } = start);
+    this.#epoch = start.epoch;
+    this.#seq = this.#upTo = start.seq;
     this.#broker = "numbering";
   }
 
@@ -62,33 +70,29 @@ export class Follower {
 
   /** The place of the last message; undefined as long as no broker told one. */
   get place(): string | undefined {
-    return this.#epoch === undefined ? undefined : formatPlace(this.#epoch, this.#seq);
+    return this.#epoch === undefined ? undefined : formatPlace(this.#epoch, this.#upTo);
   }
 
   /** There is a connection. Gives the topics by which to ask for the feed: none where the broker has none. */
   handleConnect(property: (name: string) => string | undefined): readonly Uint8Array[] {
-    if (parsePlace(property(FEED_PROPERTY) ?? "") !== undefined) {
-      return [feedTopic(this.#epoch === undefined ? this.#start : { epoch: this.#epoch, seq: this.#seq })];
+    this.handleDisconnect();
+    this.#isAsked = parsePlace(property(FEED_PROPERTY) ?? "") !== undefined;
+    if (this.#isAsked) {
+      return [feedTopic(this.#epoch === undefined ? this.#start : { epoch: this.#epoch, seq: this.#upTo })];
     }
-    // What a broker without numbers passed on meanwhile, nobody knows.
-    if (this.#broker === "foreign") this.#handler.handleGap(null, "disconnected");
-    if (this.#broker === "numbering") {
-      this.#handler.handleGap(null, "restarted");
-      this.#handler.handleLife(undefined, 0);
-    }
-    this.#broker = "foreign";
-    this.#epoch = undefined;
+    this.#handleForeign();
     return [];
   }
 
   /** The connection is gone. */
   handleDisconnect(): void {
-    this.#isFollowing = false;
+    this.#isAsked = this.#isFollowing = false;
     this.#own = 0;
   }
 
   /** A frame that begins with NUL. Says whether it was a note; otherwise it is whatever it is. */
   handleNote(body: Uint8Array): boolean {
+    if (!this.#isAsked) return false;
     const note = parseNote(body);
     switch (note?.what) {
       case undefined:
@@ -107,28 +111,56 @@ export class Follower {
     }
   }
 
-  /** The next message is here. Says whose it is, if it is ours. */
-  handleMessage(): OwnMessage | undefined {
+  /** The next message is here. Says whose it is, if it is ours, or that it came before and must not be delivered again. */
+  handleMessage(): OwnMessage | "repeated" | undefined {
+    if (!this.#isFollowing) {
+      // It says that it numbers, and does not: as good as a broker that never said so.
+      if (this.#isAsked) this.#handleForeign();
+      this.#isAsked = false;
+      return undefined;
+    }
+    let own: OwnMessage | undefined;
+    if (this.#own > 0) {
+      this.#own--;
+      own = { link: this.#ownLink, index: this.#ownIndex++ };
+    }
+    if (this.#seq === this.#upTo) {
+      if (this.#seq === MAX_SEQ) return "repeated";
+      this.#seq = ++this.#upTo;
+      return own;
+    }
     this.#seq++;
-    if (this.#own === 0) return undefined;
-    this.#own--;
-    return { link: this.#ownLink, index: this.#ownIndex++ };
+    return "repeated";
   }
 
   #handlePlace({ epoch, seq }: Place, reason: "expired" | "slow"): void {
-    const [broker, ourEpoch, ourSeq] = [this.#broker, this.#epoch, this.#seq];
-    this.#isFollowing = true;
+    const [broker, before, upTo, wasTold] = [this.#broker, this.#epoch, this.#upTo, this.#isTold];
+    this.#isFollowing = this.#isTold = true;
     this.#own = 0;
     this.#broker = "numbering";
     this.#epoch = epoch;
-    this.#seq = seq;
     this.#start = "now";
+    this.#seq = seq;
+    if (epoch === before && seq < upTo && wasTold) return;
+    this.#upTo = seq;
     if (broker === "none") return this.#handler.handleJoin(epoch, seq);
-    if (epoch === ourEpoch && seq >= ourSeq) {
-      if (seq > ourSeq) this.#handler.handleGap(seq - ourSeq, reason);
+    if (epoch === before && seq >= upTo) {
+      if (seq > upTo) this.#handler.handleGap(seq - upTo, reason);
       return;
     }
     this.#handler.handleGap(null, "restarted");
     this.#handler.handleLife(epoch, seq);
+  }
+
+  /** What a broker without numbers passed on meanwhile, nobody knows. */
+  #handleForeign(): void {
+    if (this.#broker === "foreign") this.#handler.handleGap(null, "disconnected");
+    if (this.#broker === "numbering") {
+      this.#handler.handleGap(null, "restarted");
+      this.#handler.handleLife(undefined, 0);
+    }
+    this.#broker = "foreign";
+    this.#epoch = undefined;
+    this.#isTold = false;
   }
 }

@@ -35,6 +35,11 @@ export class Refusals {
     this.#add(reason, () => explainUnfit(reason, size, parts));
   }
 
+  /** For a message that came before. */
+  addRepeated(): void {
+    this.#add("repeated", () => new MessageError("repeated", "Cannot take message: it has come before"));
+  }
+
   /** An error with its stack costs a hundred times what counting does, so it is made only for those who listen. */
   #add(reason: Reason, explain: () => MessageError): void {
     this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;

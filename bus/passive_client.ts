@@ -195,7 +195,7 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
         this.#hasNews = true;
       },
       handleRefused: (messages, link, index) => {
-        for (let i = 0; i < messages; i++) this.#receipts.handleOwn({ link, index: index + i }, undefined);
+        this.#receipts.handleRefused(messages, { link, index });
       },
       handleLink: (link, number) => this.#receipts.handleLink(link, number),
     };

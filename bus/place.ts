@@ -16,6 +16,9 @@ export interface Place {
   readonly seq: number;
 }
 
+/** The largest number: thirty years at a million messages a second. */
+export const MAX_SEQ = 999_999_999_999_999;
+
 /** A fresh epoch: twelve letters and digits. */
 export function makeEpoch(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(12));

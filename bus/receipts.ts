@@ -21,11 +21,22 @@ export class Receipts {
     if (this.#links.size > MAX_LINKS) this.#links.delete(this.#links.keys().next().value!);
   }
 
-  /** The broker gave a message of ours this position; undefined: it did not pass it on. */
-  handleOwn({ link, index }: OwnMessage, position: number | undefined): void {
+  /** The broker gave a message of ours this position. */
+  handleOwn({ link, index }: OwnMessage, position: number): void {
     if (this.#waiting.size === 0) return;
     const before = this.#links.get(link);
     if (before !== undefined) this.#waiting.get(before + index + 1)?.(position);
+  }
+
+  /** The broker did not pass on so many messages of ours, that one and those that followed. */
+  handleRefused(messages: number, { link, index }: OwnMessage): void {
+    const before = this.#links.get(link);
+    if (before === undefined) return;
+    const first = before + index + 1;
+    // A broker may name any number of messages; those that somebody waits for are few.
+    for (const [number, resolve] of this.#waiting) {
+      if (number >= first && number < first + messages) resolve(undefined);
+    }
   }
 
   /** Waits until that is known; undefined when it was not passed on, or when the signal is aborted before. */

@@ -468,6 +468,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
     const link = parseLink(queue.property(LINK_PROPERTY) ?? "");
     // What came in before is in the window before it is read.
     this.#passOn();
+    this.feed.expire(performance.now());
     const reader = new FeedReader(
       this.feed,
       queue,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Feed, type FeedOptions, type FeedSlice } from "../../bus/feed.ts";
-import { parsePlace } from "../../bus/place.ts";
+import { MAX_SEQ, parsePlace } from "../../bus/place.ts";
 
 const encoder = new TextEncoder();
 const permissions = "none";
@@ -400,5 +400,24 @@ Deno.test({
       ),
       { numRuns: 300 },
     );
+  },
+});
+
+Deno.test({
+  name: "Feed counts on however large the holes are that a broker tells",
+  permissions,
+  fn() {
+    const feed = makeFeed();
+    for (let life = 0; life < 20; life++) {
+      for (let i = 0; i < 20; i++) feed.skip(MAX_SEQ, "slow");
+      feed.begin(`life${life}`, MAX_SEQ);
+    }
+    const before = feed.position;
+    add(feed, "{}", '{"a":1}');
+    assert.equal(feed.position, before + 2);
+    assert.ok(Number.isSafeInteger(feed.position));
+    assert.deepEqual(texts(feed.after(before)), ["{}", '{"a":1}']);
+    assert.deepEqual(readAll(feed, 0).heard, [null, "{}", '{"a":1}']);
+    assert.equal(feed.seq, MAX_SEQ + 2);
   },
 });

@@ -2,6 +2,7 @@
  * The queue of one subscriber without a socket: the engine's own outbox, written as a link writes it, a range at a time. A test says
  * when something is written, when memory is short, and after how many bytes the connection breaks.
  */
+import assert from "node:assert/strict";
 import { isNote } from "../../bus/feed_note.ts";
 import type { Follower, OwnMessage } from "../../bus/follower.ts";
 import { encodeFrame, frameBodyStart, frameEnd } from "../../zmtp/frame.ts";
@@ -88,6 +89,8 @@ export function hear(
 ): void {
   for (const body of bodies) {
     if (isNote(body, 0, body.length) && follower.handleNote(body)) continue;
-    handle(new TextDecoder().decode(body), follower.handleMessage());
+    const own = follower.handleMessage();
+    assert.notEqual(own, "repeated");
+    handle(new TextDecoder().decode(body), own as OwnMessage | undefined);
   }
 }

@@ -35,7 +35,7 @@ const PUSH_LINGER_MS = 1000;
 
 abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
   protected readonly socket: S;
-  readonly #address: string;
+  protected readonly address: string;
   readonly #handler: ConnectionHandler;
   readonly #monitor: Monitor;
   #isConnected = false;
@@ -52,11 +52,11 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
     this.#handler = handler;
     // libzmq's other transports have addresses of their own; it knows them best.
     const isTcp = options.address.startsWith("tcp:");
-    this.#address = isTcp ? formatEndpoint(parseEndpoint(options.address)) : options.address;
-    if (this.#address.includes("[")) socket.ipv6 = true;
+    this.address = isTcp ? formatEndpoint(parseEndpoint(options.address)) : options.address;
+    if (this.address.includes("[")) socket.ipv6 = true;
     this.#monitor = new Monitor(socket);
     try {
-      socket.connect(this.#address);
+      socket.connect(this.address);
     } catch (cause) {
       socket.close();
       this.#monitor.stop();
@@ -100,11 +100,11 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
 
   #redial(): void {
     try {
-      this.socket.disconnect(this.#address);
+      this.socket.disconnect(this.address);
     } catch {
       // libzmq has forgotten the address already.
     }
-    this.socket.connect(this.#address);
+    this.socket.connect(this.address);
   }
 
   /** What is left to do when it is closed may take so long. */
@@ -112,6 +112,9 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
 
   /** A connection is of use so long after its handshake. */
   protected abstract readonly settleMs: number;
+
+  /** The peer has shaken hands. */
+  protected handleGreeted(): void {}
 
   /** Does what the role is for; true if there was something to do. */
   protected abstract work(): boolean | Promise<boolean>;
@@ -122,11 +125,12 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
       case "handshake":
         this.#isTold = false;
         this.#upAt = now + this.settleMs;
+        this.handleGreeted();
         return;
       case "handshake:error:other":
       case "handshake:error:protocol":
       case "handshake:error:auth":
-        return this.#fail(explainHandshake(this.#address, event.error));
+        return this.#fail(explainHandshake(this.address, event.error));
       case "disconnect":
         this.#redialAt = now + REDIAL_MS;
         if (this.#isConnected || this.#upAt !== Infinity) return this.#handleEnd();
@@ -135,14 +139,14 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
         return this.#fail(
           new HandshakeError(
             "refused-by-peer",
-            `Cannot use ${this.#address}: it refused us, or it is the other one of the broker's two addresses`,
+            `Cannot use ${this.address}: it refused us, or it is the other one of the broker's two addresses`,
           ),
         );
       case "connect:retry":
         this.#redialAt = Infinity;
         if (!this.#isTold) {
           this.#fail(
-            new ConnectionError("connect-failed", `Cannot connect to ${this.#address}: nobody listens there`),
+            new ConnectionError("connect-failed", `Cannot connect to ${this.address}: nobody listens there`),
           );
         }
         this.#isTold = false;
@@ -152,7 +156,7 @@ abstract class LibzmqDialSocket<S extends zeromq.Socket> implements Member {
   #handleEnd(): void {
     const error = new ConnectionError(
       "connection-lost",
-      `Cannot keep connection: ${this.#address} ended it, or cannot be reached any more`,
+      `Cannot keep connection: ${this.address} ended it, or cannot be reached any more`,
     );
     this.#upAt = Infinity;
     if (!this.#isConnected) return this.#fail(error);
@@ -173,11 +177,18 @@ export class LibzmqSub extends LibzmqDialSocket<zeromq.Subscriber> implements Su
   protected override readonly settleMs: number = SUBSCRIBE_MS;
   readonly #maxMessageBytes: number;
   readonly #handler: MessageHandler;
+  readonly #greet: SubOptions["greet"];
 
   constructor(options: SubOptions, handler: MessageHandler & ConnectionHandler) {
     super(new library.Subscriber({ ...dialOptions(options), receiveTimeout: 0 }), options, handler);
+    this.#greet = options.greet;
     this.#maxMessageBytes = options.maxMessageBytes ?? Infinity;
     this.#handler = handler;
+  }
+
+  /** What the peer says of itself is not known in time, so it has nothing to say. */
+  protected override handleGreeted(): void {
+    this.#greet?.({ address: this.address, property: () => undefined });
   }
 
   subscribe(topic: Uint8Array): void {
