@@ -23,6 +23,7 @@ export class Waiters {
 
   /** There is news: whoever waited for it goes on. */
   look(): void {
+    if (this.#waiting.size === 0) return;
     for (const waiter of this.#waiting) if (waiter.isDone()) waiter.resolve();
   }
 

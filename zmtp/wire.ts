@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { BROKER_NUMBERS } from "../base/defaults.ts";
 
 /** Bytes of a greeting (RFC 37 §2.2). */
 export const GREETING_SIZE = 64;
@@ -39,7 +40,7 @@ export const TTL_FLOOR_MS = 100;
 export const PING_CONTEXT_MAX = 16;
 
 /** Bytes of the body of a message, in every role, unless told otherwise: 16 MiB. */
-export const MAX_MESSAGE_BYTES: number = 16 * 1024 * 1024;
+export const MAX_MESSAGE_BYTES: number = BROKER_NUMBERS.maxMessageBytes.default;
 /**
  * A message above the limit is skipped while it streams in; above this size nobody means it, and the connection is
  * closed when the header is read.
@@ -50,20 +51,20 @@ export const MAX_COMMAND_BYTES: number = 64 * 1024;
 /** Frames of one message; libzmq has no such limit. */
 export const MAX_PARTS = 1024;
 /** Topics of one connection; libzmq has no such limit. */
-export const MAX_TOPICS = 10_000;
+export const MAX_TOPICS: number = BROKER_NUMBERS.maxTopics.default;
 /** Bytes of one topic; libzmq has no such limit, and its XPUB overflows the stack above 15 kB (#4671). */
-export const MAX_TOPIC_BYTES = 4096;
+export const MAX_TOPIC_BYTES: number = BROKER_NUMBERS.maxTopicBytes.default;
 /** Connections of one listening socket at once, unless told otherwise. */
-export const MAX_CONNECTIONS = 4096;
+export const MAX_CONNECTIONS: number = BROKER_NUMBERS.maxConnections.default;
 /** Connections of one listening socket whose handshake is not over, unless told otherwise. */
-export const MAX_PENDING_HANDSHAKES = 256;
+export const MAX_PENDING_HANDSHAKES: number = BROKER_NUMBERS.maxPendingHandshakes.default;
 /** The same for one address other than the loopback, which all programs of this machine share. */
 export const MAX_PENDING_HANDSHAKES_PER_ADDRESS = 64;
 /** Unknown or misplaced commands and messages that a peer may send in a second before we hang up. */
 export const MAX_NOISE_PER_SECOND = 100;
 
 /** Time that a handshake may take, from the TCP connection up to both READYs: 10 s. libzmq: 30 s. */
-export const HANDSHAKE_TIMEOUT_MS = 10_000;
+export const HANDSHAKE_TIMEOUT_MS: number = BROKER_NUMBERS.handshakeTimeoutMs.default;
 
 /** A buffer for the bytes of one frame grows from here, never at once to the size that a peer announces. */
 export const FIRST_ALLOCATION_BYTES: number = 64 * 1024;

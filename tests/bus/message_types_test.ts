@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { MessageServer } from "../../broker.ts";
 import type { KnownMessage, Message } from "../../bus/messages.ts";
-import type { MessageClient } from "../../client.ts";
+import type { MessageClient, NewMessageHandler } from "../../client.ts";
 
 interface ZoomMessage {
   readonly type: "zoom";
@@ -58,6 +58,11 @@ Deno.test("Message has no kind that is misspelt", () => {
   const type: string = message.type;
   assert.equal(type === "mine", false);
 });
+
+/** Never called: it has to compile. */
+const _handler: NewMessageHandler<ZoomMessage> = {
+  handleNewMessage: (message) => message.type === "zoom" ? message.factor : message.type,
+};
 
 /** Never called: it has to compile. */
 function _listens(client: MessageClient<ZoomMessage>, server: MessageServer): (() => void)[] {
