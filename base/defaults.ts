@@ -25,6 +25,7 @@ export const BROKER_NUMBERS = {
   "history.maxAgeMs": { default: 0, min: 0 },
   memoryBudgetBytes: { default: 1_073_741_824, min: 1 },
   handshakeTimeoutMs: { default: 10_000, min: 1 },
+  messageTimeoutMs: { default: 30_000, min: 0 },
   heartbeatMs: { default: 0, min: 0 },
   lingerMs: { default: 1000, min: 0 },
 } as const;

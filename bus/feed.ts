@@ -87,7 +87,7 @@ export class Feed {
   /** Empty; the next message has the number `seq + 1`. */
   constructor({ limit, epoch, seq = 0, memory }: FeedOptions) {
     this.limit = limit;
-    this.#arena = new Arena(memory);
+    this.#arena = new Arena(memory, true);
     this.#store = new MemoryStore(limit, (piece) => this.#values?.forget(piece));
     this.#lives = [{ epoch, base: 0 }];
     this.#position = seq;
@@ -278,7 +278,8 @@ export class Feed {
   /** The newest message, also when it is no longer held. */
   get last(): FeedEntry | undefined {
     if (this.#last === undefined && this.#newest !== undefined) {
-      const { bytes, first, messages, time } = this.#newest;
+      const { bytes, first, messages, time, block } = this.#newest;
+      block?.pin();
       let { start } = this.#newest;
       for (let i = 1; i < messages; i++) start = frameEnd(bytes, start);
       const body = bytes.subarray(frameBodyStart(bytes, start), frameEnd(bytes, start));
@@ -338,7 +339,8 @@ export class Feed {
 }
 
 /** The first `count` messages of a piece. */
-function* entriesOf({ bytes, start, first, time }: Piece, count: number): Generator<FeedEntry> {
+function* entriesOf({ bytes, start, first, time, block }: Piece, count: number): Generator<FeedEntry> {
+  block?.pin(); // An entry reads its bytes whenever it is asked for its text.
   for (let i = 0, at = start; i < count; i++) {
     const end = frameEnd(bytes, at);
     yield new FeedEntry(first + i, time, bytes.subarray(frameBodyStart(bytes, at), end));

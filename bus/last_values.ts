@@ -51,7 +51,10 @@ export class LastValues {
 
   /** Looks at what came since the last time. */
   look(): void {
-    for (let piece; (piece = this.#store.after(this.#lookedAt)) !== undefined;) this.#lookAt(piece);
+    for (let piece; (piece = this.#store.after(this.#lookedAt)) !== undefined;) {
+      piece.block?.pin(); // The entries are for whoever asks.
+      this.#lookAt(piece);
+    }
   }
 
   /** A piece is about to leave the window. */

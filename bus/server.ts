@@ -70,8 +70,9 @@ export interface MessageServerOptions {
   /** Bytes of one topic at most; a longer one ends the connection. @default 4096 */
   readonly maxTopicBytes?: number;
   /**
-   * Bytes of memory that all queues and all messages that have not come whole may use together. When it is short, the
-   * subscriber with the longest queue loses it, and then the connection that wants more is closed. @default 1 GiB
+   * Bytes of memory that all queues and all messages that have not come whole may use together. When it is short,
+   * whoever has held the most for the longest without getting on gives way: a subscriber that does not read loses its queue, a sender
+   * that stopped in the middle of a message its connection. @default 1 GiB
    */
   readonly memoryBudgetBytes?: number;
   /**
@@ -86,6 +87,8 @@ export interface MessageServerOptions {
   readonly history?: Partial<FeedLimit>;
   /** Milliseconds that a handshake may take, the time of `authorize` included. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
+  /** Milliseconds without a byte of a message that has begun, until its connection is closed; 0 for any. @default 30_000 */
+  readonly messageTimeoutMs?: number;
   /** Milliseconds between two heartbeats; 0 for none. @default 0 */
   readonly heartbeatMs?: number;
   /**
@@ -235,6 +238,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
       maxPendingHandshakes: numbers.maxPendingHandshakes,
       maxPendingHandshakesPerAddress: numbers.maxPendingHandshakesPerAddress,
       handshakeTimeoutMs: numbers.handshakeTimeoutMs,
+      messageTimeoutMs: numbers.messageTimeoutMs,
       curve: options.curve,
       authorize: checkAuthorize(options.authorize),
       heartbeatMs: numbers.heartbeatMs,

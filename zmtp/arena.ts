@@ -5,22 +5,28 @@
  */
 import { frameHeaderSize, writeFrameHeader } from "./frame.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
+import { freeBuffer } from "./read_buffers.ts";
 import { LARGE_READ_BYTES, LONG_HEADER_SIZE, SHORT_HEADER_SIZE } from "./wire.ts";
 
 /** Bytes of one block; a larger piece gets a block of its own. */
 const BLOCK_BYTES = 64 * 1024;
 
-/** Bytes of an arena, with the number of those who refer to them: what nobody refers to is given back to the budget. */
+/**
+ * Bytes of an arena, with the number of those who refer to them: what nobody refers to is given back to the budget, and freed at
+ * once where all who refer to it say so.
+ */
 export class Block {
   /** The bytes. */
   readonly bytes: Uint8Array;
   readonly #memory: MemoryBudget | undefined;
   #users = 1;
+  #isFreed: boolean;
 
-  /** For its first user. */
-  constructor(bytes: Uint8Array, memory: MemoryBudget | undefined) {
+  /** For its first user. `isFreed`: nobody looks at the bytes but those who hold it. */
+  constructor(bytes: Uint8Array, memory: MemoryBudget | undefined, isFreed: boolean = false) {
     memory?.force(bytes.length);
     this.#memory = memory;
+    this.#isFreed = isFreed;
     this.bytes = bytes;
   }
 
@@ -31,7 +37,15 @@ export class Block {
 
   /** One of them does no longer. */
   release(): void {
-    if (--this.#users === 0) this.#memory?.give(this.bytes.length);
+    if (--this.#users > 0) return;
+    this.#memory?.give(this.bytes.length);
+    // The garbage collector would get there some 100 MiB later.
+    if (this.#isFreed) freeBuffer(this.bytes);
+  }
+
+  /** From now on somebody looks at the bytes who does not hold them: they are left to the garbage collector. */
+  pin(): void {
+    this.#isFreed = false;
   }
 }
 
@@ -42,14 +56,19 @@ export class Block {
  */
 export class Arena {
   readonly #memory: MemoryBudget | undefined;
+  readonly #isFreed: boolean;
   #holder: Block | undefined;
   /** Invariant: the bytes of `#holder`. */
   #block: Uint8Array = new Uint8Array(0);
   #at = 0;
 
-  /** Its blocks count against the budget. */
-  constructor(memory?: MemoryBudget) {
+  /**
+   * Its blocks count against the budget. `isFreed`: whoever looks at a piece after its turn holds its block, so blocks that nobody
+   * holds are freed at once.
+   */
+  constructor(memory?: MemoryBudget, isFreed: boolean = false) {
     this.#memory = memory;
+    this.#isFreed = isFreed;
   }
 
   /** The block that holds the last piece. */
@@ -125,7 +144,7 @@ export class Arena {
 
   #begin(block: Uint8Array): void {
     this.#holder?.release();
-    this.#holder = new Block(block, this.#memory);
+    this.#holder = new Block(block, this.#memory, this.#isFreed);
     this.#block = block;
     this.#at = 0;
   }

@@ -9,12 +9,14 @@
  * @module
  */
 import { ProtocolError } from "../base/errors.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
+import { freeBuffer } from "./read_buffers.ts";
 import {
   FIRST_ALLOCATION_BYTES,
   FLAG_COMMAND,
   FLAG_LONG,
   FLAG_MORE,
+  LARGE_READ_BYTES,
   LONG_HEADER_SIZE,
   MAX_COMMAND_BYTES,
   MAX_SKIPPED_BYTES,
@@ -45,6 +47,8 @@ export interface FrameLimits {
   readonly skipsParts?: boolean;
   /** What unfinished frames of many connections may use together. @default no such limit */
   readonly memory?: MemoryBudget | undefined;
+  /** Who asks for that memory, and so need not give way for it. */
+  readonly holder?: MemoryHolder | undefined;
 }
 
 /** Cuts a stream of bytes into frames. Pure: no I/O, no clock. */
@@ -61,8 +65,11 @@ export class FrameDecoder {
   readonly #maxCommandBytes: number;
   readonly #skipsParts: boolean;
   readonly #memory: MemoryBudget | undefined;
+  readonly #holder: MemoryHolder | undefined;
+  /** Arrays that held frames in pieces, until nobody looks at those any more. */
+  #spent: Uint8Array[] = [];
   /** The beginning of a frame whose rest has not come yet. Invariant: `#partSize` bytes of it are in use. */
-  #part: Uint8Array = EMPTY;
+  #part: Uint8Array<ArrayBuffer> = EMPTY;
   #partSize = 0;
   /** Bytes of the frame in `#part`, header included; 0 while its header is not complete. */
   #frameSize = 0;
@@ -79,11 +86,27 @@ export class FrameDecoder {
     this.#maxCommandBytes = limits.maxCommandBytes ?? MAX_COMMAND_BYTES;
     this.#skipsParts = limits.skipsParts ?? false;
     this.#memory = limits.memory;
+    this.#holder = limits.holder;
   }
 
   /** Has a frame begun that has not come whole? */
   get isUnfinished(): boolean {
     return this.#partSize > 0 || this.#skipLeft > 0;
+  }
+
+  /** Bytes of memory that this frame holds. */
+  get heldBytes(): number {
+    return this.#part.length;
+  }
+
+  /**
+   * Nobody looks any more at what `push` and `filled` handed over: frees the arrays that were made for frames in pieces. Large ones,
+   * which can be kept as they are, only if they were `copied`.
+   */
+  endTurn(copied: boolean): void {
+    if (this.#spent.length === 0) return;
+    for (const part of this.#spent) if (copied || part.length <= LARGE_READ_BYTES) freeBuffer(part);
+    this.#spent = [];
   }
 
   /** Forgets the frame that has not come whole, when no more will come. */
@@ -211,6 +234,7 @@ export class FrameDecoder {
     const headerSize = this.#partHeaderSize;
     const size = this.#partSize;
     this.#forgetPart();
+    this.#spent.push(part);
     this.#handler.handleFrame(part, 0, headerSize, size);
   }
 
@@ -226,7 +250,9 @@ export class FrameDecoder {
     const needed = this.#partSize + to - from;
     if (needed > this.#part.length) {
       const size = this.#plannedSize(needed);
-      if (this.#memory?.take(size - this.#part.length) === false) throw overBudget(this.#memory.limit);
+      if (this.#memory?.take(size - this.#part.length, this.#holder) === false) {
+        throw overBudget(this.#memory.limit);
+      }
       this.#growPart(size);
     }
     // A single byte, as most of a header comes, is cheaper without a view.
@@ -242,9 +268,10 @@ export class FrameDecoder {
   }
 
   #growPart(size: number): void {
-    const grown = new Uint8Array(size);
-    grown.set(this.#part.subarray(0, this.#partSize));
-    this.#part = grown;
+    // Where it can be, it grows in place; in any case the old array is not left to the garbage collector.
+    this.#part = this.#part === EMPTY
+      ? new Uint8Array(size)
+      : new Uint8Array(this.#part.buffer.transfer(size));
   }
 
   #beginSkip(flags: number, size: number): void {

@@ -6,7 +6,7 @@
  */
 import { ClosedError, ConnectionError } from "../base/errors.ts";
 import type { MessageBox } from "./mechanism.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ReadGate } from "./read_gate.ts";
 import {
@@ -16,14 +16,11 @@ import {
   type SessionHandler,
   type SessionOptions,
 } from "./session.ts";
+import { freeBuffer, giveReadBuffer, SMALL_READ_BYTES, takeReadBuffer } from "./read_buffers.ts";
 import { LARGE_READ_BYTES } from "./wire.ts";
 
-/** A read buffer starts like this and grows when a read fills it: an idle connection costs 4 KiB, not 256. */
-export const SMALL_READ_BYTES: number = 4 * 1024;
-/** So many times larger is the next buffer: 4, 32, 256 KiB. */
+/** So many times larger is the buffer for the next read when one was filled: 4, 32, 256 KiB. */
 const READ_GROWTH = 8;
-/** So many reads that a small buffer would have held bring the small one back. */
-const SMALL_READS_TO_SHRINK = 16;
 /** After the last byte is written we wait so long for the peer's end: closing at once may destroy what is under way. */
 export const LEAVE_TIMEOUT_MS = 1000;
 
@@ -70,7 +67,7 @@ export interface LinkHandler extends SessionHandler {
 }
 
 /** Options of a link. */
-export interface LinkOptions extends Omit<SessionOptions, "decides"> {
+export interface LinkOptions extends Omit<SessionOptions, "decides" | "holder"> {
   /** Bytes of one read at most, but for the rest of a large message, which is read to where it belongs. @default 256 KiB */
   readonly maxReadBytes?: number;
   /** What is read from the peer waits here for its turn. @default nothing waits */
@@ -82,7 +79,7 @@ export interface LinkOptions extends Omit<SessionOptions, "decides"> {
 }
 
 /** One connection with its session, its outbox and its two loops. */
-export class Link {
+export class Link implements MemoryHolder {
   /** The peer's address as `host:port`. */
   readonly remoteAddress: string;
   /** The protocol's state. */
@@ -107,7 +104,11 @@ export class Link {
   /** Bytes of what the outbox gave that are written; in their boxes where there is `#sealed`. */
   #writtenBytes = 0;
   /** What is being written under CURVE: frames as the outbox gave them, and how many bytes their boxes have. */
-  #sealed: { readonly frames: Uint8Array; readonly size: number } | undefined;
+  #sealed: { readonly frames: Uint8Array; readonly bytes: Uint8Array } | undefined;
+  /** When the present write began, or the last one. */
+  #writeAt = 0;
+  /** What is read to instead of the connection's own small buffer. */
+  #largeBuffer: Uint8Array<ArrayBuffer> | undefined;
   #hasEnded = false;
   #isClosed = false;
   /** What it read waits in front of the gate. */
@@ -131,7 +132,11 @@ export class Link {
     this.#gate = options.gate;
     this.#memory = options.memory;
     this.#maxReadBytes = options.maxReadBytes ?? LARGE_READ_BYTES;
-    this.session = new Session({ ...options, decides: options.decide !== undefined }, handler, clock.now());
+    this.session = new Session(
+      { ...options, decides: options.decide !== undefined, holder: this },
+      handler,
+      clock.now(),
+    );
     const { hostname, port } = conn.remoteAddr;
     this.remoteAddress = hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
   }
@@ -147,6 +152,7 @@ export class Link {
       return this.#close();
     }
     this.#clock.add(this);
+    this.#memory?.join(this);
     this.#reading = this.#read();
     this.wake();
   }
@@ -166,6 +172,32 @@ export class Link {
     const { box } = this.session;
     if (box === undefined || this.#sealed === undefined) return this.#writtenBytes;
     return box.plainOffset(this.#sealed.frames, this.#writtenBytes);
+  }
+
+  /** See {@linkcode Session.heldBytes}. */
+  get heldBytes(): number {
+    return this.session.heldBytes;
+  }
+
+  /** See {@linkcode Session.heardAt}; now when it is us who keep it waiting. */
+  get lastProgress(): number {
+    return this.#isHeld ? this.#clock.now() : this.session.heardAt;
+  }
+
+  /** When the peer took something last; now when nothing waits for it. */
+  get lastWrite(): number {
+    return this.#isWriting ? this.#writeAt : this.#clock.now();
+  }
+
+  /** Memory is short: the message that has begun is forgotten at once, and the connection ended. */
+  giveWay(): boolean {
+    const fault = this.session.giveWay();
+    // In its own time: whoever asked for memory may be in the middle of anything.
+    queueMicrotask(() => {
+      this.#end(fault);
+      this.#close();
+    });
+    return true;
   }
 
   /** See {@linkcode Session.deadline}. */
@@ -215,17 +247,17 @@ export class Link {
   }
 
   async #read(): Promise<void> {
-    const buffer = await this.#readAll();
-    this.#giveBuffer(buffer);
+    await this.#readAll();
+    this.#largeBuffer = this.#giveBuffer();
     this.#close();
   }
 
-  /** Reads to the end of the connection. Returns its last buffer. */
-  async #readAll(): Promise<Uint8Array> {
-    let buffer = new Uint8Array(SMALL_READ_BYTES);
-    let smallReads = 0;
+  /** Reads to the end of the connection. */
+  async #readAll(): Promise<void> {
+    const small = new Uint8Array(Math.min(SMALL_READ_BYTES, this.#maxReadBytes));
     while (true) {
       const { room } = this.session;
+      const buffer = this.#largeBuffer ?? small;
       let size: number | null;
       try {
         size = await this.#conn.read(room ?? buffer);
@@ -233,7 +265,7 @@ export class Link {
         this.#end(
           new ConnectionError("connection-lost", `Cannot read from ${this.remoteAddress}`, { cause }),
         );
-        return buffer;
+        return;
       }
       if (size === null) {
         const { hangUpHint } = this.session;
@@ -241,7 +273,7 @@ export class Link {
         this.#end(
           new ConnectionError("peer-closed", `Cannot keep connection: ${this.remoteAddress} closed it${why}`),
         );
-        return buffer;
+        return;
       }
       if (this.#gate !== undefined && !this.#gate.isOpen && this.session.state === "ready") {
         await this.#wait(this.#gate);
@@ -255,6 +287,7 @@ export class Link {
         if (this.#hasEnded) continue;
       }
       this.#handler.handleTurnEnd?.();
+      this.session.endTurn();
       this.#gate?.leave(this);
       if (!this.#isSettled && this.session.state === "ready") this.#settle();
       if (fault !== undefined) {
@@ -264,13 +297,8 @@ export class Link {
       if (this.session.hasOutput || !this.outbox.isEmpty) this.wake();
       this.#clock.expect(this.session.deadline);
       if (room !== undefined) continue;
-      if (size > SMALL_READ_BYTES) smallReads = 0;
-      if (size === buffer.length) buffer = this.#largerBuffer(buffer);
-      else if (buffer.length > SMALL_READ_BYTES && ++smallReads >= SMALL_READS_TO_SHRINK) {
-        this.#giveBuffer(buffer);
-        buffer = new Uint8Array(SMALL_READ_BYTES);
-        smallReads = 0;
-      }
+      if (size === buffer.length) this.#largeBuffer = this.#largerBuffer(buffer);
+      else if (size <= small.length) this.#largeBuffer = this.#giveBuffer();
     }
   }
 
@@ -282,15 +310,16 @@ export class Link {
   }
 
   /** The buffer for the next read, when one was filled; the same where memory is short. */
-  #largerBuffer(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    const size = Math.min(this.#maxReadBytes, READ_GROWTH * buffer.length);
-    if (size === buffer.length || this.#memory?.takeSpare(size) === false) return buffer;
-    this.#giveBuffer(buffer);
-    return new Uint8Array(size);
+  #largerBuffer({ length }: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    const size = Math.min(this.#maxReadBytes, READ_GROWTH * length);
+    const larger = size === length ? undefined : takeReadBuffer(size, this.#memory);
+    if (larger === undefined) return this.#largeBuffer;
+    this.#giveBuffer();
+    return larger;
   }
 
-  #giveBuffer({ length }: Uint8Array): void {
-    if (length > SMALL_READ_BYTES) this.#memory?.give(length);
+  #giveBuffer(): undefined {
+    if (this.#largeBuffer !== undefined) giveReadBuffer(this.#largeBuffer, this.#memory);
   }
 
   /** Reading pauses here, so that an undecided peer cannot make us store anything. */
@@ -321,6 +350,7 @@ export class Link {
         const frames = this.#hasEnded || this.session.state !== "ready" ? undefined : this.outbox.take();
         if (frames === undefined) break;
         this.#writtenBytes = 0;
+        this.#writeAt = this.#clock.now();
         const { box } = this.session;
         const bytes = box === undefined ? frames : this.#seal(box, frames);
         // A write may take a part only.
@@ -349,12 +379,14 @@ export class Link {
   #seal(box: MessageBox, frames: Uint8Array): Uint8Array {
     const bytes = box.seal(frames);
     this.#memory?.force(bytes.length);
-    this.#sealed = { frames, size: bytes.length };
+    this.#sealed = { frames, bytes };
     return bytes;
   }
 
   #forgetSealed(): void {
-    this.#memory?.give(this.#sealed!.size);
+    const { bytes } = this.#sealed!;
+    this.#memory?.give(bytes.length);
+    freeBuffer(bytes);
     this.#sealed = undefined;
   }
 
@@ -383,13 +415,14 @@ export class Link {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#clock.remove(this);
+    this.#memory?.leave(this);
     this.#conn[Symbol.dispose]();
     // The loops end by themselves now; what they do last decides what is put back into the queue.
     void Promise.allSettled([this.#reading, this.#writing]).then(() => {
       this.session.forget();
       this.#gone.resolve();
       // The owner asks for `writtenBytes` when it hears that the link is gone.
-      if (this.#sealed !== undefined) this.#memory?.give(this.#sealed.size);
+      if (this.#sealed !== undefined) this.#memory?.give(this.#sealed.bytes.length);
     });
   }
 }

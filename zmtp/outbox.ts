@@ -176,6 +176,8 @@ export class Outbox {
   clear(): number {
     const messages = this.#messages;
     for (let range; (range = this.#queue.shift()) !== undefined;) range.block?.release();
+    // The operating system is still at it.
+    this.#writing?.block?.pin();
     this.#writing?.block?.release();
     this.#writing = undefined;
     this.#messages = this.#bytes = 0;

@@ -10,7 +10,7 @@ import type { SubscriptionChange } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
 import { encodeFrame } from "./frame.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
 import { Outbox, type QueueLimit } from "./outbox.ts";
 import { HIGH, Pace } from "./pace.ts";
 import { metadataOf, propertyOf } from "./properties.ts";
@@ -19,7 +19,8 @@ import type { Peer } from "./session.ts";
 import { listenStats } from "./pull.ts";
 import { listenSecurity } from "./security.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { type Connection, Link, type LinkClock, type LinkHandler, SMALL_READ_BYTES } from "./link.ts";
+import { type Connection, Link, type LinkClock, type LinkHandler } from "./link.ts";
+import { SMALL_READ_BYTES } from "./read_buffers.ts";
 import { Listener } from "./listener.ts";
 import { TopicGroup } from "./topic_group.ts";
 import type {
@@ -31,7 +32,7 @@ import type {
   SubscriberReader,
   SubscriberStats,
 } from "./transport.ts";
-import { MAX_COMMAND_BYTES } from "./wire.ts";
+import { MAX_COMMAND_BYTES, MESSAGE_TIMEOUT_MS } from "./wire.ts";
 
 /**
  * A PUB that listens.
@@ -69,13 +70,15 @@ export class Pub implements PubSocket {
   constructor(options: PubOptions) {
     const endpoint = parseBindEndpoint(options.address);
     this.#memory = options.memory;
-    options.memory?.onShortage(() => this.#dropLargest());
     const security = listenSecurity(metadataOf("PUB", options.properties), options);
     const decide = decider(options.authorize, "listen");
     const makeLink = (conn: Connection, clock: LinkClock): Link => {
       const outbox = new Outbox(options.queue);
       const subscriber = new Subscriber(outbox, this.#faults, options, {
-        join: () => this.#subscribers.add(subscriber),
+        join: () => {
+          this.#subscribers.add(subscriber);
+          this.#memory?.join(subscriber);
+        },
         regroup: () => this.#regroup(subscriber),
         leave: () => this.#leave(subscriber),
         wait: (isWaitedFor) => this.#wait(isWaitedFor, clock.now()),
@@ -85,6 +88,7 @@ export class Pub implements PubSocket {
       subscriber.link = new Link(
         conn,
         {
+          messageTimeoutMs: MESSAGE_TIMEOUT_MS,
           ...options,
           maxMessageBytes: MAX_COMMAND_BYTES,
           maxReadBytes: SMALL_READ_BYTES,
@@ -155,6 +159,7 @@ export class Pub implements PubSocket {
 
   #leave(subscriber: Subscriber): void {
     if (!this.#subscribers.delete(subscriber)) return;
+    this.#memory?.leave(subscriber);
     const { dropped, queuedMessages } = subscriber.stats();
     this.#gone.dropped += dropped;
     this.#gone.discarded += queuedMessages;
@@ -198,18 +203,6 @@ export class Pub implements PubSocket {
     if (group.signature !== undefined) this.#groups.delete(group.signature);
     group.release();
   }
-
-  /** Memory is short: the one who holds most loses what waits for it. Returns false when nobody holds anything. */
-  #dropLargest(): boolean {
-    let largest: Subscriber | undefined;
-    for (const subscriber of this.#subscribers) {
-      const { outbox } = subscriber;
-      if (!outbox.isEmpty && (largest === undefined || outbox.bytes > largest.outbox.bytes)) {
-        largest = subscriber;
-      }
-    }
-    return largest !== undefined && largest.giveWay();
-  }
 }
 
 /** What a subscriber tells its PUB. */
@@ -221,7 +214,7 @@ interface Membership {
 }
 
 /** What a PUB keeps of one connection: its topics, its queue, and who fills that. */
-class Subscriber implements LinkHandler, SubscriberQueue {
+class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   readonly subscriptions: Subscriptions;
   readonly outbox: Outbox;
   readonly limit: QueueLimit;
@@ -301,6 +294,14 @@ class Subscriber implements LinkHandler, SubscriberQueue {
 
   countDropped(messages: number): void {
     this.outbox.countDropped(messages);
+  }
+
+  get heldBytes(): number {
+    return this.outbox.isEmpty ? 0 : this.outbox.bytes;
+  }
+
+  get lastProgress(): number {
+    return this.link!.lastWrite;
   }
 
   /** Memory is short: what waits is dropped, or, where somebody can fill the queue again, taken back. */

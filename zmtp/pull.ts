@@ -11,6 +11,7 @@ import { listenSecurity } from "./security.ts";
 import { metadataOf, propertyOf } from "./properties.ts";
 import { type Connection, Link, type LinkClock, type LinkHandler } from "./link.ts";
 import { Listener } from "./listener.ts";
+import { MESSAGE_TIMEOUT_MS } from "./wire.ts";
 import type { ListenStats, MessageHandler, PeerConnection, PullOptions, PullSocket } from "./transport.ts";
 
 /**
@@ -42,7 +43,7 @@ export class Pull implements PullSocket {
       const peer = new PullPeer(handler, this.#faults);
       return peer.link = new Link(
         conn,
-        { ...options, socketType: "PULL", mechanism, decide },
+        { messageTimeoutMs: MESSAGE_TIMEOUT_MS, ...options, socketType: "PULL", mechanism, decide },
         outbox,
         peer,
         clock,

@@ -37,7 +37,7 @@ import {
 } from "./command.ts";
 import { frameBodyStart, FrameDecoder, frameEnd } from "./frame.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "./greeting.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
 import type { Mechanism, MessageBox } from "./mechanism.ts";
 import { canTalk, peersOf, type SocketType } from "./socket_type.ts";
 import {
@@ -131,6 +131,8 @@ export interface SessionOptions {
   readonly messageTimeoutMs?: number | undefined;
   /** What unfinished messages of many connections may use together. @default no such limit */
   readonly memory?: MemoryBudget | undefined;
+  /** Who holds that memory for us; {@linkcode Session.giveWay} is how it gives it back. */
+  readonly holder?: MemoryHolder | undefined;
   /** The owner says by `decide` who is taken. @default false: whoever gets that far */
   readonly decides?: boolean;
 }
@@ -163,6 +165,7 @@ export class Session {
   #partsTooLarge = false;
   readonly #deadlines: Deadlines = { ...NO_DEADLINES };
   #now: number;
+  #heardAt: number;
   /** Where frames go that are not taken as they are: under CURVE all, and those that come while the peer is undecided. */
   #detour: ((bytes: Uint8Array, start: number, bodyStart: number, end: number) => void) | undefined;
   #box: MessageBox | undefined;
@@ -179,10 +182,10 @@ export class Session {
     const maxMessageBytes = (options.maxMessageBytes ?? MAX_MESSAGE_BYTES) + (overhead ?? 0);
     // Only what is opened can tell whether more frames follow, so a box above the limit cannot be skipped: it ends the
     // connection, as it does for libzmq.
-    const { memory } = options;
+    const { memory, holder } = options;
     const limits = overhead === undefined
-      ? { maxMessageBytes, memory, skipsParts: true }
-      : { maxMessageBytes, maxSkippedBytes: maxMessageBytes, memory };
+      ? { maxMessageBytes, memory, holder, skipsParts: true }
+      : { maxMessageBytes, maxSkippedBytes: maxMessageBytes, memory, holder };
     this.#decoder = new FrameDecoder(limits, {
       handleFrame: (bytes, start, bodyStart, end) => this.#route(bytes, start, bodyStart, end),
       handleSkippedFrame: (flags, size) => this.#handleSkippedFrame(flags, size),
@@ -190,7 +193,7 @@ export class Session {
     this.#decoder.commandsOnly = true;
     // Never wait for the peer's greeting: libzmq sends ten bytes and waits for ours.
     this.#output = [encodeGreeting(options.mechanism.name, options.mechanism.asServer)];
-    this.#now = now;
+    this.#now = this.#heardAt = now;
     this.#deadlines.handshake = now + (options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
   }
 
@@ -262,6 +265,32 @@ export class Session {
       this.#acceptPeer(undecided.metadata);
       for (const { bytes, bodyStart } of undecided.frames) this.#route(bytes, 0, bodyStart, bytes.length);
     });
+  }
+
+  /** Bytes of memory that a message uses which has begun. */
+  get heldBytes(): number {
+    return this.#decoder.heldBytes;
+  }
+
+  /** When the last bytes of the peer came. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Nobody looks any more at what was handed over. */
+  endTurn(): void {
+    this.#decoder.endTurn(this.#box !== undefined);
+  }
+
+  /** Memory is short: gives back at once what a message uses that has begun. Returns the fault that this is. */
+  giveWay(): SessionFault {
+    this.#decoder.forget();
+    return this.#fault ?? this.#die(
+      new ProtocolError(
+        "memory-budget",
+        "Cannot keep connection: memory is short, and its unfinished message has held most of it for longest",
+      ),
+    );
   }
 
   /** Lets time pass: deadlines and heartbeats. Returns the fault that it caused, if any. */
@@ -340,7 +369,9 @@ export class Session {
 
   #hear(now: number, take: () => void): SessionFault | undefined {
     if (this.#state === "dead") return this.#fault;
-    this.#now = now;
+    this.#now = this.#heardAt = now;
+    const { memory } = this.#options;
+    if (memory !== undefined) memory.now = now;
     // Bytes are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
     const deadlines = this.#deadlines;
     deadlines.pong = deadlines.ttl = Infinity;

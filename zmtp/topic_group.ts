@@ -33,7 +33,7 @@ export class TopicGroup {
 
   constructor(signature: string | undefined, memory: MemoryBudget | undefined) {
     this.signature = signature;
-    this.#arena = new Arena(memory);
+    this.#arena = new Arena(memory, true);
   }
 
   /** Has it looked at this publication already? */

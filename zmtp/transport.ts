@@ -171,6 +171,8 @@ export interface PullOptions extends ConnectionOptions {
   readonly maxPendingHandshakes?: number | undefined;
   /** The same for one address. @default 64; no limit of its own for the loopback, which all programs of this machine share */
   readonly maxPendingHandshakesPerAddress?: number | undefined;
+  /** Milliseconds without a byte of a message that has begun, until its connection is closed; 0 for any. @default 30_000 */
+  readonly messageTimeoutMs?: number | undefined;
   /** Encrypts and tells who is who. @default none: the NULL mechanism */
   readonly curve?: CurveServerOptions | undefined;
   /** Decides who may join. @default everyone who can reach the address */

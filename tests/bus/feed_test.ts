@@ -421,3 +421,23 @@ Deno.test({
     assert.equal(feed.seq, MAX_SEQ + 2);
   },
 });
+
+Deno.test({
+  name: "FeedEntry has its text whenever it is asked for, also when the window has let go of its bytes",
+  permissions,
+  fn() {
+    const feed = makeFeed({ limit: { messages: 1, bytes: 1_000_000 } });
+    feed.watchTypes();
+    const text = (i: number) => JSON.stringify({ type: `kind ${i}`, pad: "x".repeat(60_000) });
+    add(feed, text(0));
+    const [read, last, ofType] = [
+      feed.after(0).entries[0]!,
+      feed.last!,
+      feed.lastOf((type) => type === "kind 0")!,
+    ];
+    for (let i = 1; i < 5; i++) add(feed, text(i));
+    assert.equal(feed.oldest, 5);
+    for (const entry of [read, last, ofType]) assert.equal(entry.text, text(0));
+    for (let i = 0; i < 5; i++) assert.equal(feed.lastOf((type) => type === `kind ${i}`)!.text, text(i));
+  },
+});

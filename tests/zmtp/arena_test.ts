@@ -83,3 +83,33 @@ Deno.test("Arena never overwrites what was appended, whatever follows", PURE, ()
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
+
+Deno.test(
+  "Arena frees a block when nobody holds it any more, where those who look at it hold it",
+  PURE,
+  () => {
+    const arena = new Arena(undefined, true);
+    arena.append(new Uint8Array(60_000).fill(1), 0, 60_000);
+    const [holder, bytes] = [arena.holder!, arena.block];
+    holder.hold();
+    arena.append(new Uint8Array(60_000).fill(2), 0, 60_000);
+    assert.equal(bytes[0], 1);
+    holder.release();
+    assert.equal(bytes.length, 0);
+  },
+);
+
+Deno.test(
+  "Arena leaves a block that is pinned to the garbage collector, and all of them where nobody holds any",
+  PURE,
+  () => {
+    for (const isFreed of [true, false]) {
+      const arena = new Arena(undefined, isFreed);
+      arena.append(new Uint8Array(60_000).fill(1), 0, 60_000);
+      const bytes = arena.block;
+      if (isFreed) arena.holder!.pin();
+      arena.append(new Uint8Array(60_000).fill(2), 0, 60_000);
+      assert.equal(bytes[0], 1);
+    }
+  },
+);

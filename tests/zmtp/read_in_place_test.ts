@@ -84,9 +84,13 @@ Deno.test("FrameDecoder.room takes memory from nobody, push does", PURE, () => {
   const memory = new MemoryBudget(400 * KIB);
   assert(memory.take(300 * KIB));
   let reliefs = 0;
-  memory.onShortage(() => {
-    memory.give(300 * KIB);
-    return ++reliefs === 1;
+  memory.join({
+    heldBytes: 300 * KIB,
+    lastProgress: 0,
+    giveWay: () => {
+      memory.give(300 * KIB);
+      return ++reliefs === 1;
+    },
   });
   const decoder = new FrameDecoder({ maxMessageBytes: 2048 * KIB, memory }, collect([]));
   const stream = encodeFrame(body(1000 * KIB), 0);
