@@ -86,56 +86,39 @@ const KINDS = [
   '{"type":"ready","source_pid":4711,"source_id":"explorer-2"}',
 ];
 
-type Scheme = "light" | "dark";
-
-/** A page of this size and these colours, whose gateway has a broker in its process. */
-async function pageWithPanels(
-  browser: Browser,
-  url: string,
-  width: number,
-  height: number,
-  colorScheme: Scheme,
-) {
-  const context = await browser.newContext({ colorScheme, viewport: { width, height } });
+/** A page whose gateway has a broker in its process. */
+async function pageWithPanels(browser: Browser, url: string) {
+  const context = await browser.newContext();
   await context.route("**/broker", (route) => route.fulfill({ json: BROKER }));
   const opened = await openPage(context, url);
   await opened.page.locator("#link[data-state=good]").waitFor();
   return opened;
 }
 
-/** Waits for all that a second of messages changes. */
-async function sendFor(bus: Bus, page: Page, rounds: number): Promise<void> {
-  for (let round = 0; round < rounds; round += 1) {
-    const already = Number(await page.innerText("#total"));
-    for (let n = 0; n < 4 + round * 3; n += 1) {
-      bus.client.sendJsonMessage(KINDS[(n * 7 + n % 3) % KINDS.length]!);
-    }
-    const expected = already + 4 + round * 3;
-    await page.locator("#total").getByText(`${expected}`, { exact: true }).waitFor();
-    await page.waitForTimeout(300);
-  }
+async function send(bus: Bus, page: Page, number: number): Promise<void> {
+  for (let n = 0; n < number; n += 1) bus.client.sendJsonMessage(KINDS[(n * 7 + n % 3) % KINDS.length]!);
+  await page.locator("#total").getByText(`${number}`, { exact: true }).waitFor();
 }
 
 /** Everything at once: messages, an opened one, a gap, the panels, a text that was not sent. */
-async function fill(browser: Browser, width: number, height: number, colorScheme: Scheme) {
+async function fullPage(browser: Browser) {
   await using first = await startBus();
-  const { port } = first.gateway;
-  const opened = await pageWithPanels(browser, first.url, width, height, colorScheme);
+  const opened = await pageWithPanels(browser, first.url);
   const { page } = opened;
-  await sendFor(first, page, 2);
+  await send(first, page, 20);
   await first.gateway.close();
   await page.locator("#link[data-state=bad]").waitFor();
-  const second = await startBus({ port });
+  const bus = await startBus({ port: first.port });
   await page.locator("#link[data-state=good]").waitFor();
   await page.locator("#list li.gap").waitFor();
   await page.locator("#total").getByText("0", { exact: true }).waitFor();
-  await sendFor(second, page, 4);
+  await send(bus, page, 8);
   await page.locator("#list .head", { hasText: "camera" }).first().click();
   await page.fill("#text", "{not json}");
   await page.click("#send-form button[type=submit]");
   await page.locator("#send-note[data-state=bad]").waitFor();
   await page.locator("#refused-rows li").first().waitFor();
-  return { bus: second, ...opened };
+  return { bus, ...opened };
 }
 
 async function findings(page: Page): Promise<string[]> {
@@ -148,33 +131,36 @@ async function findings(page: Page): Promise<string[]> {
   );
 }
 
-for (const colorScheme of ["light", "dark"] as const) {
-  for (
-    const [name, width, height] of [["wide", 1280, 900], ["phone", 390, 844], ["narrow", 320, 568]] as const
-  ) {
-    Deno.test(
-      browserTest(
-        `page: ${name} and ${colorScheme}, axe finds nothing, and nothing is too wide`,
-        async (browser) => {
-          const { page, bus, complaints } = await fill(browser, width, height, colorScheme);
-          await using _ = bus;
+const SIZES = [["wide", 1280, 900], ["phone", 390, 844], ["narrow", 320, 568]] as const;
+
+Deno.test(
+  browserTest(
+    "page: light and dark, wide and narrow, axe finds nothing and nothing is too wide",
+    async (browser) => {
+      const { page, bus, complaints } = await fullPage(browser);
+      await using _ = bus;
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme });
+        for (const [name, width, height] of SIZES) {
+          await page.setViewportSize({ width, height });
+          const look = `${name} and ${colorScheme}`;
           const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-          assert.ok(overflow <= 0, `${overflow} px too wide`);
+          assert.ok(overflow <= 0, `${look}: ${overflow} px too wide`);
           if (PICTURES !== undefined) {
             await page.screenshot({ path: `${PICTURES}/${name}-${colorScheme}.png`, fullPage: true });
           }
-          assert.deepEqual(await findings(page), []);
-          assert.deepEqual(complaints, []);
-        },
-      ),
-    );
-  }
-}
+          assert.deepEqual(await findings(page), [], look);
+        }
+      }
+      assert.deepEqual(complaints, []);
+    },
+  ),
+);
 
 Deno.test(
   browserTest("page: it shows who is here and what was refused, as the broker tells", async (browser) => {
     await using bus = await startBus();
-    const { page } = await pageWithPanels(browser, bus.url, 1280, 900, "light");
+    const { page } = await pageWithPanels(browser, bus.url);
     await page.locator("#people-note", { hasText: "Connections that send: 1, that listen: 2." }).waitFor();
     const people = await page.locator("#people-rows tr").allInnerTexts();
     assert.equal(people.length, 2);
