@@ -41,7 +41,7 @@ export interface FeedLimit {
   readonly messages: number;
   /** Bytes of their frames. */
   readonly bytes: number;
-  /** Milliseconds since they came, by a clock that never goes back. @default however old */
+  /** Milliseconds since they came, by a clock that never goes back; 0 for however old. @default 0 */
   readonly maxAgeMs?: number | undefined;
 }
 

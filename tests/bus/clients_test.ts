@@ -183,6 +183,16 @@ Deno.test("MessageClient.close() refuses a lingerMs that is no time, and can sti
   }
 });
 
+Deno.test("PassiveMessageClient forgets nothing for its age with history.maxAgeMs 0", async () => {
+  await using server = new MessageServer();
+  await using client = new PassiveMessageClient({ ...server.addresses, history: { maxAgeMs: 0 } });
+  await soon(client.ready);
+  for (let i = 0; i < 3; i++) server.sendMessage({ type: "n", i });
+  await soon(client.waitForMessages(2));
+
+  assert.equal(client.messagesAfter(0).entries.length, 3);
+});
+
 Deno.test("PassiveMessageClient refuses to look up a count that is none", async () => {
   await using server = new MessageServer();
   await using client = new PassiveMessageClient(server.addresses);
