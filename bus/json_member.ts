@@ -17,8 +17,7 @@ export interface Span {
  * object. Iterative, as {@linkcode isJsonObject}; only the object's own members are looked at.
  */
 export function memberSpan(bytes: Uint8Array, start: number, end: number, name: string): Span | undefined {
-  const key = encoder.encode(name);
-  if (!name.isWellFormed()) key[0] = NOT_UTF8; // Only an escape can spell a lone surrogate.
+  const key = keys.getOrInsertComputed(name, encodeKey);
   return findMember(bytes, start, end, name, key) ? { start: valueStart, end: valueEnd } : undefined;
 }
 
@@ -31,6 +30,15 @@ export function typeOf(bytes: Uint8Array, start: number, end: number): string | 
   if (typeEnd > 0) return typeText(bytes, valueStart, typeEnd);
   if (!findMember(bytes, start, end, "type", TYPE) || bytes[valueStart] !== QUOTE) return undefined;
   return typeText(bytes, valueStart + 1, valueEnd - 1);
+}
+
+/** There are few names, and encoding one takes longer than finding it in a short message. */
+const keys: Map<string, Uint8Array> = new Map();
+
+function encodeKey(name: string): Uint8Array {
+  const key = encoder.encode(name);
+  if (!name.isWellFormed()) key[0] = NOT_UTF8; // Only an escape can spell a lone surrogate.
+  return key;
 }
 
 const encoder = new TextEncoder();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { frameBodyStart, frameEnd } from "../zmtp/mod.ts";
+import { type Block, frameBodyStart, frameEnd } from "../zmtp/mod.ts";
 import { FeedEntry } from "./feed_entry.ts";
 import type { FeedStore, Piece } from "./feed_store.ts";
 import { memberSpan, typeOf } from "./json_member.ts";
@@ -18,10 +18,17 @@ export interface Value {
   readonly entry: FeedEntry;
 }
 
+/** One whose bytes lie in the window. */
+interface Held extends Value {
+  readonly block: Block | undefined;
+}
+
 /** So many kinds are kept … */
 const MAX_VALUES = 1000;
 /** … in so many bytes; the one that is oldest gives way. */
 const MAX_BYTES: number = 16 * 1024 * 1024;
+/** So many bytes of the window are looked at when the first of them are about to leave it; a millisecond or less. */
+const AHEAD_BYTES: number = 256 * 1024;
 /** Kinds that tell what happened, not what is valid; their `target` does not make them another kind. */
 const EVENTS: ReadonlySet<string> = new Set(["log", "ready", "reload"]);
 
@@ -32,7 +39,7 @@ const EVENTS: ReadonlySet<string> = new Set(["log", "ready", "reload"]);
 export class LastValues {
   readonly #store: FeedStore;
   /** Those in the window. Invariant: in the order of their positions. */
-  readonly #held: Map<string, Value> = new Map();
+  readonly #held: Map<string, Held> = new Map();
   /** Copies of those that have left it. Invariant: in the order of their positions, all before those in the window. */
   readonly #kept: Map<string, Value> = new Map();
   #keptBytes = 0;
@@ -49,18 +56,20 @@ export class LastValues {
     return this.#forgotten;
   }
 
-  /** Looks at what came since the last time. */
-  look(): void {
-    for (let piece; (piece = this.#store.after(this.#lookedAt)) !== undefined;) {
-      piece.block?.pin(); // The entries are for whoever asks.
+  /** Looks at what came since the last time; not at much more than so many bytes. */
+  look(maxBytes: number = Infinity): void {
+    let bytes = 0;
+    for (let piece; bytes < maxBytes && (piece = this.#store.after(this.#lookedAt)) !== undefined;) {
       this.#lookAt(piece);
+      bytes += piece.end - piece.start;
     }
   }
 
-  /** A piece is about to leave the window. */
+  /** A piece is about to leave the window, in which it still lies. */
   forget(piece: Piece): void {
     const last = piece.first + piece.messages - 1;
-    if (last > this.#lookedAt) this.#lookAt(piece);
+    // Well ahead of it: of the messages of one kind that lie close together only the last one may have to be copied.
+    if (last > this.#lookedAt) this.look(AHEAD_BYTES);
     for (const [key, { type, target, entry }] of this.#held) {
       if (entry.position > last) break;
       this.#held.delete(key);
@@ -74,28 +83,38 @@ export class LastValues {
 
   /** The newest message whose type passes. */
   lastOf(passes: (type: string) => boolean): FeedEntry | undefined {
-    let found: FeedEntry | undefined;
-    for (const { type, entry } of this.#all()) {
-      if (passes(type) && (found === undefined || entry.position > found.position)) found = entry;
+    let found: Value | undefined;
+    for (const value of this.#all()) {
+      if (passes(value.type) && (found === undefined || value.entry.position > found.entry.position)) {
+        found = value;
+      }
     }
-    return found;
+    return found === undefined ? undefined : handedOut(found).entry;
   }
 
   /** The values of these types, oldest first. */
   state(types: readonly string[]): readonly Value[] {
-    return [...this.#all()].filter(({ type }) => types.includes(type) && !EVENTS.has(type));
+    return [...this.#all()].filter(({ type }) => types.includes(type) && !EVENTS.has(type)).map(handedOut);
   }
 
-  *#all(): Generator<Value> {
+  *#all(): Generator<Value | Held> {
     yield* this.#kept.values();
     yield* this.#held.values();
   }
 
-  #lookAt({ bytes, start, messages, first, time }: Piece): void {
+  #lookAt({ bytes, start, messages, first, time, block }: Piece): void {
     let at = start;
+    // Of messages of one kind in a row only the last one is kept.
+    let last: { key: string; type: string; target: string | undefined } | undefined;
+    let [lastStart, lastEnd, lastPosition] = [0, 0, 0];
+    const keepLast = () => {
+      if (last === undefined) return;
+      const entry = new FeedEntry(lastPosition, time, bytes.subarray(lastStart, lastEnd));
+      this.#keep(last.key, { type: last.type, target: last.target, entry, block });
+    };
     for (let i = 0; i < messages; i++) {
-      const [bodyStart, end] = [frameBodyStart(bytes, at), frameEnd(bytes, at)];
-      at = end;
+      const bodyStart = frameBodyStart(bytes, at);
+      const end = at = frameEnd(bytes, at);
       const position = first + i;
       if (position <= this.#lookedAt) continue;
       const found = typeOf(bytes, bodyStart, end);
@@ -104,21 +123,25 @@ export class LastValues {
       const target = EVENTS.has(type)
         ? undefined
         : textOf(bytes, memberSpan(bytes, bodyStart, end, "target"));
-      const key = target === undefined ? type : `${type}\0${target}`;
-      this.#held.delete(key);
-      const before = this.#kept.get(key);
-      if (before !== undefined) {
-        this.#kept.delete(key);
-        this.#keptBytes -= before.entry.body.length;
+      if (last?.type !== type || last.target !== target) {
+        keepLast();
+        last = { key: target === undefined ? type : `${type}\0${target}`, type, target };
       }
-      this.#held.set(key, {
-        type,
-        target,
-        entry: new FeedEntry(position, time, bytes.subarray(bodyStart, end)),
-      });
+      [lastStart, lastEnd, lastPosition] = [bodyStart, end, position];
     }
+    keepLast();
     this.#lookedAt = Math.max(this.#lookedAt, first + messages - 1);
     this.#trim();
+  }
+
+  #keep(key: string, value: Held): void {
+    this.#held.delete(key);
+    const before = this.#kept.get(key);
+    if (before !== undefined) {
+      this.#kept.delete(key);
+      this.#keptBytes -= before.entry.body.length;
+    }
+    this.#held.set(key, value);
   }
 
   #trim(): void {
@@ -130,6 +153,13 @@ export class LastValues {
       this.#forgotten++;
     }
   }
+}
+
+/** Whoever has it reads its bytes whenever it likes. */
+function handedOut(value: Value | Held): Value {
+  if ("block" in value) value.block?.pin();
+  const { type, target, entry } = value;
+  return { type, target, entry };
 }
 
 function textOf(

@@ -202,6 +202,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "Feed.lastOf() and state() give messages that can be read when they have left the window",
+  permissions,
+  fn() {
+    const feed = makeFeed({ limit: { messages: 100, bytes: 500_000 } });
+    feed.watchTypes();
+    const padding = "x".repeat(10_000);
+    const addMany = (type: string) => {
+      for (let n = 0; n < 100; n++) add(feed, `{"type":"${type}","n":${n},"p":"${padding}"}`);
+    };
+    addMany("sample");
+    addMany("subject");
+    const entries = [feed.lastOf((type) => type === "subject"), feed.state(["subject"])[0]?.entry];
+    addMany("other");
+    for (const entry of entries) assert.equal(entry?.text, `{"type":"subject","n":99,"p":"${padding}"}`);
+  },
+});
+
+Deno.test({
   name: "Feed.lastOf() knows the last of a type long after it has left the window",
   permissions,
   fn() {
