@@ -48,12 +48,16 @@ export interface SoakResult {
   readonly complaints: readonly string[];
 }
 
+/** What the broker remembers of its messages. */
+const HISTORY_BYTES = 1024 * 1024;
 /** The broker's limits, small enough that a slow subscriber meets them. */
 const BROKER_OPTIONS = {
   maxMessageBytes: 256 * 1024,
   subscriberQueue: { messages: 5000, bytes: 1024 * 1024 },
   handshakeTimeoutMs: 2000,
   heartbeatMs: 0,
+  // Full within the first seconds, so that it is no growth.
+  history: { bytes: HISTORY_BYTES },
 };
 /** Each of the four senders sends so many messages in a turn. */
 const PER_TURN = 5;
@@ -71,8 +75,8 @@ const HEAP_SLACK_BYTES: number = 4 * 1024 * 1024;
  * holds some 100 MiB of garbage between two collections, and the allocator gives back what it likes; a leak goes on growing.
  */
 const RSS_SLACK_BYTES: number = 48 * 1024 * 1024;
-/** What the broker counts as in use when nobody is there: the block that the next messages would go into. */
-const MEMORY_SLACK_BYTES: number = 256 * 1024;
+/** What the broker counts as in use when nobody is there: what it remembers, and the block that the next messages would go into. */
+const MEMORY_SLACK_BYTES: number = 2 * HISTORY_BYTES;
 /** Everything that was sent has arrived or been counted after this time, or never will. */
 const SETTLE_MS = 30_000;
 

@@ -155,17 +155,24 @@ function repeat(bytes: Uint8Array, times: number): Uint8Array {
   return whole;
 }
 
-/** How much more memory the process holds at most while something runs; what it held before is subtracted. */
+/**
+ * How many bytes of memory more are held at most while something runs. Counted is what this thread of the process holds, garbage
+ * included: other tests run beside it.
+ */
 async function growth(action: () => Promise<void>): Promise<number> {
-  const before = Deno.memoryUsage().rss;
+  const held = () => {
+    const { heapUsed, external } = Deno.memoryUsage();
+    return heapUsed + external;
+  };
+  const before = held();
   let most = before;
-  const timer = setInterval(() => most = Math.max(most, Deno.memoryUsage().rss), 5);
+  const timer = setInterval(() => most = Math.max(most, held()), 5);
   try {
     await action();
   } finally {
     clearInterval(timer);
   }
-  return Math.max(most, Deno.memoryUsage().rss) - before;
+  return Math.max(most, held()) - before;
 }
 
 // ---- Before the greeting is over: browsers, scanners, old versions.

@@ -8,17 +8,19 @@ import { type Bus, form, startBus } from "./support/bus.ts";
 import { StreamReader } from "./support/stream_reader.ts";
 
 const MESSAGES = 20_000;
+/** A request for each of them is slow work. */
+const POLLED_MESSAGES = 5_000;
 /** Held long enough for a reader that is slower than the sender: what is not held cannot be had, and is told as missed. */
 const HISTORY = { history: { messages: 100_000, bytes: 64 * 1_048_576 } };
 
 /** Another application sends through the broker at full speed. */
-async function sendAll(bus: Bus): Promise<void> {
+async function sendAll(bus: Bus, count: number = MESSAGES): Promise<void> {
   await using sender = new MessageClient({
     serverReceive: bus.broker.receiveAddress,
     sendQueue: { messages: 100_000 },
   });
   await sender.ready;
-  for (let n = 1; n <= MESSAGES; n += 1) {
+  for (let n = 1; n <= count; n += 1) {
     sender.sendJsonMessage(`{"type":"load","n":${n}}`);
     // The gateway and the reader live in the same process: they get their turn.
     if (n % 500 === 0) await sender.flush();
@@ -30,10 +32,10 @@ const ALL = Array.from({ length: MESSAGES }, (_, i) => i + 1);
 
 Deno.test("nothing lost: a loop on the cursor of the long-poll receives every message in order", async () => {
   await using bus = await startBus({}, HISTORY);
-  const sending = sendAll(bus);
+  const sending = sendAll(bus, POLLED_MESSAGES);
   const seen: number[] = [];
   let since = "0";
-  while (seen.length < MESSAGES) {
+  while (seen.length < POLLED_MESSAGES) {
     const response = await soon(
       fetch(`${bus.url}/messages/longpoll?since=${since}&as=value&timeout=5`),
       "a poll",
@@ -44,7 +46,7 @@ Deno.test("nothing lost: a loop on the cursor of the long-poll receives every me
     seen.push((await response.json()).message.n);
   }
   await sending;
-  assert.deepEqual(seen, ALL);
+  assert.deepEqual(seen, ALL.slice(0, POLLED_MESSAGES));
 });
 
 Deno.test("nothing lost: a loop on the history receives every message in order", async () => {

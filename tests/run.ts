@@ -1,0 +1,97 @@
+/**
+ * Runs all tests: each file in a process of its own, as many at a time as there are cores, the longest ones first. So a file can
+ * measure its memory, and libzmq, which does not bear two threads of a process, is alone in each.
+ *
+ * Paths as arguments run these files or folders only. Types are checked by `deno task check`.
+ */
+// deno-lint-ignore-file no-console -- a program
+import { filesIn } from "./support/imports.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Files that take 10 s and more by themselves; whoever comes last should be short. */
+const LONG = [
+  "tests/http/browser_test.ts",
+  "tests/hostile_test.ts",
+  "tests/programs/stop_test.ts",
+  "tests/http/waiters_test.ts",
+  "tests/faults_test.ts",
+  "tests/programs/keys_test.ts",
+  "tests/import_test.ts",
+  "tests/bus/json_test.ts",
+];
+
+/** What one process said at its end. */
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  readonly ignored: number;
+}
+
+/** The examples of the documentation are one more "file". */
+function jobs(chosen: readonly string[]): (readonly string[])[] {
+  const all = filesIn(ROOT, "tests", true).filter((file) => file.endsWith("_test.ts"));
+  const isChosen = (file: string) => chosen.some((path) => file === path || file.startsWith(`${path}/`));
+  const files = chosen.length === 0 ? all : all.filter(isChosen);
+  const rank = (file: string) => LONG.includes(file) ? LONG.indexOf(file) : LONG.length;
+  files.sort((a, b) => rank(a) - rank(b));
+  const tests = files.map((file) => [file]);
+  if (chosen.length > 0) return tests;
+  const { test: { include } } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
+  const documented = (include as string[]).filter((path) => path !== "tests/");
+  return [
+    ["--doc", ...documented.flatMap((path) => path === "*.ts" ? filesIn(ROOT, "", false) : path)],
+    ...tests,
+  ];
+}
+
+async function run(job: readonly string[]): Promise<Outcome> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "-P=test", "--no-check", ...job],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const decoder = new TextDecoder();
+  const text = decoder.decode(stdout);
+  const end = text.match(/^(?:ok|FAILED) \| .*$/gm)?.at(-1);
+  const number = (what: string) => Number(end?.match(new RegExp(String.raw`(\d+) ${what}`))?.[1] ?? 0);
+  let failed = number("failed");
+  if (code !== 0 && failed === 0) failed = 1; // It did not start, or did not come to its end.
+  await Deno.stdout.write(stdout);
+  // What it says beside its tests is for whoever looks for a failure.
+  if (failed > 0) {
+    console.log(`${job.join(" ")} ended with code ${code}`);
+    await Deno.stdout.write(stderr);
+  }
+  return { passed: number("passed"), failed, ignored: number("ignored") };
+}
+
+if (import.meta.main) {
+  const start = performance.now();
+  const waiting = jobs(Deno.args.map((path) => path.replace(/^\.\//, "").replace(/\/$/, "")));
+  const workers = Math.min(navigator.hardwareConcurrency, waiting.length);
+  console.log(`${waiting.length} files of tests, ${workers} at a time`);
+  const broken: string[] = [];
+  const sum = { passed: 0, failed: 0, ignored: 0 };
+  const work = async () => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+      const outcome = await run(job);
+      if (outcome.failed > 0) broken.push(job[0] === "--doc" ? "an example of the documentation" : job[0]!);
+      sum.passed += outcome.passed;
+      sum.failed += outcome.failed;
+      sum.ignored += outcome.ignored;
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, work));
+  const isOk = sum.failed === 0 && sum.passed > 0;
+  for (const file of broken) console.log(`FAILED: ${file}`);
+  const seconds = Math.round((performance.now() - start) / 1000);
+  console.log(
+    `\n${
+      isOk ? "ok" : "FAILED"
+    } | ${sum.passed} passed | ${sum.failed} failed | ${sum.ignored} ignored (${seconds}s)`,
+  );
+  Deno.exit(isOk ? 0 : 1);
+}
