@@ -387,7 +387,7 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
     const unmarked = this.#unmarked;
     unmarked.messages += messages;
     if (
-      unmarked.bytes < (this.outbox.isEmpty ? MARK_BYTES : MARK_BYTES / 4) || this.#marks.length >= MAX_MARKS
+      unmarked.bytes < (this.outbox.isEmpty ? MARK_BYTES : MARK_BYTES / 8) || this.#marks.length >= MAX_MARKS
     ) return;
     this.#marks.push({ ...unmarked });
     unmarked.messages = unmarked.bytes = 0;
@@ -421,8 +421,8 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   }
 }
 
-/** A PING follows so many bytes; four times as often where something waits. */
-const MARK_BYTES: number = 256 * 1024;
+/** A PING follows so many bytes; eight times as often where something waits. */
+const MARK_BYTES: number = 512 * 1024;
 /** So many PINGs may be unanswered. */
 const MAX_MARKS = 1000;
 /** Gives each byte a character of its own. */
