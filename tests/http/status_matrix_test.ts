@@ -409,6 +409,52 @@ for (const [path, parameter] of BAD) {
   }));
 }
 
+/** A header cannot be taken back by a browser, so what is no place of ours is told as foreign. */
+const FOREIGN = [
+  "007",
+  "k3f9x2ab.07",
+  "k3f9x2ab.1e3",
+  "k3f9x2ab.-1",
+  "K3F9X2AB.1",
+  "9".repeat(20),
+  "k3f9x2ab.",
+  "..",
+  "x",
+];
+
+Deno.test(
+  cell(
+    "foreign Last-Event-ID: 200, and a gap of unknown size before what is held",
+    async ({ gateway, broker }) => {
+      broker.receiveMany(2);
+      for (const id of FOREIGN) {
+        using connection = await RawConnection.open(gateway.port);
+        await connection.write(
+          requestText("GET", "/messages/stream", [host(gateway), `Last-Event-ID: ${id}`]),
+        );
+        const seen = await connection.until('"n":2}');
+        assert.match(seen, /event: gap\ndata: \{"missed":null,"reason":"foreign-cursor"/, id);
+        assert.ok(seen.includes('"n":1}'), id);
+      }
+    },
+  ),
+);
+
+Deno.test(
+  cell(
+    "foreign If-None-Match: 200 with the oldest, and Message-Missed unknown",
+    async ({ gateway, broker }) => {
+      broker.receiveMany(2);
+      for (const tag of FOREIGN) {
+        const response = await get(gateway, "/messages/longpoll", `If-None-Match: "${tag}"`);
+        assert.equal(response.status, 200, tag);
+        assert.equal(response.headers.get("message-missed"), "unknown", tag);
+        assert.match(cursorAt(response), /\.1$/);
+      }
+    },
+  ),
+);
+
 Deno.test(
   cell("bad parameter: POST with confirm=soon 400, and nothing is sent", async ({ gateway, broker }) => {
     const response = await post(gateway, "/messages?confirm=soon");
