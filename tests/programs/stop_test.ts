@@ -116,6 +116,7 @@ for (const [name, start] of Object.entries(GATEWAYS)) {
     await using gateway = await start();
     const request = PEERS["does not end its POST"]![0];
     using connection = await connect(gateway.started, request);
+    await isUp(gateway.started); // Who connected later was answered: the POST was heard.
 
     gateway.program.kill("SIGINT");
     // It stops now: it takes nothing new, and waits for the POST.

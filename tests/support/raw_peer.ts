@@ -39,11 +39,20 @@ export class RawPeer implements AsyncDisposable {
   /** Connects and shakes hands as a socket of that type. */
   static async join(address: string, socketType: string): Promise<RawPeer> {
     const peer = await RawPeer.connect(address);
-    await peer.write(encodeGreeting("NULL"));
-    await peer.readBytes(64);
-    await peer.write(encodeReady(socketTypeMetadata(socketType)));
-    await peer.readFrame(); // READY
+    await peer.shakeHands(socketType);
     return peer;
+  }
+
+  /**
+   * Shakes hands as a socket of that type.
+   *
+   * @throws {Deno.errors.UnexpectedEof} The other side has ended the connection instead.
+   */
+  async shakeHands(socketType: string): Promise<void> {
+    await this.write(encodeGreeting("NULL"));
+    await this.readBytes(64);
+    await this.write(encodeReady(socketTypeMetadata(socketType)));
+    if (await this.readFrame() === undefined) throw new Deno.errors.UnexpectedEof("no READY came");
   }
 
   async write(bytes: Uint8Array): Promise<void> {
