@@ -19,13 +19,15 @@ export type {
   GapReason,
   MessageErrorEvent,
 } from "./bus/events.ts";
-export type { EventHandler, TypedEventTarget } from "./bus/events.ts";
+export type { EventHandler, HandshakeErrorEvent, RefusedEvent, TypedEventTarget } from "./bus/events.ts";
 export type { Feed, FeedSlice, Located } from "./bus/feed.ts";
 export type { FeedEntry } from "./bus/feed_entry.ts";
 export type { FeedLimit, Piece, Sender } from "./bus/feed_store.ts";
 export type { Value } from "./bus/last_values.ts";
 export type { MessageTarget } from "./bus/message_target.ts";
+export type { Identity } from "./bus/identity.ts";
 export type { BusPort, Receipt } from "./bus/port.ts";
+export type { BusConnection, FailedHandshake, Refusal } from "./bus/presence.ts";
 
 if (import.meta.main) {
   const { runBroker } = await import("./programs/broker.ts");

@@ -88,6 +88,8 @@ export class ConnectionError extends Error {
     | "connect-failed"
     /** The peer closed the connection. */
     | "peer-closed"
+    /** The peer closed the connection in the middle of the handshake; the message guesses why. */
+    | "hung-up"
     /** Reading or writing failed, for example after a reset. */
     | "connection-lost"
     /** The peer was silent for longer than the heartbeat allows. */

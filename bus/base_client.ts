@@ -365,7 +365,8 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
         }
         if (!isJsonObject(bytes, bodyStart, end)) {
           this.#role.handleGap?.(1, "refused");
-          return this.#refusals.add(bytes, bodyStart, end);
+          this.#refusals.add(bytes, bodyStart, end);
+          return;
         }
         this.#role.handleFrame({ bytes, start, bodyStart, end }, own);
       },

@@ -4,6 +4,7 @@
  * @module
  */
 import type { MessageError } from "../base/errors.ts";
+import type { FailedHandshake, Refusal } from "./presence.ts";
 import type { Message } from "./messages.ts";
 
 /** A message of the bus. */
@@ -38,6 +39,30 @@ export class MessageErrorEvent extends Event {
   /** The error's `code`, for example `"not-json"`. */
   get reason(): MessageError["code"] {
     return this.error.code;
+  }
+}
+
+/** Something was refused: the same as `messageerror` tells, with its sender. */
+export class RefusedEvent extends Event {
+  /** What it was, and whose. */
+  readonly refusal: Refusal;
+
+  /** For the refusal. */
+  constructor(refusal: Refusal) {
+    super("refused");
+    this.refusal = refusal;
+  }
+}
+
+/** Somebody could not join. */
+export class HandshakeErrorEvent extends Event {
+  /** Who, and why. */
+  readonly failed: FailedHandshake;
+
+  /** For the handshake. */
+  constructor(failed: FailedHandshake) {
+    super("handshakeerror");
+    this.failed = failed;
   }
 }
 

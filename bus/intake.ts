@@ -25,9 +25,11 @@ export class Refusals {
     return { ...this.#counts };
   }
 
-  /** For `bytes[start, end)`, which are no JSON object. */
-  add(bytes: Uint8Array, start: number, end: number): void {
-    this.#add(refusalOf(bytes, start, end), () => explainJson(bytes.subarray(start, end))!);
+  /** For `bytes[start, end)`, which are no JSON object. Says why. */
+  add(bytes: Uint8Array, start: number, end: number): Reason {
+    const reason = refusalOf(bytes, start, end);
+    this.#add(reason, () => explainJson(bytes.subarray(start, end))!);
+    return reason;
   }
 
   /** For a message that was too large or had several frames, so that its bytes were not kept. */

@@ -6,6 +6,7 @@
 import { ClosedError } from "../base/errors.ts";
 import type { Feed } from "./feed.ts";
 import type { BusPort, Receipt } from "./port.ts";
+import type { BusConnection, FailedHandshake, Refusal } from "./presence.ts";
 
 /** What it needs of the broker. */
 export interface LocalBroker {
@@ -21,6 +22,12 @@ export interface LocalBroker {
   publish(frames: Uint8Array, messages: number): number | undefined;
   /** Its counters. */
   stats(): object;
+  /** Who is connected. */
+  connections(): readonly BusConnection[];
+  /** What was refused last. */
+  refusals(): readonly Refusal[];
+  /** Who could not join, lately. */
+  failedHandshakes(): readonly FailedHandshake[];
 }
 
 /** See the module. What is published is in the feed when the call returns. */
@@ -61,6 +68,19 @@ export class LocalBus implements BusPort {
 
   stats(): object {
     return this.#broker.stats();
+  }
+
+  /** What a person wants to see of the broker: who is here, what was refused, and who could not join. */
+  presence(): {
+    readonly connections: readonly BusConnection[];
+    readonly refusals: readonly Refusal[];
+    readonly failedHandshakes: readonly FailedHandshake[];
+  } {
+    return {
+      connections: this.#broker.connections(),
+      refusals: this.#broker.refusals(),
+      failedHandshakes: this.#broker.failedHandshakes(),
+    };
   }
 }
 

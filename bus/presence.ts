@@ -5,6 +5,7 @@
  */
 import type { MessageError } from "../base/errors.ts";
 import { handshakeHint } from "./handshake_hint.ts";
+import type { PeerStats } from "../zmtp/mod.ts";
 import { identityOf, type Named } from "./identity.ts";
 
 /** Something came that is no message; it was not passed on. */
@@ -53,6 +54,8 @@ export interface BusConnection {
   readonly queued: number;
   /** Messages that a listener lost since it is in. */
   readonly dropped: number;
+  /** Milliseconds for which the senders waited for a listener. */
+  readonly waitedMs: number;
   /** What the program calls itself; clients of ours say it with the option `name`. */
   readonly name: string | undefined;
   /** The program behind it: all connections of one client of ours have the same. */
@@ -61,6 +64,25 @@ export interface BusConnection {
   readonly pid: number | undefined;
   /** With CURVE: its public key. */
   readonly publicKey: string | undefined;
+}
+
+/** A connection as its socket knows it. */
+export function connectionOf(role: BusConnection["role"], stats: PeerStats, now: number): BusConnection {
+  const { peer, connectedMs, silentMs, messages, bytes, queuedMessages, dropped, waitedMs, publicKey } =
+    stats;
+  return {
+    role,
+    address: peer.address,
+    ...identityOf(peer),
+    since: Math.round(now - connectedMs),
+    lastHeard: Math.round(now - silentMs),
+    messages,
+    bytes,
+    queued: queuedMessages,
+    dropped,
+    waitedMs,
+    publicKey,
+  };
 }
 
 /** So many are remembered. */

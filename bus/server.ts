@@ -4,7 +4,13 @@
  * @module
  */
 import { ClosedError, type MessageError, OptionError } from "../base/errors.ts";
-import { BusMessageEvent, isWanted, type MessageErrorEvent } from "./events.ts";
+import {
+  BusMessageEvent,
+  HandshakeErrorEvent,
+  isWanted,
+  type MessageErrorEvent,
+  RefusedEvent,
+} from "./events.ts";
 import { Feed } from "./feed.ts";
 import { FEED_PROPERTY, LINK_PROPERTY, parseFeedTopic, parseLink } from "./feed_note.ts";
 import { FeedReader } from "./feed_reader.ts";
@@ -17,6 +23,13 @@ import { MessageTarget } from "./message_target.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
 import { makeEpoch } from "./place.ts";
 import type { BusPort } from "./port.ts";
+import {
+  type BusConnection,
+  connectionOf,
+  type FailedHandshake,
+  Presence,
+  type Refusal,
+} from "./presence.ts";
 import { BROKER_NUMBERS } from "../base/defaults.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
 import {
@@ -134,6 +147,10 @@ export interface MessageServerEvents<Own extends { readonly type: string } = nev
   message: BusMessageEvent<Own>;
   /** Something was refused. */
   messageerror: MessageErrorEvent;
+  /** The same, with its sender. */
+  refused: RefusedEvent;
+  /** Somebody could not join. */
+  handshakeerror: HandshakeErrorEvent;
 }
 
 /**
@@ -193,6 +210,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
   #broadcast = 0;
   #ignored = 0;
   readonly #refusals = new Refusals(this);
+  readonly #presence = new Presence();
   /**
    * Accepted frames of the read in progress that lie together: `#bytes[#start, #end)`. Invariant: empty between two reads.
    */
@@ -264,6 +282,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
       pace: gate && { gate, slowest },
       address: formatEndpoint({ hostname, port: broadcastPort }),
       queue,
+      handleFailedHandshake: this.#failedHandshake("listen"),
       maxTopics: numbers.maxTopics,
       maxTopicBytes: numbers.maxTopicBytes,
       properties: () => [[FEED_PROPERTY, this.feed.place(this.feed.position)]],
@@ -271,7 +290,12 @@ export class MessageServer<Own extends { readonly type: string } = never>
     });
     try {
       this.#pull = transport.pull(
-        { ...common, gate, address: formatEndpoint({ hostname, port: receivePort }) },
+        {
+          ...common,
+          gate,
+          address: formatEndpoint({ hostname, port: receivePort }),
+          handleFailedHandshake: this.#failedHandshake("send"),
+        },
         this.#intake(),
       );
     } catch (error) {
@@ -339,6 +363,9 @@ export class MessageServer<Own extends { readonly type: string } = never>
       frameOf: (text) => this.#frameOf(text),
       publish: (frames, messages) => this.#publishLocal(frames, messages),
       stats: () => this.stats(),
+      connections: () => this.connections(),
+      refusals: () => this.refusals(),
+      failedHandshakes: () => this.failedHandshakes(),
     });
   }
 
@@ -355,6 +382,25 @@ export class MessageServer<Own extends { readonly type: string } = never>
       ...(senders && { senders }),
       ...(subscribers && { subscribers }),
     };
+  }
+
+  /** Who is connected at the moment: senders first, each group in the order in which they came. Empty with libzmq. */
+  connections(): readonly BusConnection[] {
+    const now = Date.now();
+    return [
+      ...this.#pull.peers().map((peer) => connectionOf("send", peer, now)),
+      ...this.#pub.peers().map((peer) => connectionOf("listen", peer, now)),
+    ];
+  }
+
+  /** The last 50 messages that were refused, oldest first. */
+  refusals(): readonly Refusal[] {
+    return this.#presence.refusals();
+  }
+
+  /** The last 50 connections that came to no good end of their handshake, oldest first. */
+  failedHandshakes(): readonly FailedHandshake[] {
+    return this.#presence.failedHandshakes();
   }
 
   /** Stops receiving, lets subscribers take what waits for them for up to `lingerMs`, then closes every connection. */
@@ -386,7 +432,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
         if (this.pause) return this.#ignore(sender, index);
         if (!isJsonObject(bytes, bodyStart, end)) {
           sender?.handleRefused(index);
-          return this.#refusals.add(bytes, bodyStart, end);
+          return this.#refuse(bytes, bodyStart, end, peer);
         }
         this.#receivedBytes += end - bodyStart;
         if (bytes !== this.#bytes || start !== this.#end) {
@@ -411,6 +457,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
         if (this.pause) return this.#ignore(sender, index);
         sender?.handleRefused(index);
         this.#refusals.addUnfit(reason, size, parts);
+        this.#tellRefusal(this.#presence.refuseUnfit(Date.now(), reason, peer, size, parts));
       },
     };
   }
@@ -482,6 +529,22 @@ export class MessageServer<Own extends { readonly type: string } = never>
     );
     this.#readers.add(reader);
     return reader;
+  }
+
+  #refuse(bytes: Uint8Array, start: number, end: number, sender: PeerConnection | undefined): void {
+    const reason = this.#refusals.add(bytes, start, end);
+    this.#tellRefusal(this.#presence.refuse(Date.now(), reason, sender, bytes, start, end));
+  }
+
+  #tellRefusal(refusal: () => Refusal): void {
+    if (isWanted(this, "refused")) this.dispatchEvent(new RefusedEvent(refusal()));
+  }
+
+  #failedHandshake(role: "send" | "listen"): (address: string, error: Error) => void {
+    return (address, error) => {
+      const failed = this.#presence.failHandshake(Date.now(), role, address, error);
+      if (isWanted(this, "handshakeerror")) this.dispatchEvent(new HandshakeErrorEvent(failed));
+    };
   }
 
   #frameOf(text: string): Uint8Array {

@@ -10,6 +10,7 @@ import { PAGE, PAGE_ROUTES } from "./live_page.ts";
 import { metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
 import type { GatewayOptions } from "./options.ts";
+import { brokerStatus } from "./broker_status.ts";
 import type { Route } from "./route.ts";
 import { describeProblem, health, readiness, subscribers } from "./service.ts";
 import { state } from "./state.ts";
@@ -24,6 +25,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/messages/ws", WEB_SOCKET],
   ["/messages_ws", WEB_SOCKET],
   ["/messages/subscribers", { name: "subscribers", methods: { GET: subscribers, HEAD: subscribers } }],
+  ["/broker", { name: "broker", methods: { GET: brokerStatus, HEAD: brokerStatus } }],
   ["/healthz", {
     name: "healthz",
     methods: { GET: health, HEAD: health },
@@ -41,7 +43,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
  * All handlers, the service routes and the live page in one function for `Deno.serve`.
  *
  * - `/messages`, `/messages/longpoll`, `/messages/history`, `/messages/state`, `/messages/stream`, `/messages/ws` (also `/messages_ws`),
- *   `/messages/subscribers`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and the page at `/` and `/monitor`.
+ *   `/messages/subscribers`, `/broker`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and the page at `/` and `/monitor`.
  * - Foreign pages are refused on every path, see the options `allowedHosts`, `allowedOrigins` and `token`.
  * - No queue grows without limit and every wait ends when its client goes; what is dropped or missed is counted.
  *

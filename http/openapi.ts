@@ -162,6 +162,7 @@ const SUBSCRIBERS = service(
   403,
   503,
 );
+const BROKER = service("broker", "Who is here", json("Lists", { type: "object" }), 400, 401, 403, 404, 503);
 const HEALTH: Json = {
   ...service("health", "Is the process alive", json("Yes", { type: "object" }), 400, 403),
   security: [{}],
@@ -190,7 +191,7 @@ const METRICS = service(
 );
 const DESCRIPTION = service(
   "description",
-  "This description",
+  "This text",
   json("OpenAPI 3.1", { type: "object" }),
   400,
   401,
@@ -230,6 +231,7 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
   "/messages/ws": { get: socket("socket") },
   "/messages_ws": { get: socket("socketAsInTheOriginal") },
   "/messages/subscribers": { get: SUBSCRIBERS, head: head(SUBSCRIBERS) },
+  "/broker": { get: BROKER, head: head(BROKER) },
   "/healthz": { get: HEALTH, head: head(HEALTH) },
   "/readyz": { get: READINESS, head: head(READINESS) },
   "/metrics": { get: METRICS, head: head(METRICS) },

@@ -16,7 +16,8 @@ export class FaultCounter {
   /** Counts an end. */
   count(reason: Error): void {
     const isFault = reason instanceof ProtocolError || reason instanceof HandshakeError ||
-      (reason instanceof ConnectionError && reason.code === "heartbeat-timeout");
+      (reason instanceof ConnectionError &&
+        (reason.code === "heartbeat-timeout" || reason.code === "hung-up"));
     if (isFault) this.#byCode.set(reason.code, (this.#byCode.get(reason.code) ?? 0) + 1);
   }
 

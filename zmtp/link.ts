@@ -60,8 +60,8 @@ export interface LinkHandler extends SessionHandler {
   handleTick?(now: number): void;
   /** Bytes of what the outbox gave have been handed to the operating system; with CURVE those of their boxes. */
   handleProgress?(bytes: number): void;
-  /** Messages of the outbox have been handed to the operating system. */
-  handleWritten?(messages: number): void;
+  /** Messages of the outbox have been handed to the operating system, so many bytes with their headers. */
+  handleWritten?(messages: number, bytes: number): void;
   /** The link is of no more use. Called once, at once; the socket may take a moment longer to close. */
   handleEnd(reason: Error): void;
 }
@@ -269,9 +269,11 @@ export class Link implements MemoryHolder {
       }
       if (size === null) {
         const { hangUpHint } = this.session;
-        const why = hangUpHint === undefined ? "" : ` in the middle of the handshake; ${hangUpHint}`;
+        const text = `Cannot keep connection: ${this.remoteAddress} closed it`;
         this.#end(
-          new ConnectionError("peer-closed", `Cannot keep connection: ${this.remoteAddress} closed it${why}`),
+          hangUpHint === undefined
+            ? new ConnectionError("peer-closed", text)
+            : new ConnectionError("hung-up", `${text} in the middle of the handshake; ${hangUpHint}`),
         );
         return;
       }
@@ -363,7 +365,7 @@ export class Link implements MemoryHolder {
         this.#writtenBytes = 0;
         if (this.#sealed !== undefined) this.#forgetSealed();
         const messages = this.outbox.written();
-        this.#handler.handleWritten?.(messages);
+        this.#handler.handleWritten?.(messages, frames.length);
       }
       if (this.#hasEnded && !this.#isClosed) await this.#conn.closeWrite();
     } catch (cause) {

@@ -13,6 +13,7 @@ import { encodeFrame } from "./frame.ts";
 import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
 import { Outbox, type QueueLimit } from "./outbox.ts";
 import { HIGH, Pace } from "./pace.ts";
+import { PeerRecord } from "./peer_record.ts";
 import { metadataOf, propertyOf } from "./properties.ts";
 import type { ReadGate } from "./read_gate.ts";
 import type { Peer } from "./session.ts";
@@ -24,6 +25,7 @@ import { SMALL_READ_BYTES } from "./read_buffers.ts";
 import { Listener } from "./listener.ts";
 import { TopicGroup } from "./topic_group.ts";
 import type {
+  PeerStats,
   Published,
   PubOptions,
   PubSocket,
@@ -153,6 +155,10 @@ export class Pub implements PubSocket {
     };
   }
 
+  peers(): readonly PeerStats[] {
+    return [...this.#subscribers].map((subscriber) => subscriber.peerStats());
+  }
+
   close(lingerMs: number): Promise<void> {
     return this.#listener.close(lingerMs);
   }
@@ -236,13 +242,14 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   readonly #marks: Fifo<{ readonly messages: number; readonly bytes: number }> = new Fifo();
   /** What was written behind the last PING. */
   readonly #unmarked = { messages: 0, bytes: 0 };
+  readonly #record: PeerRecord;
   /** Written like this, the topic that the reader was asked for by. */
   #servedTopic = "";
 
   constructor(
     outbox: Outbox,
     faults: FaultCounter,
-    { maxTopics, maxTopicBytes, queue, serve, pace }: PubOptions,
+    { maxTopics, maxTopicBytes, queue, serve, pace, handleFailedHandshake }: PubOptions,
     membership: Membership,
     clock: LinkClock,
   ) {
@@ -254,6 +261,7 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
     this.subscriptions = new Subscriptions({ maxTopics, maxTopicBytes });
     this.#membership = membership;
     this.#serve = serve;
+    this.#record = new PeerRecord(clock, handleFailedHandshake);
   }
 
   stats(): SubscriberStats {
@@ -265,6 +273,10 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
       dropped: this.outbox.dropped + (this.reader?.lost ?? 0),
       waitedMs: this.#pace?.waitedMs ?? 0,
     };
+  }
+
+  peerStats(): PeerStats {
+    return this.#record.stats(this, this.link!, this.stats());
   }
 
   get address(): string {
@@ -325,6 +337,7 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   }
 
   handleReady({ minor }: Peer): void {
+    this.#record.join();
     this.#faults.accepted++;
     // A peer of ZMTP 3.0 may know no PING; what it takes is seen by what can be written.
     this.#answersPing = this.#pace !== undefined && minor >= 1;
@@ -355,9 +368,16 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   handleEnd(reason: Error): void {
     this.#faults.count(reason);
     this.#membership.leave();
+    this.#record.end(this.address, reason);
   }
 
-  handleWritten(messages: number): void {
+  handleTurnEnd(): void {
+    this.#record.hear();
+  }
+
+  handleWritten(messages: number, bytes: number): void {
+    this.#record.messages += messages;
+    this.#record.bytes += bytes;
     this.reader?.handleRoom();
     const pace = this.#pace;
     if (pace === undefined) return;
@@ -427,5 +447,3 @@ const MARK_BYTES: number = 512 * 1024;
 const MAX_MARKS = 1000;
 /** Gives each byte a character of its own. */
 const latin1 = new TextDecoder("latin1");
-
-export type { QueueLimit };

@@ -12,7 +12,15 @@ import { metadataOf, propertyOf } from "./properties.ts";
 import { type Connection, Link, type LinkClock, type LinkHandler } from "./link.ts";
 import { Listener } from "./listener.ts";
 import { MESSAGE_TIMEOUT_MS } from "./wire.ts";
-import type { ListenStats, MessageHandler, PeerConnection, PullOptions, PullSocket } from "./transport.ts";
+import { PeerRecord } from "./peer_record.ts";
+import type {
+  ListenStats,
+  MessageHandler,
+  PeerConnection,
+  PeerStats,
+  PullOptions,
+  PullSocket,
+} from "./transport.ts";
 
 /**
  * A PULL that listens.
@@ -25,6 +33,7 @@ export class Pull implements PullSocket {
   readonly ready: Promise<void> | undefined;
   readonly #listener: Listener;
   readonly #faults = new FaultCounter();
+  readonly #peers: Set<PullPeer> = new Set();
 
   /**
    * Binds at once.
@@ -40,7 +49,7 @@ export class Pull implements PullSocket {
     const makeLink = (conn: Connection, clock: LinkClock) => {
       const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
       const outbox = new Outbox(NOTHING_TO_SEND);
-      const peer = new PullPeer(handler, this.#faults);
+      const peer = new PullPeer(handler, this.#faults, this.#peers, options.handleFailedHandshake, clock);
       return peer.link = new Link(
         conn,
         { messageTimeoutMs: MESSAGE_TIMEOUT_MS, ...options, socketType: "PULL", mechanism, decide },
@@ -59,6 +68,10 @@ export class Pull implements PullSocket {
 
   stats(): ListenStats {
     return listenStats(this.#listener, this.#faults);
+  }
+
+  peers(): readonly PeerStats[] {
+    return [...this.#peers].map((peer) => peer.stats());
   }
 
   close(lingerMs: number): Promise<void> {
@@ -87,10 +100,24 @@ class PullPeer implements LinkHandler, PeerConnection {
   link: Link | undefined;
   readonly #handler: MessageHandler;
   readonly #faults: FaultCounter;
+  readonly #peers: Set<PullPeer>;
+  readonly #record: PeerRecord;
 
-  constructor(handler: MessageHandler, faults: FaultCounter) {
+  constructor(
+    handler: MessageHandler,
+    faults: FaultCounter,
+    peers: Set<PullPeer>,
+    handleFailedHandshake: PullOptions["handleFailedHandshake"],
+    clock: LinkClock,
+  ) {
     this.#handler = handler;
     this.#faults = faults;
+    this.#peers = peers;
+    this.#record = new PeerRecord(clock, handleFailedHandshake);
+  }
+
+  stats(): PeerStats {
+    return this.#record.stats(this, this.link!);
   }
 
   get address(): string {
@@ -102,10 +129,15 @@ class PullPeer implements LinkHandler, PeerConnection {
   }
 
   handleReady(): void {
+    this.#record.join();
+    this.#peers.add(this);
     this.#faults.accepted++;
   }
 
   handleMessage(bytes: Uint8Array, start: number, bodyStart: number, end: number): void {
+    const record = this.#record;
+    record.messages++;
+    record.bytes += end - start;
     this.#handler.handleMessage(bytes, start, bodyStart, end, this);
   }
 
@@ -114,14 +146,19 @@ class PullPeer implements LinkHandler, PeerConnection {
   }
 
   handleUnfit(reason: "multipart" | "too-large", size: number, parts: number): void {
+    this.#record.messages++;
+    this.#record.bytes += size;
     this.#handler.handleUnfit(reason, size, parts, this);
   }
 
   handleTurnEnd(): void {
+    this.#record.hear();
     this.#handler.handleTurnEnd();
   }
 
   handleEnd(reason: Error): void {
     this.#faults.count(reason);
+    this.#peers.delete(this);
+    this.#record.end(this.address, reason);
   }
 }

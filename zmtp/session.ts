@@ -224,7 +224,10 @@ export class Session {
 
   /** Why a peer may have hung up now; undefined where there is nothing to guess. */
   get hangUpHint(): string | undefined {
-    return this.#state === "handshake" ? this.#mechanism.hangUpHint : undefined;
+    if (this.#state === "handshake") return this.#mechanism.hangUpHint;
+    // They read our version and leave; JeroMQ 0.3 does so with ten bytes, ten times a second.
+    const hasBegun = this.#state === "greeting" && this.#greetingSize > 0;
+    return hasBegun ? "is its ZMTP older than 3, as in libzmq before 4.0 or JeroMQ before 0.6?" : undefined;
   }
 
   /** When {@linkcode Session.tick} must be called at the latest; `Infinity` while nothing is waited for. */

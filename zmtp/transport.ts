@@ -179,6 +179,8 @@ export interface PullOptions extends ConnectionOptions {
   readonly authorize?: Authorize | undefined;
   /** While it is closed nothing that was sent is taken. @default nobody waits */
   readonly gate?: ReadGate | undefined;
+  /** Told when a handshake came to no good end by a fault of either side. @default nobody is told */
+  readonly handleFailedHandshake?: ((address: string, error: Error) => void) | undefined;
 }
 
 /** Options of a PUB. */
@@ -214,6 +216,28 @@ export interface SubOptions extends ConnectionOptions {
 export interface PushOptions extends SubOptions {
   /** What may wait to be sent. */
   readonly queue: QueueLimit;
+}
+
+/** One connection of a listening socket whose handshake is over. */
+export interface PeerStats {
+  /** Who it is. */
+  readonly peer: PeerConnection;
+  /** Milliseconds since its handshake was over. */
+  readonly connectedMs: number;
+  /** Milliseconds since something was read from it. */
+  readonly silentMs: number;
+  /** Messages that it sent, or that were written to it. */
+  readonly messages: number;
+  /** Bytes of these, with the headers of their frames. */
+  readonly bytes: number;
+  /** Messages that wait for it. */
+  readonly queuedMessages: number;
+  /** Messages that it lost. */
+  readonly dropped: number;
+  /** Milliseconds for which senders waited for it. */
+  readonly waitedMs: number;
+  /** With CURVE: the public key, in Z85, that it has proven to own. */
+  readonly publicKey: string | undefined;
 }
 
 /** Counters of a listening socket. */
@@ -268,6 +292,8 @@ export interface PubStats extends ListenStats {
 
 /** Something that listens. */
 export interface ListenSocket {
+  /** Who is connected; nobody if the transport cannot tell. */
+  peers(): readonly PeerStats[];
   /** Where, with the port that was chosen. */
   readonly address: string;
   /**

@@ -74,7 +74,7 @@ const HINTS: readonly (readonly [role: "send" | "listen", code: string, message:
   ["listen", "mechanism-mismatch", 'peer uses mechanism "CURVE", we use NULL', /with keys/],
   ["send", "bad-greeting", "peer speaks ZMTP 2.0, not ZMTP 3", /older than libzmq 4/],
   ["send", "bad-greeting", 'peer speaks HTTP ("GET /"), not ZMTP 3', /the web/],
-  ["send", "peer-closed", "a:1 closed it in the middle of the handshake; a wrong key?", /^a wrong key\?$/],
+  ["send", "hung-up", "a:1 closed it in the middle of the handshake; a wrong key?", /^a wrong key\?$/],
   ["send", "peer-closed", "a:1 closed it", /^$/],
 ];
 for (const [role, code, message, says] of HINTS) {

@@ -1,6 +1,7 @@
 /** Waits in tests: always for an event, never longer than a deadline. */
 import { deadline as within } from "@std/async/deadline.js";
 import type { ClientEvents } from "../../client.ts";
+import type { MessageServerEvents } from "../../broker.ts";
 
 /** Rejects when the promise has not settled in time; ten seconds are plenty on a busy machine. */
 export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Promise<T> {
@@ -12,14 +13,16 @@ export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Pr
   });
 }
 
+type Events = ClientEvents & Omit<MessageServerEvents, keyof ClientEvents>;
+
 /** The next event of a broker or a client. */
-export function nextEvent<K extends keyof ClientEvents>(
+export function nextEvent<K extends keyof Events>(
   target: EventTarget,
   type: K,
-): Promise<ClientEvents[K]> {
+): Promise<Events[K]> {
   return soon(
-    new Promise<ClientEvents[K]>((resolve) =>
-      target.addEventListener(type, (event) => resolve(event as ClientEvents[K]), { once: true })
+    new Promise<Events[K]>((resolve) =>
+      target.addEventListener(type, (event) => resolve(event as Events[K]), { once: true })
     ),
     `the event ${type}`,
   );

@@ -677,7 +677,7 @@ Deno.test("MessageClient with the wrong server key hears what may be wrong, and 
     ...FAST,
   });
   const { error } = await nextEvent(client, "error");
-  assert.equal((error as ConnectionError).code, "peer-closed");
+  assert.equal((error as ConnectionError).code, "hung-up");
   assert.match(error.message, /in the middle of the handshake; is serverKey really its key/);
   await until(() => (server.stats().senders!.faults["bad-crypto"] ?? 0) >= 2, "another attempt");
 });

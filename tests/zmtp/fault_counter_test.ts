@@ -9,7 +9,13 @@ Deno.test("FaultCounter.count() counts faults of the peer by their code", PURE, 
   faults.count(new ProtocolError("bad-frame", ""));
   faults.count(new HandshakeError("handshake-timeout", ""));
   faults.count(new ConnectionError("heartbeat-timeout", ""));
-  assert.deepEqual(faults.byCode(), { "bad-frame": 2, "handshake-timeout": 1, "heartbeat-timeout": 1 });
+  faults.count(new ConnectionError("hung-up", ""));
+  assert.deepEqual(faults.byCode(), {
+    "bad-frame": 2,
+    "handshake-timeout": 1,
+    "heartbeat-timeout": 1,
+    "hung-up": 1,
+  });
 });
 
 Deno.test("FaultCounter.count() takes no leave for a fault, neither ours nor the peer's", PURE, () => {

@@ -36,6 +36,11 @@ abstract class LibzmqListenSocket<S extends zeromq.Socket> implements ListenSock
 
   abstract turn(): boolean | Promise<boolean>;
 
+  /** libzmq does not tell. */
+  peers(): readonly [] {
+    return [];
+  }
+
   /** libzmq counts nothing. */
   stats(): undefined {
     return undefined;
