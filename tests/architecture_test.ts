@@ -31,9 +31,6 @@ const LONG_FOR_A_REASON: Readonly<Record<string, string>> = {
 /** The files that may do I/O or read a clock inside of `zmtp/`, where all else is pure. */
 const ENGINE_IO = /^zmtp\/(?:(?:clock|listener|dialer)\.ts$|libzmq\/)/;
 
-/** Faults that a cut which is on its way will mend. */
-const NOT_YET: readonly RegExp[] = [];
-
 /** Everything that is wrong with some files, each as `file:line what`. */
 function faultsOf(sources: readonly Source[], reasons = LONG_FOR_A_REASON): string[] {
   return [
@@ -187,8 +184,7 @@ Deno.test("The house keeps its rules", () => {
   const sources = readHouse(ROOT);
   assert(sources.length > 100);
   const faults = faultsOf(sources);
-  const unexpected = faults.filter((fault) => !NOT_YET.some((pattern) => pattern.test(fault)));
-  assert(unexpected.length === 0, `\n${unexpected.join("\n")}`);
+  assert(faults.length === 0, `\n${faults.join("\n")}`);
 });
 
 Deno.test("The documentation of every export is checked, and written by deno task docs", () => {
