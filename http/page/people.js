@@ -99,20 +99,32 @@ const handshakeOf = ({ time, code, message, address, role, hint }) => ({
 });
 
 function drawRefused(refused) {
-  const newest = refused.toSorted((a, b) => b.time - a.time);
+  const newest = grouped(refused.toSorted((a, b) => b.time - a.time));
   setText(byId("refused-note"), newest.length === 0 ? "Nothing." : "");
-  fill(byId("refused-rows"), newest, ({ time, what, who, text }) => {
+  fill(byId("refused-rows"), newest, ({ time, what, who, text, times }) => {
     const row = element("li");
     row.append(
       element("time", "time", clockText(time)),
       " ",
-      element("b", "", what),
+      element("b", "", times === 1 ? what : `${what}, ${numberText(times)} times`),
       " ",
       element("bdi", "more-of-it", `from ${who}`),
       element("bdi", "quote", text),
     );
     return row;
   });
+}
+
+/** The same again is told once, with the newest time: who cannot join tries many times, from a new port each time. */
+function grouped(refused) {
+  const groups = new Map();
+  for (const { time, what, who, text } of refused) {
+    const key = JSON.stringify([what, who.replace(/:\d+/, ""), text]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { time, what, who, text, times: 1 });
+    else group.times += 1;
+  }
+  return [...groups.values()];
 }
 
 /** The rows anew, but only when something has changed: whoever selects text in them keeps it. */

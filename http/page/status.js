@@ -5,9 +5,9 @@ import { ask } from "./gateway.js";
 
 const POLL_MS = 1000;
 const POLL_DEADLINE_MS = 1500;
-const TICK_MS = 250;
+const TICK_MS = 200;
 /** Without a sign of life for so long, what the page shows is no longer called live. */
-const STALE_MS = 2500;
+const STALE_MS = 2200;
 
 /** What the stream says of itself. */
 let link = { state: "wait", text: "connecting …" };

@@ -3,8 +3,12 @@
 import assert from "node:assert/strict";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
+import { MessageServer } from "../../../broker.ts";
+import { PassiveMessageClient } from "../../../client.ts";
+import { serveGateway } from "../../../http.ts";
+import { RawPeer } from "../../support/raw_peer.ts";
 import { browserTest, openPage } from "../support/browser.ts";
-import { type Bus, startBus } from "../support/bus.ts";
+import { type Bus, quiet, startBus } from "../support/bus.ts";
 
 /** Where the pictures go that a person looks at. */
 const PICTURES = Deno.env.get("PAGE_PICTURES");
@@ -68,6 +72,14 @@ const BROKER = {
     {
       time: NOW,
       address: "127.0.0.1:40124",
+      role: "send",
+      code: "wrong-socket-type",
+      message: "Cannot talk to a SUB here",
+      hint: "are the two addresses swapped?",
+    },
+    {
+      time: NOW - 100,
+      address: "127.0.0.1:40126",
       role: "send",
       code: "wrong-socket-type",
       message: "Cannot talk to a SUB here",
@@ -158,35 +170,58 @@ Deno.test(
 );
 
 Deno.test(
-  browserTest("page: it shows who is here and what was refused, as the broker tells", async (browser) => {
-    await using bus = await startBus();
-    const { page } = await pageWithPanels(browser, bus.url);
-    await page.locator("#people-note", { hasText: "Connections that send: 1, that listen: 2." }).waitFor();
-    const people = await page.locator("#people-rows tr").allInnerTexts();
-    assert.equal(people.length, 2);
-    assert.match(
-      people[0]!,
-      /^anova\s+127\.0\.0\.1:40112, process 4711, since \S+\s+1,234\s+57 kB\s+120,000\s+12\.3 MB\s+17 wait\s+54,791 lost$/,
-    );
-    assert.match(people[1]!, /^127\.0\.0\.1:40116\s+since \S+\s+–\s+3\s+300 B$/);
-    const refused = await page.locator("#refused-rows li").allInnerTexts();
-    assert.match(
-      refused[0]!,
-      /not-json\s+from 127\.0\.0\.1:40120 \(explorer\)\s+\{"type":"sample","sample":\[NaN/,
-    );
-    assert.match(refused[1]!, /multipart\s+from 127\.0\.0\.1:40122\s+\(2 frames/);
-    assert.match(
-      refused[2]!,
-      /no connection: wrong-socket-type\s+from 127\.0\.0\.1:40124 at .+ send to\s+are the two/,
-    );
+  browserTest(
+    "page: it shows what waits and what is lost, and joins what belongs together",
+    async (browser) => {
+      await using bus = await startBus();
+      const { page } = await pageWithPanels(browser, bus.url);
+      await page.locator("#people-note", { hasText: "Connections that send: 1, that listen: 2." }).waitFor();
+      const people = await page.locator("#people-rows tr").allInnerTexts();
+      assert.equal(people.length, 2);
+      assert.match(
+        people[0]!,
+        /^anova\s+127\.0\.0\.1:40112, process 4711, since \S+\s+1,234\s+57 kB\s+120,000\s+12\.3 MB\s+17 wait\s+54,791 lost$/,
+      );
+      assert.match(people[1]!, /^127\.0\.0\.1:40116\s+since \S+\s+–\s+3\s+300 B$/);
+      const refused = await page.locator("#refused-rows li").allInnerTexts();
+      assert.equal(refused.length, 3);
+      assert.match(
+        refused[0]!,
+        /not-json\s+from 127\.0\.0\.1:40120 \(explorer\)\s+\{"type":"sample","sample":\[NaN/,
+      );
+      assert.match(refused[1]!, /multipart\s+from 127\.0\.0\.1:40122\s+\(2 frames/);
+      assert.match(
+        refused[2]!,
+        /no connection: wrong-socket-type, 2 times\s+from 127\.0\.0\.1:40124 at .+ send to\s+are the two/,
+      );
+    },
+  ),
+);
+
+Deno.test(
+  browserTest("page: it shows who is here, what was refused and who could not join", async (browser) => {
+    await using server = new MessageServer();
+    await using gateway = serveGateway(server, { port: 0, ...quiet });
+    await using client = new PassiveMessageClient({ ...server.addresses, name: "viewer" });
+    await client.ready;
+    await using peer = await RawPeer.join(server.receiveAddress, "PUSH");
+    await peer.send("[NaN]");
+    await using _swapped = new PassiveMessageClient({ serverBroadcast: server.receiveAddress });
+    const { page, complaints } = await openPage(browser, gateway.url);
+    await page.locator("#people-rows tr", { hasText: /^viewer/ }).waitFor();
+    assert.equal(await page.locator("#people-rows tr").count(), 2);
+    await page.locator("#refused-rows li", { hasText: /not-json.*from 127\.0\.0\.1.*\[NaN\]/ }).waitFor();
+    await page.locator("#refused-rows li", { hasText: "are the two addresses swapped?" }).waitFor();
+    assert.deepEqual(complaints, []);
   }),
 );
 
-Deno.test(browserTest("page: a gateway without such a route has no such panels", async (browser) => {
+Deno.test(browserTest("page: a gateway beside the broker has no such panels", async (browser) => {
   await using bus = await startBus();
-  const context = await browser.newContext();
-  await context.route("**/broker", (route) => route.fulfill({ status: 404, json: {} }));
-  const { page } = await openPage(context, bus.url);
+  const { page } = await openPage(browser, "about:blank");
+  const told = page.waitForResponse(/\/broker$/);
+  await page.goto(bus.url);
+  assert.equal((await told).status(), 404);
   await page.locator("#link[data-state=good]").waitFor();
   assert.equal(await page.locator("#people").isVisible(), false);
   assert.equal(await page.locator("#refused").isVisible(), false);
