@@ -17,8 +17,9 @@ import { GenericMessageClient, MessageClient } from "../client.ts";
 import { ConnectionError, QueueFullError } from "../base/errors.ts";
 import { LibzmqPush, LibzmqSub } from "../tests/support/libzmq.ts";
 import { RawPeer } from "../tests/support/raw_peer.ts";
-import { encodeSubscription } from "../zmtp/command.ts";
+import { encodePong, encodeSubscription } from "../zmtp/command.ts";
 import { encodeTextFrame, FrameDecoder } from "../zmtp/frame.ts";
+import { FLAG_COMMAND } from "../zmtp/wire.ts";
 import { Child } from "./child.ts";
 import { memoryBytes } from "./process_stats.ts";
 import type { SoakReport } from "./soak_broker.ts";
@@ -533,8 +534,12 @@ class RawSubscriber implements AsyncDisposable {
   async #read(): Promise<void> {
     const text = new TextDecoder();
     const decoder = new FrameDecoder({ maxMessageBytes: BROKER_OPTIONS.maxMessageBytes }, {
-      handleFrame: (bytes, _start, bodyStart, end) =>
-        this.#ledger.take(text.decode(bytes.subarray(bodyStart, end))),
+      handleFrame: (bytes, start, bodyStart, end) => {
+        const body = bytes.subarray(bodyStart, end);
+        if ((bytes[start]! & FLAG_COMMAND) === 0) return this.#ledger.take(text.decode(body));
+        // A PING: how the broker sees that we keep the pace. Its context comes behind name and TTL.
+        void this.#peer.write(encodePong(body.slice(7))).catch(() => {});
+      },
       handleSkippedFrame: () => this.#ledger.wrong++,
     });
     const buffer = new Uint8Array(64 * 1024);
