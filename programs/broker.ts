@@ -11,6 +11,7 @@ import { allowKeys, curveKeyPair } from "../zmtp/mod.ts";
 import { readMembers, readServerKeys } from "./key_file.ts";
 import { quote } from "../base/quote.ts";
 import { VERSION } from "../base/version.ts";
+import { tellTroubles } from "./broker_notes.ts";
 import { printedCommand } from "./printed_command.ts";
 import { WEB_FLAGS, WEB_HELP, webOptions } from "./web_flags.ts";
 import { type FlagValues, integerFlag, ProgramError, runProgram, UsageError } from "./command_line.ts";
@@ -30,7 +31,8 @@ OPTIONS
   --heartbeat SECONDS  how often to make sure that clients are still there; 0, the default, for never:
                        libzmq older than 4.2 does not understand it
   --json               print one line of JSON with the addresses, for programs
-  -v, --verbose        tell on stderr what comes in and what is refused
+  -v, --verbose        tell on stderr all that comes in, is refused or goes wrong; without it the first of each
+                       kind and, once a minute, how many there were
   -h, --help           print this text
   -V, --version        print the version
 
@@ -107,7 +109,7 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   await using web = webServerOptions && await serveWeb(server, webServerOptions);
   announce(server, web, access, values.json === true);
   startStamps();
-  if (values.verbose === true) tell(server);
+  tellTroubles(server, complain, values.verbose === true);
   await aborted(signal);
 }
 
@@ -269,12 +271,4 @@ Try it in two other terminals${where}:
 
   ${printedCommand("client.ts", listen, read)}
   ${printedCommand("client.ts", send, read)}`);
-}
-
-function tell(server: MessageServer): void {
-  server.addEventListener("message", ({ text }) => complain(`message ${text}`));
-  server.addEventListener(
-    "messageerror",
-    ({ error }) => complain(`refused (${error.code}): ${error.message}`),
-  );
 }

@@ -5,10 +5,9 @@
  */
 import { type ClientOptions, PassiveMessageClient } from "../bus/clients.ts";
 import { CURVE_CLIENT_FLAGS, CURVE_CLIENT_HELP, curveClientOptions } from "./key_file.ts";
-import { ConnectionError, HandshakeError, MessageError, QueueFullError } from "../base/errors.ts";
+import { MessageError, QueueFullError } from "../base/errors.ts";
 import { explainJsonText } from "../bus/intake.ts";
 import { assertMessage } from "../bus/messages.ts";
-import type { GapReason } from "../bus/events.ts";
 import { quote } from "../base/quote.ts";
 import { within } from "../base/waits.ts";
 import {
@@ -19,6 +18,7 @@ import {
   runProgram,
   UsageError,
 } from "./command_line.ts";
+import { gapText, tellTrouble, withHint } from "./client_notes.ts";
 import { inputLines } from "./input_lines.ts";
 import { complain, print, startStamps, untilReaderGone } from "./log.ts";
 import { aborted, type Stop } from "./stop.ts";
@@ -78,8 +78,7 @@ export function runClient(): Promise<void> {
       try {
         return await COMMANDS[command]!(values, rest, stop);
       } catch (error) {
-        if (!(error instanceof HandshakeError)) throw error;
-        throw new ProgramError(`${error.message}; ${hintFor(error)}`, { cause: error });
+        throw withHint(error);
       }
     },
   });
@@ -98,13 +97,13 @@ async function listen(values: FlagValues, rest: readonly string[], stop: Stop): 
     ...keys(values),
     history: { messages: 0 },
   });
-  tellTrouble(client, done);
+  client.ready.catch((error) => done.abort(error));
   const tell = (line: string) => {
-    startStamps();
+    if (client.stats().received > 0 || client.isReceiving) startStamps();
     complain(line);
   };
+  tellTrouble(client, tell);
   client.addEventListener("connect", () => tell(`Listening at ${serverBroadcast}`));
-  client.addEventListener("disconnect", ({ reason }) => tell(`${reason?.message}; trying again`));
   client.addEventListener("messageerror", ({ error }) => tell(`refused (${error.code}): ${error.message}`));
   client.addEventListener("gap", ({ missed, reason }) => tell(gapText(missed, reason)));
   let printed = 0;
@@ -193,7 +192,8 @@ async function last(values: FlagValues, rest: readonly string[], stop: Stop): Pr
     ...keys(values),
     history: { messages: 0 },
   });
-  tellTrouble(client, done);
+  client.ready.catch((error) => done.abort(error));
+  tellTrouble(client, complain);
   const timer = setTimeout(() => done.abort(), 1000 * seconds);
   await aborted(AbortSignal.any([stop.signal, done.signal, untilReaderGone()]));
   clearTimeout(timer);
@@ -203,46 +203,6 @@ async function last(values: FlagValues, rest: readonly string[], stop: Stop): Pr
   if (stop.signal.aborted) return stop.code;
   if (count === 0) throw new ProgramError(`Cannot print the last message: none came within ${seconds} s`);
   return 0;
-}
-
-const GAP_REASONS: Readonly<Record<GapReason, string>> = {
-  expired: "the broker no longer holds them",
-  slow: "this listener was too slow for them",
-  restarted: "the broker has begun a new life",
-  disconnected: "the connection to a broker that does not number its messages was cut",
-  refused: "what came is no message",
-};
-
-function gapText(missed: number | null, reason: GapReason): string {
-  const what = missed === null
-    ? "messages may be missing"
-    : missed === 1
-    ? "1 message is missing"
-    : `${missed} messages are missing`;
-  return `${what} here: ${GAP_REASONS[reason]}`;
-}
-
-/** Trying again is of no use when the sandbox forbids it or the broker refuses us: then the program ends. */
-function tellTrouble(client: PassiveMessageClient, done: AbortController): void {
-  let told = "";
-  client.addEventListener("error", ({ error, message }) => {
-    if (isHopeless(error)) return; // `ready` rejects with it.
-    if (message !== told) complain(`${message}; trying again`);
-    told = message;
-  });
-  client.ready.catch((error) => done.abort(error));
-}
-
-/** What the person who typed the command can do. */
-function hintFor({ code, message }: HandshakeError): string {
-  if (code === "mechanism-mismatch") return "give --server-key exactly when the broker has a public key";
-  if (/ERROR "[345]00"/.test(message)) return "the broker does not allow your key, see --key-file";
-  return "is this the broker's other address?"; // By far the most frequent reason: the two look alike.
-}
-
-function isHopeless(error: unknown): boolean {
-  return error instanceof HandshakeError ||
-    (error instanceof ConnectionError && error.code === "permission-denied");
 }
 
 function throwReason({ reason }: AbortSignal): void {

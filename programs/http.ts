@@ -7,9 +7,11 @@ import { PassiveMessageClient, type PassiveMessageClientOptions } from "../bus/c
 import { ClosedError, OptionError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import { addressFlag, type FlagValues, integerFlag, runProgram, UsageError } from "./command_line.ts";
+import { gapText, tellTrouble, withHint } from "./client_notes.ts";
 import { CURVE_CLIENT_FLAGS, CURVE_CLIENT_HELP, curveClientOptions } from "./key_file.ts";
-import { print, printText, startStamps } from "./log.ts";
+import { complain, print, printText, startStamps } from "./log.ts";
 import { aborted, type Stop } from "./stop.ts";
+import { SUMMARY_MS, Troubles } from "./troubles.ts";
 import { WEB_FLAGS, WEB_HELP, webOptions } from "./web_flags.ts";
 import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "../http/server.ts";
 
@@ -75,10 +77,34 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   startStamps();
   // A broker that refuses us, or a sandbox that does, will do so again: that ends the program. One that is away may come.
   const refused = client.ready.then(() => new Promise<never>(() => {}));
+  tellAll(client);
   await Promise.race([aborted(signal), refused]).catch((error: unknown) => {
-    if (!(error instanceof ClosedError)) throw error;
+    if (!(error instanceof ClosedError)) throw withHint(error);
   });
   await server.close({ lingerMs: 3000 });
+}
+
+/** What goes wrong between the broker and the gateway. */
+function tellAll(client: PassiveMessageClient): void {
+  const troubles = new Troubles(complain);
+  let hasTrouble = false;
+  tellTrouble(client, (line) => {
+    hasTrouble = true;
+    complain(line);
+  });
+  client.addEventListener("connect", ({ address }) => {
+    if (hasTrouble) complain(`Connected to ${address}`);
+  });
+  client.addEventListener(
+    "gap",
+    ({ missed, reason }) => troubles.add(`gaps (${reason})`, "", () => gapText(missed, reason)),
+  );
+  client.addEventListener(
+    "messageerror",
+    ({ error }) =>
+      troubles.add(`refused (${error.code})`, "", () => `refused (${error.code}): ${error.message}`),
+  );
+  setInterval(() => troubles.summarize(), SUMMARY_MS);
 }
 
 function serve(client: PassiveMessageClient, options: ServeGatewayOptions): GatewayServer {

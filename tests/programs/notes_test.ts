@@ -1,0 +1,112 @@
+/** What the programs tell a person who did not ask: troubles, on stderr, without -v. */
+import assert from "node:assert/strict";
+import { PassiveMessageClient } from "../../client.ts";
+import { MessageServer } from "../../broker.ts";
+import { soon } from "../support/deadline.ts";
+import { Program } from "../support/program.ts";
+import { RawPeer } from "../support/raw_peer.ts";
+
+interface Broker extends AsyncDisposable {
+  readonly program: Program;
+  readonly broadcastAddress: string;
+  readonly receiveAddress: string;
+}
+
+async function startBroker(...args: string[]): Promise<Broker> {
+  const program = new Program(["broker.ts", "--json", ...args]);
+  const addresses = JSON.parse((await program.line())!);
+  return { program, ...addresses, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
+}
+
+/** All that it has told, without the times, when it is stopped. */
+async function notes({ program }: Broker): Promise<string[]> {
+  program.kill("SIGTERM");
+  const { stderr } = await program.ended();
+  return stderr.split("\n").slice(0, -1).map((line) => line.replace(/^\S+Z /, ""));
+}
+
+/** Everything that was sent before has been judged by the broker. */
+async function passed({ receiveAddress, broadcastAddress }: Broker, peer: RawPeer): Promise<void> {
+  await using listener = new PassiveMessageClient({ serverBroadcast: broadcastAddress });
+  await soon(listener.ready);
+  await peer.send('{"type":"after"}');
+  await soon(listener.waitForMessages(0));
+  assert.ok(receiveAddress);
+}
+
+Deno.test("broker.ts tells the first refusal of each kind and sender, and -v tells all", async () => {
+  for (const args of [[], ["-v"]]) {
+    await using broker = await startBroker(...args);
+    await using peer = await RawPeer.join(broker.receiveAddress, "PUSH");
+    for (let i = 0; i < 3; i++) await peer.send('{"a": NaN}');
+    await peer.send('["\u009b2J"]');
+    await passed(broker, peer);
+
+    const told = (await notes(broker)).filter((line) => line.startsWith("refused"));
+
+    const nan = /^refused \(not-json\) from 127\.0\.0\.1:\d+: "\{\\"a\\": NaN\}"$/;
+    assert.equal(told.length, args.length === 0 ? 2 : 4);
+    for (const line of told.slice(0, -1)) assert.match(line, nan);
+    assert.match(told.at(-1)!, /^refused \(not-an-object\) from 127\.0\.0\.1:\d+: "\[\\"\\u009b2J\\"\]"$/);
+  }
+});
+
+Deno.test("broker.ts tells who could not join, and what may be wrong, once", async () => {
+  await using broker = await startBroker();
+  for (let i = 0; i < 3; i++) {
+    await using swapped = new PassiveMessageClient({ serverBroadcast: broker.receiveAddress });
+    await assert.rejects(soon(swapped.ready), { code: "refused-by-peer" });
+  }
+
+  const told = await notes(broker);
+
+  assert.equal(told.length, 1);
+  assert.match(
+    told[0]!,
+    /^127\.0\.0\.1:\d+ could not join at the receive address: .*SUB.*; a SUB at the receive address: are the two addresses swapped\?$/,
+  );
+});
+
+Deno.test("http.ts tells that the broker is away, that it came, and where messages may be missing", async () => {
+  const first = new MessageServer();
+  const [broadcastPort, receivePort] = [first.broadcastAddress, first.receiveAddress]
+    .map((address) => Number(address.split(":").at(-1))) as [number, number];
+  await using gateway = new Program([
+    ...["http.ts", "--json", "--port", "0", "--broadcast", `${broadcastPort}`],
+  ]);
+  const { http } = JSON.parse((await gateway.line())!);
+  const isUp = async (expected: boolean) => {
+    for (let is = !expected; is !== expected;) {
+      const answer = await fetch(`${http}/readyz`);
+      await answer.body?.cancel();
+      is = answer.ok;
+    }
+  };
+  await isUp(true);
+  await first.close();
+  await isUp(false);
+  await using _second = new MessageServer({ broadcastPort, receivePort });
+  await isUp(true);
+
+  gateway.kill("SIGTERM");
+  const { stderr } = await gateway.ended();
+
+  const patterns = [
+    /closed it; trying again/,
+    /messages may be missing here: the broker has begun a new life/,
+    /Connected to tcp:/,
+  ];
+  for (const pattern of patterns) assert.match(stderr, pattern);
+});
+
+Deno.test("http.ts that dialled the wrong address says what may be wrong", async () => {
+  await using server = new MessageServer();
+  await using gateway = new Program([
+    ...["http.ts", "--json", "--port", "0", "--broadcast", server.receiveAddress],
+  ]);
+
+  const { code, stderr } = await gateway.ended();
+
+  assert.equal(code, 1);
+  assert.match(stderr, /http\.ts: .*; is this the broker's other address\?\n$/);
+});
