@@ -197,6 +197,37 @@ Deno.test("The documentation of every export is checked, and written by deno tas
   }
 });
 
+/** The numbered paths of ARCHITECTURE.md: which files, and what of each. */
+function pathsOf(text: string): { title: string; steps: { file: string; symbol: string }[] }[] {
+  return text.split(/^### /m).slice(1).map((part) => {
+    const section = part.split(/^## /m)[0]!;
+    const steps = [...section.matchAll(/^\d\. `([^`]+)`, `([^`]+)`/gm)];
+    return {
+      title: section.split("\n")[0]!,
+      steps: steps.map(([, file, symbol]) => ({ file: file!, symbol: symbol! })),
+    };
+  });
+}
+
+Deno.test("ARCHITECTURE.md tells each path in seven steps at most, a file each, all of which exist", () => {
+  const text = Deno.readTextFileSync(new URL("ARCHITECTURE.md", ROOT));
+  const paths = pathsOf(text);
+  assert.equal(paths.length, 5);
+  for (const { title, steps } of paths) {
+    assert.ok(steps.length >= 5 && steps.length <= 7, `${title}: ${steps.length} steps`);
+    assert.equal(new Set(steps.map(({ file }) => file)).size, steps.length, `${title}: a file comes twice`);
+    for (const { file, symbol } of steps) {
+      const code = Deno.readTextFileSync(new URL(file, ROOT));
+      for (const name of symbol.split(".")) {
+        assert.ok(code.includes(name), `${title}: ${file} has no ${name}`);
+      }
+    }
+  }
+  for (const [, file] of text.matchAll(/`((?:[a-z_0-9]+\/)+(?:[a-z_0-9]+\.[a-z]+)?)`/g)) {
+    assert.ok(Deno.statSync(new URL(file!, ROOT)), file);
+  }
+});
+
 Deno.test("docs/house.svg shows the rooms and the arrows that there are; deno task house draws it anew", () => {
   const picture = Deno.readTextFileSync(new URL("docs/house.svg", ROOT));
   assert.equal(picture, housePicture(readHouse(ROOT)));
