@@ -195,8 +195,9 @@ export class Policy {
         throw new Problem(
           "host-not-allowed",
           `Cannot answer to host ${quote(authority.name)}: it is not in allowedHosts. ` +
-            `If it is a name of this gateway, set allowedHosts: [${quote(authority.name)}]`,
-          { fields: { option: "allowedHosts", value: authority.name } },
+            `If it is a name of this gateway, start it with --allow-host ${authority.name}, ` +
+            `or set allowedHosts: [${quote(authority.name)}]`,
+          { fields: { option: "allowedHosts", flag: "--allow-host", value: authority.name } },
         );
       }
     }
@@ -220,9 +221,16 @@ export class Policy {
         quote(origin)
       }: it is not our own origin and not in allowedOrigins. ` +
         (canBeAllowed
-          ? `If you trust that page, set allowedOrigins: [${quote(origin)}]`
+          ? `If you trust that page, start the gateway with --allow-origin ${quote(origin)}, ` +
+            `or set allowedOrigins: [${quote(origin)}]`
           : "Such an origin cannot be allowed; a page may use a bearer token instead"),
-      { fields: { option: canBeAllowed ? "allowedOrigins" : "token", value: origin.slice(0, 200) } },
+      {
+        fields: {
+          option: canBeAllowed ? "allowedOrigins" : "token",
+          flag: canBeAllowed ? "--allow-origin" : "--token-file",
+          value: origin.slice(0, 200),
+        },
+      },
     );
   }
 
@@ -252,8 +260,8 @@ export class Policy {
       "cross-site",
       `Cannot take request that another site caused (${
         quote(value)
-      }). If you trust that site, set allowedOrigins to its origin`,
-      { fields: { option: "allowedOrigins", value: value.slice(0, 200) } },
+      }). If you trust that site, start the gateway with --allow-origin and its origin, or set allowedOrigins to it`,
+      { fields: { option: "allowedOrigins", flag: "--allow-origin", value: value.slice(0, 200) } },
     );
   }
 

@@ -60,18 +60,19 @@ export const PROBLEMS: Readonly<
   "host-not-allowed": [
     403,
     "This gateway does not answer to that host name",
-    "Add the name to the option `allowedHosts`. It is refused so that a foreign page cannot reach the gateway " +
+    "Start the gateway with `--allow-host` and the name, or add it to the option `allowedHosts`. It is refused so that a foreign page cannot reach the gateway " +
     "through a name of its own that leads to this machine.",
   ],
   "origin-not-allowed": [
     403,
     "Pages of that origin may not use this gateway",
-    "Add the origin to the option `allowedOrigins`, or send a bearer token.",
+    "Start the gateway with `--allow-origin` and the origin, or add it to the option `allowedOrigins`, or send a bearer token.",
   ],
   "cross-site": [
     403,
     "Requests that another site causes are refused",
-    "Add the site's origin to the option `allowedOrigins`, or send a bearer token.",
+    "Start the gateway with `--allow-origin` and the site's origin, or add it to the option `allowedOrigins`, or send a bearer " +
+    "token.",
   ],
   "not-found": [404, "There is nothing at this path", "See /openapi.json for the paths."],
   "method-not-allowed": [405, "This path does not have that method", "See the Allow header."],
@@ -81,7 +82,11 @@ export const PROBLEMS: Readonly<
     "Messages after this cursor cannot be had",
     "Go on with `since=earliest` or with the cursor in `latest`, knowing that messages are missing.",
   ],
-  "too-large": [413, "The body is too large", "Send less at once, or raise the option `maxBodyBytes`."],
+  "too-large": [
+    413,
+    "The body is too large",
+    "Send less at once, or raise `--max-body`, in code the option `maxBodyBytes`.",
+  ],
   "unsupported-media-type": [415, "This content type is not understood", "See the Accept-Post header."],
   "not-an-object": [
     422,
@@ -100,7 +105,7 @@ export const PROBLEMS: Readonly<
   "too-many-waiters": [
     503,
     "Too many clients are waiting",
-    "Try again later, or raise the option `maxWaiters`.",
+    "Try again later, or raise `--max-waiters`, in code the option `maxWaiters`.",
   ],
   "shutting-down": [503, "The gateway is stopping", "Try again; it may be back soon."],
 };

@@ -99,7 +99,7 @@ function explain(program: Program, error: unknown): number {
 const FLAG_OF: Readonly<Record<string, string>> = {
   allowedHosts: "--allow-host",
   allowedOrigins: "--allow-origin",
-  maxBody: "--max-body",
+  maxBodyBytes: "--max-body",
   maxWaiters: "--max-waiters",
   prefix: "--prefix",
   "the option token": "--token auto or --token-file",

@@ -5,6 +5,7 @@ import { instanceId, PassiveMessageClient } from "../../mod.ts";
 import { curveKeyPair } from "../../zmtp/mod.ts";
 import { nextEvent, soon, until } from "../support/deadline.ts";
 import { RawPeer } from "../support/raw_peer.ts";
+import { RawServer } from "../support/raw_server.ts";
 
 const FAST = { reconnect: { minMs: 1, maxMs: 20 } };
 
@@ -124,4 +125,19 @@ Deno.test("a peer of ZMTP 2 that hangs up in the greeting is counted and told, a
   assert.match(failed.hint, /ZMTP older than 3/);
   assert.deepEqual(server.stats().senders!.faults, { "hung-up": 1 });
   assert.equal(server.failedHandshakes().length, 1);
+});
+
+Deno.test("a client tells that a broker which hangs up in the greeting may be too old", async () => {
+  using server = new RawServer();
+  await using client = new PassiveMessageClient({ serverReceive: server.address, ...FAST });
+  const error = nextEvent(client, "error");
+  await using peer = await server.accept();
+  await peer.write(Uint8Array.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f));
+  await peer.readBytes(64);
+  peer.conn.close();
+
+  const { message, error: { code } } = await error;
+
+  assert.equal(code, "hung-up");
+  assert.match(message, /is its ZMTP older than 3/);
 });

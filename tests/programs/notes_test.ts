@@ -4,6 +4,7 @@ import { PassiveMessageClient } from "../../client.ts";
 import { MessageServer } from "../../broker.ts";
 import { soon } from "../support/deadline.ts";
 import { Program } from "../support/program.ts";
+import { encodeSubscription } from "../../zmtp/command.ts";
 import { RawPeer } from "../support/raw_peer.ts";
 
 interface Broker extends AsyncDisposable {
@@ -65,6 +66,35 @@ Deno.test("broker.ts tells who could not join, and what may be wrong, once", asy
     told[0]!,
     /^127\.0\.0\.1:\d+ could not join at the receive address: .*SUB.*; a SUB at the receive address: are the two addresses swapped\?$/,
   );
+});
+
+Deno.test("broker.ts tells who reads too slowly and has lost messages", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-net=127.0.0.1", "broker.ts", "--json"],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  const stdout = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { broadcastAddress, receiveAddress } = JSON.parse((await soon(stdout.read())).value!);
+  await using stuck = await RawPeer.join(broadcastAddress, "SUB");
+  await stuck.write(encodeSubscription({ subscribe: true, topic: new Uint8Array(0) }));
+  await using sender = new PassiveMessageClient({ serverReceive: receiveAddress });
+  await soon(sender.ready);
+  // More than the 64 MiB that may wait for it, and than the buffers of both sockets.
+  const text = JSON.stringify({ type: "n", text: "x".repeat(1_000_000) });
+  for (let i = 0; i < 100; i++) {
+    sender.sendJsonMessage(text);
+    await sender.flush();
+  }
+
+  const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  const { value } = await soon(stderr.read(), "the note");
+
+  assert.match(value!, /Z 127\.0\.0\.1:\d+ reads too slowly and has lost \d+ messages?\n/);
+  child.kill("SIGKILL");
+  await Promise.all([stderr.cancel(), stdout.cancel(), child.status]);
 });
 
 Deno.test("http.ts tells that the broker is away, that it came, and where messages may be missing", async () => {

@@ -35,6 +35,33 @@ for (const trouble of TROUBLES) {
     }
   }
   Deno.test({
+    name: `http.ts refuses a foreign page with 403 and stops while its stderr is ${trouble}`,
+    ignore: !HAS_TROUBLES,
+    fn: async () => {
+      const [port] = freePorts(1) as [number];
+      await using server = new MessageServer();
+      await using gateway = new TroubledProgram(
+        ["http.ts", "--port", `${port}`, "--broadcast", server.broadcastAddress],
+        2,
+        trouble,
+      );
+      let status = 0;
+      let problem: { readonly flag?: string; readonly detail?: string } = {};
+      while (status === 0) {
+        const headers = { origin: "http://evil.example" };
+        const answer = await fetch(`http://127.0.0.1:${port}/messages`, { headers }).catch(() => undefined);
+        if (answer === undefined) continue;
+        status = answer.status;
+        problem = await answer.json();
+      }
+
+      assert.equal(status, 403);
+      assert.equal(problem.flag, "--allow-origin");
+      assert.match(problem.detail!, /--allow-origin "http:\/\/evil\.example"/);
+      assert.equal(await gateway.end(), 0);
+    },
+  });
+  Deno.test({
     name: `client.ts listen goes on, or ends as head wants it, while its stdout is ${trouble}`,
     ignore: !HAS_TROUBLES,
     fn: async () => {
