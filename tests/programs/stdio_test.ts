@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { PassiveMessageClient } from "../../client.ts";
 import { MessageServer } from "../../broker.ts";
 import { soon, until } from "../support/deadline.ts";
-import { freePorts, HAS_TROUBLES, TroubledProgram, TROUBLES } from "../support/stdio.ts";
+import { freePorts, HAS_TROUBLES, TroubledProgram, TROUBLES, unreadBytes } from "../support/stdio.ts";
 
 const STREAMS = [[1, "stdout"], [2, "stderr"]] as const;
 
@@ -80,7 +80,8 @@ for (const trouble of TROUBLES) {
         assert.doesNotMatch(await listener.other, /stdout/);
         return;
       }
-      await until(() => server.stats().subscribers!.subscribers[0]!.queuedMessages === 0, "the listener");
+      const state = () => server.stats().subscribers!.subscribers[0]!;
+      await until(() => state().queuedMessages === 0 && unreadBytes(state().address) === 0, "the listener");
       const code = await listener.end();
       const isLost = trouble !== "a closed descriptor"; // Deno puts /dev/null there.
       assert.equal(code, isLost ? 1 : 0);

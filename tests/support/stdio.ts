@@ -54,6 +54,17 @@ function exists(path: string): boolean {
   }
 }
 
+/** Bytes that came for the socket at `127.0.0.1:port`, and that its process has not read. */
+export function unreadBytes(address: string): number {
+  const [, port] = address.split(":");
+  const local = `0100007F:${Number(port).toString(16).toUpperCase().padStart(4, "0")}`;
+  const line = Deno.readTextFileSync("/proc/net/tcp").split("\n").find((line) =>
+    line.trim().split(/\s+/)[1] === local
+  );
+  if (line === undefined) throw new Error(`there is no socket at ${address}`);
+  return parseInt(line.trim().split(/\s+/)[4]!.split(":")[1]!, 16);
+}
+
 /** A running program one of whose streams has a trouble. */
 export class TroubledProgram implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
