@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { ClosedError, type MessageError, OptionError } from "../base/errors.ts";
+import { ClosedError, type MessageError } from "../base/errors.ts";
+import {
+  encodeTextFrame,
+  formatPublicKey,
+  type ListenStats,
+  type MemoryBudget,
+  type PubSocket,
+  type PubStats,
+  type PullSocket,
+  zmtp,
+} from "../zmtp/mod.ts";
 import {
   BusMessageEvent,
   HandshakeErrorEvent,
@@ -11,13 +21,10 @@ import {
   type MessageErrorEvent,
   RefusedEvent,
 } from "./events.ts";
+import { Exchange, type ExchangeHandler } from "./exchange.ts";
 import { Feed } from "./feed.ts";
-import { FEED_PROPERTY, LINK_PROPERTY, parseFeedTopic, parseLink } from "./feed_note.ts";
-import { FeedReader } from "./feed_reader.ts";
-import { FeedSender } from "./feed_sender.ts";
+import { FEED_PROPERTY } from "./feed_note.ts";
 import { checkText, Refusals } from "./intake.ts";
-import { isJsonObject } from "./json.ts";
-import type { FeedLimit } from "./feed_store.ts";
 import { LocalBus } from "./local.ts";
 import { MessageTarget } from "./message_target.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
@@ -30,96 +37,9 @@ import {
   Presence,
   type Refusal,
 } from "./presence.ts";
-import { BROKER_NUMBERS } from "../base/defaults.ts";
-import { checkNumber, readNumbers } from "../base/options.ts";
-import {
-  type Authorize,
-  type CurveServerOptions,
-  encodeTextFrame,
-  formatEndpoint,
-  formatPublicKey,
-  frameBodyStart,
-  frameEnd,
-  type ListenStats,
-  MemoryBudget,
-  type MessageHandler,
-  type PeerConnection,
-  type PubSocket,
-  type PubStats,
-  type PullSocket,
-  type QueueLimit,
-  ReadGate,
-  type SubscriberQueue,
-  type SubscriberReader,
-  type Transport,
-  zmtp,
-} from "../zmtp/mod.ts";
+import { type MessageServerOptions, readBrokerOptions } from "./server_options.ts";
 
-/** Options of a {@linkcode MessageServer}. */
-export interface MessageServerOptions {
-  /** Listen for this machine only. @default true */
-  readonly localOnly?: boolean;
-  /** The name or address to listen on. @default "127.0.0.1", or "0.0.0.0" when not `localOnly` */
-  readonly hostname?: string;
-  /** Port of the broadcast address; 0 for any free one. @default 0 */
-  readonly broadcastPort?: number;
-  /** Port of the receive address; 0 for any free one. @default 0 */
-  readonly receivePort?: number;
-  /** Bytes of one message at most; larger ones are refused. @default 16 MiB */
-  readonly maxMessageBytes?: number;
-  /** Connections to each of the two addresses at once. @default 4096 */
-  readonly maxConnections?: number;
-  /** What may wait for one subscriber before it loses messages. @default 100_000 messages, 64 MiB */
-  readonly subscriberQueue?: Partial<QueueLimit>;
-  /**
-   * Connections to each address at once whose handshake is not over; for one more, the one that is at it for longest is
-   * closed. @default 256
-   */
-  readonly maxPendingHandshakes?: number;
-  /** The same for one peer's address. @default 64; no limit of its own for the loopback, which all programs of this machine share */
-  readonly maxPendingHandshakesPerAddress?: number;
-  /** Topics of one subscriber at most; one more ends its connection. @default 10_000 */
-  readonly maxTopics?: number;
-  /** Bytes of one topic at most; a longer one ends the connection. @default 4096 */
-  readonly maxTopicBytes?: number;
-  /**
-   * Bytes of memory that all queues and all messages that have not come whole may use together. When it is short,
-   * whoever has held the most for the longest without getting on gives way: a subscriber that does not read loses its queue, a sender
-   * that stopped in the middle of a message its connection. @default 1 GiB
-   */
-  readonly memoryBudgetBytes?: number;
-  /**
-   * Messages a second that a subscriber must take for the senders to wait for it when it falls behind; ten million bytes a second
-   * for ten thousand messages are as good. 0: nobody is waited for. @default 10_000
-   */
-  readonly slowestReader?: number;
-  /**
-   * What is held of the messages that were accepted, so that whoever comes back goes on where it was.
-   * @default 100_000 messages, 16 MiB or a quarter of `memoryBudgetBytes`, however old
-   */
-  readonly history?: Partial<FeedLimit>;
-  /** Milliseconds that a handshake may take, the time of `authorize` included. @default 10_000 */
-  readonly handshakeTimeoutMs?: number;
-  /** Milliseconds without a byte of a message that has begun, until its connection is closed; 0 for any. @default 30_000 */
-  readonly messageTimeoutMs?: number;
-  /** Milliseconds between two heartbeats; 0 for none. @default 0 */
-  readonly heartbeatMs?: number;
-  /**
-   * The broker's keys, for CURVE: everything is encrypted, and clients need the public one to connect. Who may join is said by
-   * `authorize`. @default none: clear text
-   */
-  readonly curve?: CurveServerOptions;
-  /** Decides who may send and who may listen; `allowKeys([...])` is a list of public keys. @default everyone */
-  readonly authorize?: Authorize;
-  /** Let everyone join who can reach the addresses: needed when neither `localOnly` nor `curve`. @default false */
-  readonly allowAnonymous?: boolean;
-  /** Milliseconds that `close` gives to subscribers to take what waits for them. @default 1000 */
-  readonly lingerMs?: number;
-  /** What carries the messages. @default our own ZMTP engine */
-  readonly transport?: Transport;
-  /** Closes the broker when it is aborted. */
-  readonly signal?: AbortSignal;
-}
+export type { MessageServerOptions };
 
 /** Counters of a {@linkcode MessageServer} since its start. */
 export interface MessageServerStats {
@@ -188,40 +108,20 @@ export class MessageServer<Own extends { readonly type: string } = never>
   readonly ready: Promise<void>;
   /** With `curve`: the public key, 40 characters of Z85, that clients need as `curve.serverKey`. */
   readonly publicKey: string | undefined;
-  /** While true, messages that come in are read, counted and ignored. `sendMessage` works all the same. */
-  pause = false;
-
   /** The numbered stream of everything that was broadcast, the broker's own messages included. */
   readonly feed: Feed;
 
   readonly #pull: PullSocket;
   readonly #pub: PubSocket;
   readonly #maxMessageBytes: number;
-  /** Subscribers that follow the feed. */
-  readonly #readers: Set<FeedReader> = new Set();
-  readonly #senders: WeakMap<PeerConnection, FeedSender | undefined> = new WeakMap();
+  readonly #exchange: Exchange;
   #local: LocalBus | undefined;
   readonly #lingerMs: number;
   readonly #memory: MemoryBudget;
   readonly #stopListening: () => void;
   #closing: Promise<void> | undefined;
-  #received = 0;
-  #receivedBytes = 0;
-  #broadcast = 0;
-  #ignored = 0;
   readonly #refusals = new Refusals(this);
   readonly #presence = new Presence();
-  /**
-   * Accepted frames of the read in progress that lie together: `#bytes[#start, #end)`. Invariant: empty between two reads.
-   */
-  #bytes: Uint8Array = NOTHING;
-  #start = 0;
-  #end = 0;
-  #messages = 0;
-  /** Whose read it is, and the number of the first of those frames among all of that connection. */
-  #peer: PeerConnection | undefined;
-  #sender: FeedSender | undefined;
-  #index = 0;
 
   /**
    * Binds both addresses before it returns.
@@ -232,71 +132,26 @@ export class MessageServer<Own extends { readonly type: string } = never>
    */
   constructor(options: MessageServerOptions = {}) {
     super();
-    const hostname = checkHostname(options);
-    const numbers = readNumbers(BROKER_NUMBERS, options);
-    const { broadcastPort, receivePort, maxMessageBytes } = numbers;
-    const queue = {
-      messages: numbers["subscriberQueue.messages"],
-      bytes: numbers["subscriberQueue.bytes"],
-    };
-    if (queue.bytes < maxMessageBytes + FRAME_OVERHEAD) {
-      throw new OptionError(
-        "bad-option",
-        `Cannot use subscriberQueue: ${queue.bytes} bytes cannot hold a message of maxMessageBytes, ${maxMessageBytes}`,
-      );
-    }
+    const settings = readBrokerOptions(options);
+    const { memory, history, maxMessageBytes, lingerMs } = settings;
     this.#maxMessageBytes = maxMessageBytes;
-    this.#memory = new MemoryBudget(
-      checkNumber("memoryBudgetBytes", numbers.memoryBudgetBytes, { min: maxMessageBytes }),
-    );
-    const common = {
-      maxMessageBytes,
-      memory: this.#memory,
-      maxConnections: numbers.maxConnections,
-      maxPendingHandshakes: numbers.maxPendingHandshakes,
-      maxPendingHandshakesPerAddress: numbers.maxPendingHandshakesPerAddress,
-      handshakeTimeoutMs: numbers.handshakeTimeoutMs,
-      messageTimeoutMs: numbers.messageTimeoutMs,
-      curve: options.curve,
-      authorize: checkAuthorize(options.authorize),
-      heartbeatMs: numbers.heartbeatMs,
-    };
-    // A quarter of a small memory: what waits for subscribers needs it, too.
-    const historyBytes = numbers["history.bytes"] ?? Math.min(16_777_216, Math.floor(this.#memory.limit / 4));
-    this.feed = new Feed({
-      epoch: makeEpoch(),
-      limit: {
-        messages: numbers["history.messages"],
-        bytes: checkNumber("history.bytes", historyBytes, { min: 0, max: this.#memory.limit }),
-        maxAgeMs: numbers["history.maxAgeMs"] || undefined,
-      },
-      memory: this.#memory,
-    });
-    this.#lingerMs = numbers.lingerMs;
+    this.#lingerMs = lingerMs;
+    this.#memory = memory;
+    this.feed = new Feed({ epoch: makeEpoch(), limit: history, memory });
+    this.#exchange = new Exchange(this.feed, this.#handler());
     this.publicKey = options.curve && formatPublicKey(options.curve);
     const { transport = zmtp } = options;
-    const gate = numbers.slowestReader === 0 ? undefined : new ReadGate();
-    const slowest = { messages: numbers.slowestReader, bytes: 1000 * numbers.slowestReader };
     this.#pub = transport.pub({
-      ...common,
-      pace: gate && { gate, slowest },
-      address: formatEndpoint({ hostname, port: broadcastPort }),
-      queue,
+      ...settings.pub,
       handleFailedHandshake: this.#failedHandshake("listen"),
-      maxTopics: numbers.maxTopics,
-      maxTopicBytes: numbers.maxTopicBytes,
       properties: () => [[FEED_PROPERTY, this.feed.place(this.feed.position)]],
-      serve: (topic, queue) => this.#serve(topic, queue),
+      serve: (topic, queue) => this.#exchange.serve(topic, queue),
     });
+    this.#exchange.attach(this.#pub);
     try {
       this.#pull = transport.pull(
-        {
-          ...common,
-          gate,
-          address: formatEndpoint({ hostname, port: receivePort }),
-          handleFailedHandshake: this.#failedHandshake("send"),
-        },
-        this.#intake(),
+        { ...settings.pull, handleFailedHandshake: this.#failedHandshake("send") },
+        this.#exchange.intake(),
       );
     } catch (error) {
       void this.#pub.close(0);
@@ -309,6 +164,15 @@ export class MessageServer<Own extends { readonly type: string } = never>
     signal?.addEventListener("abort", abort);
     this.#stopListening = () => signal?.removeEventListener("abort", abort);
     if (signal?.aborted) abort();
+  }
+
+  /** While true, messages that come in are read, counted and ignored. `sendMessage` works all the same. */
+  get pause(): boolean {
+    return this.#exchange.pause;
+  }
+
+  set pause(pause: boolean) {
+    this.#exchange.pause = pause;
   }
 
   /** Where to listen for messages: `tcp://127.0.0.1:43211`. */
@@ -349,9 +213,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
   sendJsonMessage(text: string): void {
     const frame = this.#frameOf(text);
     if (this.#closing !== undefined) throw new ClosedError("Cannot send message: the broker is closed");
-    this.#passOn(); // What came in before goes out before.
-    this.#publish(frame, 0, frame.length, 1);
-    this.#flush();
+    this.#exchange.send(frame, 1);
   }
 
   /** The bus for what runs in the same process, such as a gateway: no socket, no keys, and nothing can be lost on the way. */
@@ -361,7 +223,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
       ready: this.ready,
       isClosed: () => this.#closing !== undefined,
       frameOf: (text) => this.#frameOf(text),
-      publish: (frames, messages) => this.#publishLocal(frames, messages),
+      publish: (frames, messages) => this.#exchange.take(frames, messages),
       stats: () => this.stats(),
       connections: () => this.connections(),
       refusals: () => this.refusals(),
@@ -373,11 +235,8 @@ export class MessageServer<Own extends { readonly type: string } = never>
   stats(): MessageServerStats {
     const [senders, subscribers] = [this.#pull.stats(), this.#pub.stats()];
     return {
-      received: this.#received,
-      receivedBytes: this.#receivedBytes,
-      broadcast: this.#broadcast,
+      ...this.#exchange.counts,
       refused: this.#refusals.counts,
-      ignored: this.#ignored,
       ...(senders && { memory: { usedBytes: this.#memory.used, limitBytes: this.#memory.limit } }),
       ...(senders && { senders }),
       ...(subscribers && { subscribers }),
@@ -419,125 +278,22 @@ export class MessageServer<Own extends { readonly type: string } = never>
     await this.#pub.close(this.#lingerMs);
   }
 
-  // The hot path: these three, and `Pub.publish`. A message is checked where it lies; frames that lie together are passed on
-  // together, header and all, since a frame of a PULL and a frame of a PUB are the same bytes.
-
-  #intake(): MessageHandler {
+  #handler(): ExchangeHandler {
+    const tell = (refusal: () => Refusal) => {
+      if (isWanted(this, "refused")) this.dispatchEvent(new RefusedEvent(refusal()));
+    };
     return {
-      handleMessage: (bytes, start, bodyStart, end, peer) => {
-        if (peer !== this.#peer) this.#beginTurn(peer);
-        this.#received++;
-        const sender = this.#sender;
-        const index = sender === undefined ? 0 : sender.received++;
-        if (this.pause) return this.#ignore(sender, index);
-        if (!isJsonObject(bytes, bodyStart, end)) {
-          sender?.handleRefused(index);
-          return this.#refuse(bytes, bodyStart, end, peer);
-        }
-        this.#receivedBytes += end - bodyStart;
-        if (bytes !== this.#bytes || start !== this.#end) {
-          this.#passOn();
-          this.#bytes = bytes;
-          this.#start = start;
-          this.#index = index;
-        }
-        this.#end = end;
-        this.#messages++;
-        if (isWanted(this, "message")) this.#tell(bytes.subarray(bodyStart, end));
+      wantsMessages: () => isWanted(this, "message"),
+      handleMessage: (body) => void this.dispatchEvent(new BusMessageEvent<Own>(decoder.decode(body))),
+      handleRefused: (bytes, start, end, sender) => {
+        const reason = this.#refusals.add(bytes, start, end);
+        tell(this.#presence.refuse(Date.now(), reason, sender, bytes, start, end));
       },
-      handleTurnEnd: () => {
-        this.#passOn();
-        this.#flush();
-      },
-      handleUnfit: (reason, size, parts, peer) => {
-        if (peer !== this.#peer) this.#beginTurn(peer);
-        this.#received++;
-        const sender = this.#sender;
-        const index = sender === undefined ? 0 : sender.received++;
-        if (this.pause) return this.#ignore(sender, index);
-        sender?.handleRefused(index);
+      handleUnfit: (reason, size, parts, sender) => {
         this.#refusals.addUnfit(reason, size, parts);
-        this.#tellRefusal(this.#presence.refuseUnfit(Date.now(), reason, peer, size, parts));
+        tell(this.#presence.refuseUnfit(Date.now(), reason, sender, size, parts));
       },
     };
-  }
-
-  #passOn(): void {
-    if (this.#messages === 0) return;
-    const [bytes, messages] = [this.#bytes, this.#messages];
-    this.#bytes = NOTHING;
-    this.#messages = 0;
-    this.#publish(bytes, this.#start, this.#end, messages, this.#sender, this.#index);
-  }
-
-  #publish(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    messages: number,
-    sender?: FeedSender,
-    index?: number,
-  ): void {
-    this.#broadcast += messages;
-    const piece = this.feed.append(bytes, start, end, messages, Date.now(), performance.now(), sender, index);
-    this.#pub.publish(piece);
-    for (const reader of this.#readers) reader.handlePiece(piece);
-  }
-
-  /** What was published leaves, and whoever waits for it hears of it. */
-  #flush(): void {
-    if (this.#sender !== undefined) this.#tellRefused(this.#sender);
-    this.#peer = this.#sender = undefined;
-    this.#pub.flush();
-    this.feed.tell();
-  }
-
-  #beginTurn(peer: PeerConnection | undefined): void {
-    this.#peer = peer;
-    if (peer === undefined) return;
-    if (!this.#senders.has(peer)) this.#senders.set(peer, FeedSender.of(peer.property(LINK_PROPERTY)));
-    this.#sender = this.#senders.get(peer);
-  }
-
-  #ignore(sender: FeedSender | undefined, index: number): void {
-    this.#ignored++;
-    sender?.handleRefused(index);
-  }
-
-  #tellRefused(sender: FeedSender): void {
-    const refused = sender.takeRefused();
-    if (refused.length === 0) return;
-    for (const reader of this.#readers) {
-      if (reader.token !== sender.token) continue;
-      for (const { index, messages } of refused) reader.handleRefused(messages, sender.link, index);
-    }
-  }
-
-  #serve(topic: Uint8Array, queue: SubscriberQueue): SubscriberReader | undefined {
-    const start = parseFeedTopic(topic);
-    if (start === undefined) return undefined;
-    const link = parseLink(queue.property(LINK_PROPERTY) ?? "");
-    // What came in before is in the window before it is read.
-    this.#passOn();
-    this.feed.expire(performance.now());
-    const reader = new FeedReader(
-      this.feed,
-      queue,
-      start,
-      link?.token,
-      (reader) => this.#readers.delete(reader),
-    );
-    this.#readers.add(reader);
-    return reader;
-  }
-
-  #refuse(bytes: Uint8Array, start: number, end: number, sender: PeerConnection | undefined): void {
-    const reason = this.#refusals.add(bytes, start, end);
-    this.#tellRefusal(this.#presence.refuse(Date.now(), reason, sender, bytes, start, end));
-  }
-
-  #tellRefusal(refusal: () => Refusal): void {
-    if (isWanted(this, "refused")) this.dispatchEvent(new RefusedEvent(refusal()));
   }
 
   #failedHandshake(role: "send" | "listen"): (address: string, error: Error) => void {
@@ -551,64 +307,6 @@ export class MessageServer<Own extends { readonly type: string } = never>
     checkText(text, this.#maxMessageBytes);
     return encodeTextFrame(text);
   }
-
-  /** Takes messages as if they had come in over a socket. Returns the position of the last one; undefined while paused. */
-  #publishLocal(frames: Uint8Array, messages: number): number | undefined {
-    this.#passOn();
-    this.#received += messages;
-    if (this.pause) {
-      this.#ignored += messages;
-      return undefined;
-    }
-    for (let at = 0; at < frames.length;) {
-      const [bodyStart, end] = [frameBodyStart(frames, at), frameEnd(frames, at)];
-      this.#receivedBytes += end - bodyStart;
-      if (isWanted(this, "message")) this.#tell(frames.subarray(bodyStart, end));
-      at = end;
-    }
-    this.#publish(frames, 0, frames.length, messages);
-    this.#flush();
-    return this.feed.position;
-  }
-
-  #tell(body: Uint8Array): void {
-    this.dispatchEvent(new BusMessageEvent<Own>(decoder.decode(body)));
-  }
 }
 
-/** Where to listen, if the options allow it. */
-function checkHostname(
-  { localOnly = true, hostname, curve, allowAnonymous = false }: MessageServerOptions,
-): string {
-  if (localOnly) {
-    if (hostname !== undefined && !LOCAL_HOSTNAME.test(hostname)) {
-      throw new OptionError(
-        "bad-option",
-        `Cannot listen on ${hostname}: it is not local to this machine; say localOnly: false for a wider address`,
-      );
-    }
-    return hostname ?? "127.0.0.1";
-  }
-  if (curve === undefined && !allowAnonymous) {
-    throw new OptionError(
-      "anonymous-not-allowed",
-      "Cannot listen beyond this machine without curve: everyone who can reach it could join and read; " +
-        "give curve keys, or say allowAnonymous: true if that is meant",
-    );
-  }
-  return hostname ?? "0.0.0.0";
-}
-
-function checkAuthorize(authorize: Authorize | undefined): Authorize | undefined {
-  if (authorize === undefined || typeof authorize === "function") return authorize;
-  throw new OptionError(
-    "bad-option",
-    "Cannot use authorize: it is no function; for a list, say allowKeys([...])",
-  );
-}
-
-const LOCAL_HOSTNAME = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
-/** Bytes that a frame's header adds at most. */
-const FRAME_OVERHEAD = 9;
-const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
