@@ -24,8 +24,6 @@ const LONG_FOR_A_REASON: Readonly<Record<string, string>> = {
   "zmtp/session.ts":
     "the whole state machine of a connection: who reads one state needs the others beside it",
   "zmtp/curve/handshake.ts": "both sides of one handshake, which answer each other line by line",
-  "bus/server.ts":
-    "the hot path stands on one screen, and the options of the broker are documented beside it",
 };
 
 /** The files that may do I/O or read a clock inside of `zmtp/`, where all else is pure. */
