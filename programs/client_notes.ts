@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { ConnectionError, HandshakeError } from "../base/errors.ts";
+import { ConnectionError, HandshakeError, ProtocolError } from "../base/errors.ts";
 import type { PassiveMessageClient } from "../bus/clients.ts";
+import { handshakeHint } from "../bus/handshake_hint.ts";
 import type { GapReason } from "../bus/events.ts";
 import { ProgramError } from "./command_line.ts";
 
@@ -16,10 +17,17 @@ export function tellTrouble(client: PassiveMessageClient, tell: (line: string) =
   client.addEventListener("connect", () => told = "");
   client.addEventListener("error", ({ error, message }) => {
     if (!isReady && isHopeless(error)) return;
-    if (message !== told) tell(`${message}; trying again`);
+    if (message !== told) tell(`${message}${guess(error)}; trying again`);
     told = message;
   });
   client.addEventListener("disconnect", ({ reason }) => tell(`${reason?.message}; trying again`));
+}
+
+/** What listens there, where it is no broker. */
+function guess(error: unknown): string {
+  if (!(error instanceof ProtocolError)) return "";
+  const hint = handshakeHint("listen", error.code, error.message);
+  return hint === "" ? "" : `: ${hint}`;
 }
 
 /** Trying again is of no use when the sandbox forbids it or the broker refuses us. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { PassiveMessageClient } from "../../client.ts";
 import { MessageServer } from "../../broker.ts";
 import { soon } from "../support/deadline.ts";
-import { Program } from "../support/program.ts";
+import { Program, run } from "../support/program.ts";
 import { encodeSubscription } from "../../zmtp/command.ts";
 import { RawPeer } from "../support/raw_peer.ts";
 
@@ -127,6 +127,15 @@ Deno.test("http.ts tells that the broker is away, that it came, and where messag
     /Connected to tcp:/,
   ];
   for (const pattern of patterns) assert.match(stderr, pattern);
+});
+
+Deno.test("client.ts listen at the port of the web side says that the web has an address of its own", async () => {
+  await using web = new Program(["broker.ts", "--json", "--http", "0"]);
+  const { http } = JSON.parse((await web.line())!);
+
+  const { stderr } = await run(["client.ts", "last", "--wait", "1", "--broadcast", new URL(http).port]);
+
+  assert.match(stderr, /speaks "HTTP.*: the web has an address of its own; trying again\n/);
 });
 
 Deno.test("http.ts that dialled the wrong address says what may be wrong", async () => {
