@@ -14,7 +14,7 @@ export const BROKER_NUMBERS = {
   "subscriberQueue.messages": { default: 100_000, min: 1 },
   "subscriberQueue.bytes": { default: 67_108_864, min: 1 },
   slowestReader: { default: 10_000, min: 0 },
-  maxPendingHandshakes: { default: 256, min: 1 },
+  maxPendingHandshakes: { default: 1024, min: 1 },
   // Left out, the loopback has no limit of its own.
   maxPendingHandshakesPerAddress: { min: 1 },
   maxTopics: { default: 10_000, min: 1 },

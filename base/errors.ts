@@ -35,9 +35,7 @@ export class ProtocolError extends Error {
     /** More unknown commands or other noise than an honest peer sends. */
     | "too-much-noise"
     /** A box that does not open, a nonce that does not rise, or a wrong key: CURVE only. */
-    | "bad-crypto"
-    /** Too many handshakes of the same address have failed in a short time: CURVE only. */
-    | "too-many-failures";
+    | "bad-crypto";
 
   /** With its code and its text; `cause` where there is one. */
   constructor(code: ProtocolError["code"], message: string, options?: ErrorOptions) {
@@ -94,6 +92,8 @@ export class ConnectionError extends Error {
     | "connection-lost"
     /** The peer was silent for longer than the heartbeat allows. */
     | "heartbeat-timeout"
+    /** It did nothing, and others wanted to connect where there were as many connections as there may be. */
+    | "no-room"
     /** Messages that waited to be sent, or were on their way to the socket, were cut by the end of the connection. */
     | "messages-lost"
     /** Deno's sandbox does not allow to dial the address; the message names the flag to add. */

@@ -96,7 +96,7 @@ export class Wire implements Disposable {
     const now = () => performance.now();
     const nothing = () => {};
     const session = new Session(
-      { socketType: role, mechanism: security.makeMechanism("", now) },
+      { socketType: role, mechanism: security.makeMechanism() },
       {
         handleReady: nothing,
         handleMessage: nothing,

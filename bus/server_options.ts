@@ -37,7 +37,7 @@ export interface MessageServerOptions {
   readonly subscriberQueue?: Partial<QueueLimit>;
   /**
    * Connections to each address at once whose handshake is not over; for one more, the one that is at it for longest is
-   * closed. @default 256
+   * closed. @default 1024
    */
   readonly maxPendingHandshakes?: number;
   /** The same for one peer's address. @default 64; no limit of its own for the loopback, which all programs of this machine share */

@@ -5,6 +5,9 @@
  */
 import { ConnectionError, HandshakeError, ProtocolError } from "../base/errors.ts";
 
+/** Ends that tell something; with all others the peer just left. */
+const TELLING: ReadonlySet<ConnectionError["code"]> = new Set(["heartbeat-timeout", "hung-up", "no-room"]);
+
 /** Counts connections that ended for a fault of the peer, by the error's code. A peer that just leaves is no fault. */
 export class FaultCounter {
   /** Handshakes that came to a good end. */
@@ -16,8 +19,7 @@ export class FaultCounter {
   /** Counts an end. */
   count(reason: Error): void {
     const isFault = reason instanceof ProtocolError || reason instanceof HandshakeError ||
-      (reason instanceof ConnectionError &&
-        (reason.code === "heartbeat-timeout" || reason.code === "hung-up"));
+      (reason instanceof ConnectionError && TELLING.has(reason.code));
     if (isFault) this.#byCode.set(reason.code, (this.#byCode.get(reason.code) ?? 0) + 1);
   }
 

@@ -62,6 +62,10 @@ export interface LinkHandler extends SessionHandler {
   handleProgress?(bytes: number): void;
   /** Messages of the outbox have been handed to the operating system, so many bytes with their headers. */
   handleWritten?(messages: number, bytes: number): void;
+  /** Does the peer wait for what we send? Then the connection is of use to it, however silent it is. @default false */
+  readonly isWaiting?: boolean;
+  /** All events of one read have been handed over. For how many milliseconds should nothing more be read? */
+  restMs?(now: number): number;
   /** The link is of no more use. Called once, at once; the socket may take a moment longer to close. */
   handleEnd(reason: Error): void;
 }
@@ -114,6 +118,8 @@ export class Link implements MemoryHolder {
   /** What it read waits in front of the gate. */
   #isHeld = false;
   readonly #gate: ReadGate | undefined;
+  /** Nothing is read until then. */
+  #resting: { readonly until: number; readonly resolve: () => void } | undefined;
   /** When an ending link closes its socket at the latest. */
   #leaveBy = Infinity;
 
@@ -200,10 +206,18 @@ export class Link implements MemoryHolder {
     return true;
   }
 
+  /** Since when the connection has been of no use to its peer; undefined when it is, or its handshake is not over. */
+  get idleSince(): number | undefined {
+    return this.session.state !== "ready" || this.#isHeld || this.#handler.isWaiting
+      ? undefined
+      : this.session.spokeAt;
+  }
+
   /** See {@linkcode Session.deadline}. */
   get deadline(): number {
     if (this.#hasEnded) return this.#leaveBy;
     if (this.#isHeld) return Infinity;
+    if (this.#resting !== undefined) return Math.min(this.#resting.until, this.#handler.deadline ?? Infinity);
     return Math.min(this.session.deadline, this.#handler.deadline ?? Infinity);
   }
 
@@ -230,6 +244,10 @@ export class Link implements MemoryHolder {
     if (now >= this.#leaveBy) return this.#close();
     if (this.#hasEnded || this.#isHeld) return;
     this.#handler.handleTick?.(now);
+    if (this.#resting !== undefined) {
+      if (now >= this.#resting.until) this.#resting.resolve();
+      return;
+    }
     const fault = this.session.tick(now);
     if (fault !== undefined) this.#leave(fault);
     else if (this.session.hasOutput) this.wake();
@@ -241,8 +259,8 @@ export class Link implements MemoryHolder {
   }
 
   /** Ends the link at once. */
-  abort(): void {
-    this.#end(new ClosedError("Cannot use connection: it was closed"));
+  abort(reason: Error = new ClosedError("Cannot use connection: it was closed")): void {
+    this.#end(reason);
     this.#close();
   }
 
@@ -298,10 +316,21 @@ export class Link implements MemoryHolder {
       }
       if (this.session.hasOutput || !this.outbox.isEmpty) this.wake();
       this.#clock.expect(this.session.deadline);
+      const restMs = this.#handler.restMs?.(this.#clock.now()) ?? 0;
+      if (restMs > 0) await this.#rest(restMs);
       if (room !== undefined) continue;
       if (size === buffer.length) this.#largeBuffer = this.#largerBuffer(buffer);
       else if (size <= small.length) this.#largeBuffer = this.#giveBuffer();
     }
+  }
+
+  /** Nothing more is read for a while: the peer has asked too much of us. */
+  async #rest(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#resting = { until: this.#clock.now() + ms, resolve };
+    this.#clock.expect(this.#resting.until);
+    await promise;
+    this.#resting = undefined;
   }
 
   /** What was read waits for its turn. Meanwhile nothing more is read, and nobody can say that the peer is silent. */
@@ -407,6 +436,7 @@ export class Link implements MemoryHolder {
   #end(reason: Error): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#resting?.resolve();
     this.#gate?.leave(this);
     this.#settle();
     this.#tellIdle();

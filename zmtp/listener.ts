@@ -5,6 +5,8 @@
  */
 import { explainListen } from "../base/listen_error.ts";
 import { pause, unlessAborted, within } from "../base/waits.ts";
+import { ConnectionError } from "../base/errors.ts";
+import { ConnectionRate, isLoopback, Patience } from "./admission.ts";
 import { Clock } from "./clock.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { type Connection, LEAVE_TIMEOUT_MS, type Link, type LinkClock } from "./link.ts";
@@ -12,8 +14,8 @@ import { MAX_CONNECTIONS, MAX_PENDING_HANDSHAKES, MAX_PENDING_HANDSHAKES_PER_ADD
 
 /** The pause after a failed accept, for example when file descriptors have run out. */
 const ACCEPT_RETRY_MS = 50;
-/** Whoever has not shaken hands after this time, while others want to, has to give way: honest peers are faster. */
-const HANDSHAKE_GRACE_MS = 1000;
+/** A connection that is of no use to its peer has this time before it may have to give way to another one. */
+const IDLE_GRACE_MS = 1000;
 /** The pause before looking again whether a crowd of newcomers has shaken hands. */
 const CROWD_RETRY_MS = 10;
 
@@ -23,7 +25,7 @@ export interface ListenerOptions {
   readonly endpoint: Endpoint;
   /** Connections at once; one more is closed as soon as it is accepted. @default 4096 */
   readonly maxConnections?: number | undefined;
-  /** Connections at once whose handshake is not over. @default 256 */
+  /** Connections at once whose handshake is not over. @default 1024 */
   readonly maxPendingHandshakes?: number | undefined;
   /** The same for one address. @default 64; for the loopback, which all programs of this machine share, no limit of its own */
   readonly maxPendingHandshakesPerAddress?: number | undefined;
@@ -47,6 +49,10 @@ export class Listener {
   readonly #accepting: Promise<void>;
   readonly #clock = new Clock();
   readonly #stopping = new AbortController();
+  readonly #rate = new ConnectionRate();
+  readonly #patience = new Patience();
+  /** Connections whose address has come so often that they wait for their turn. */
+  readonly #delayed: Map<Connection, Promise<void>> = new Map();
   #refused = 0;
   #refusedHandshakes = 0;
   #failed = 0;
@@ -99,6 +105,7 @@ export class Listener {
     this.#stopping.abort();
     this.#listener[Symbol.dispose]();
     await this.#accepting;
+    await Promise.all(this.#delayed.values());
     const links = [...this.#links];
     if (lingerMs > 0) {
       await within(Promise.all(links.map((link) => link.drained())), lingerMs);
@@ -137,24 +144,82 @@ export class Listener {
         await pause(ACCEPT_RETRY_MS, this.#stopping.signal);
         continue;
       }
-      if (this.#stopping.signal.aborted || this.#links.size >= this.#limits.connections) {
-        this.#refused++;
-        conn.close();
+      if (this.#stopping.signal.aborted || !this.#hasPlace()) {
+        this.#refuse(conn);
         continue;
       }
-      const { hostname } = conn.remoteAddr;
-      if (!await this.#makeRoom(hostname)) {
-        this.#refusedHandshakes++;
-        conn.close();
-        continue;
-      }
-      const link = makeLink(conn, this.#clock);
-      this.#links.add(link);
-      this.#pending.set(link, { hostname, since: this.#clock.now() });
-      void link.settled.then(() => this.#pending.delete(link));
-      void link.gone.then(() => this.#links.delete(link));
-      link.start();
+      const waitMs = this.#rate.arrive(conn.remoteAddr.hostname, this.#clock.now());
+      if (waitMs === 0) await this.#admit(conn, makeLink);
+      else if (waitMs === Infinity) this.#refuse(conn);
+      else this.#admitLater(conn, waitMs, makeLink);
     }
+  }
+
+  #refuse(conn: Connection): void {
+    this.#refused++;
+    conn[Symbol.dispose]();
+  }
+
+  /** Its address has its turn again after so long. */
+  #admitLater(
+    conn: Connection,
+    waitMs: number,
+    makeLink: (conn: Connection, clock: LinkClock) => Link,
+  ): void {
+    const admitted = pause(waitMs, this.#stopping.signal).then(() => {
+      this.#delayed.delete(conn);
+      if (this.#stopping.signal.aborted) return this.#refuse(conn);
+      return this.#admit(conn, makeLink);
+    });
+    this.#delayed.set(conn, admitted);
+  }
+
+  async #admit(conn: Connection, makeLink: (conn: Connection, clock: LinkClock) => Link): Promise<void> {
+    const { hostname } = conn.remoteAddr;
+    if (!await this.#makeRoom(hostname)) {
+      this.#refusedHandshakes++;
+      return conn[Symbol.dispose]();
+    }
+    const link = makeLink(conn, this.#clock);
+    this.#links.add(link);
+    this.#pending.set(link, { hostname, since: this.#clock.now() });
+    void link.settled.then(() => {
+      // Whoever was given up is no longer among them, and may come again.
+      const hasFailed = this.#pending.delete(link) && link.session.state !== "ready";
+      if (hasFailed) this.#rate.fail(hostname, this.#clock.now());
+    });
+    void link.gone.then(() => this.#links.delete(link));
+    link.start();
+  }
+
+  /**
+   * Is there a place for one more connection? If need be, one that is of no use to its peer gives way: first whoever has neither
+   * subscribed nor sent anything, then whoever has not sent anything for longest. Subscribers stay.
+   */
+  #hasPlace(): boolean {
+    if (this.#links.size + this.#delayed.size < this.#limits.connections) return true;
+    const now = this.#clock.now();
+    let [idlest, idlestHasSpoken, idlestSince]: [Link | undefined, boolean, number] = [
+      undefined,
+      true,
+      now - IDLE_GRACE_MS,
+    ];
+    for (const link of this.#links) {
+      const since = link.idleSince;
+      if (since === undefined || now - since < IDLE_GRACE_MS) continue;
+      const { hasSpoken } = link.session;
+      if (hasSpoken !== idlestHasSpoken ? hasSpoken : since >= idlestSince && idlest !== undefined) continue;
+      [idlest, idlestHasSpoken, idlestSince] = [link, hasSpoken, since];
+    }
+    if (idlest === undefined) return false;
+    idlest.abort(
+      new ConnectionError(
+        "no-room",
+        `Cannot keep connection: others want to connect, the limit is ${this.#limits.connections}, and it does nothing`,
+      ),
+    );
+    this.#links.delete(idlest);
+    return true;
   }
 
   /**
@@ -164,37 +229,37 @@ export class Listener {
    */
   async #makeRoom(hostname: string): Promise<boolean> {
     const perAddress = this.#limits.perAddress ??
-      (LOOPBACK.test(hostname) ? Infinity : MAX_PENDING_HANDSHAKES_PER_ADDRESS);
+      (isLoopback(hostname) ? Infinity : MAX_PENDING_HANDSHAKES_PER_ADDRESS);
     while (!this.#stopping.signal.aborted) {
-      let oldest: Link | undefined;
-      let oldestOfAddress: Link | undefined;
+      const now = this.#clock.now();
+      let late: Link | undefined;
+      let lateOfAddress: Link | undefined;
       let ofAddress = 0;
       for (const [link, pending] of this.#pending) {
         // Whoever waits for `authorize` has done its part.
-        if (link.session.state !== "undecided") oldest ??= link;
+        const isLate = link.session.state !== "undecided" &&
+          this.#patience.isOver(pending.since, link.session.heardAt, now);
+        if (isLate) late ??= link;
         if (pending.hostname !== hostname) continue;
-        if (link.session.state !== "undecided") oldestOfAddress ??= link;
+        if (isLate) lateOfAddress ??= link;
         ofAddress++;
       }
-      if (ofAddress >= perAddress) return this.#giveUp(oldestOfAddress);
-      if (this.#pending.size < this.#limits.pending || this.#giveUp(oldest)) return true;
+      if (ofAddress >= perAddress) return this.#giveUp(lateOfAddress);
+      if (this.#pending.size < this.#limits.pending || this.#giveUp(late)) return true;
       await pause(CROWD_RETRY_MS, this.#stopping.signal);
+      this.#patience.measure(CROWD_RETRY_MS, this.#clock.now() - now);
     }
     return false;
   }
 
   #giveUp(link: Link | undefined): boolean {
-    if (link === undefined || this.#clock.now() - this.#pending.get(link)!.since < HANDSHAKE_GRACE_MS) {
-      return false;
-    }
+    if (link === undefined) return false;
     this.#refusedHandshakes++;
     this.#pending.delete(link);
     link.abort();
     return true;
   }
 }
-
-const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
 function listen(endpoint: Endpoint): Deno.TcpListener {
   const { hostname, port } = endpoint;

@@ -5,6 +5,7 @@
  */
 import { Fifo } from "../base/fifo.ts";
 import { atTurnEnd } from "../base/waits.ts";
+import { ChurnRate } from "./admission.ts";
 import { decider } from "./authorize.ts";
 import type { SubscriptionChange } from "./command.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
@@ -56,6 +57,7 @@ export class Pub implements PubSocket {
   readonly #selected: TopicGroup[] = [];
   readonly #memory: MemoryBudget | undefined;
   readonly #gone = { dropped: 0, discarded: 0 };
+  readonly #churn = new ChurnRate();
   readonly #gate: ReadGate | undefined;
   /** Subscribers that the senders wait for. Invariant: the gate is closed while there is one. */
   #waitedFor = 0;
@@ -76,16 +78,23 @@ export class Pub implements PubSocket {
     const decide = decider(options.authorize, "listen");
     const makeLink = (conn: Connection, clock: LinkClock): Link => {
       const outbox = new Outbox(options.queue);
-      const subscriber = new Subscriber(outbox, this.#faults, options, {
-        join: () => {
-          this.#subscribers.add(subscriber);
-          this.#memory?.join(subscriber);
+      const subscriber = new Subscriber(
+        outbox,
+        this.#faults,
+        options,
+        {
+          join: () => {
+            this.#subscribers.add(subscriber);
+            this.#memory?.join(subscriber);
+          },
+          regroup: () => this.#regroup(subscriber),
+          leave: () => this.#leave(subscriber),
+          wait: (isWaitedFor) => this.#wait(isWaitedFor, clock.now()),
         },
-        regroup: () => this.#regroup(subscriber),
-        leave: () => this.#leave(subscriber),
-        wait: (isWaitedFor) => this.#wait(isWaitedFor, clock.now()),
-      }, clock);
-      const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
+        clock,
+        this.#churn.connection(conn.remoteAddr.hostname, clock.now()),
+      );
+      const mechanism = security.makeMechanism();
       // A subscriber's messages mean nothing but topics: larger ones are not worth the memory.
       subscriber.link = new Link(
         conn,
@@ -231,6 +240,9 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   reader: SubscriberReader | undefined;
   readonly #faults: FaultCounter;
   readonly #membership: Membership;
+  readonly #churn: (changes: number, now: number) => number;
+  /** Subscriptions and cancellations of the read in progress. */
+  #changes = 0;
   readonly #serve: PubOptions["serve"];
   readonly #clock: LinkClock;
   /** Undefined where nobody is waited for. */
@@ -252,8 +264,10 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
     { maxTopics, maxTopicBytes, queue, serve, pace, handleFailedHandshake }: PubOptions,
     membership: Membership,
     clock: LinkClock,
+    churn: (changes: number, now: number) => number,
   ) {
     this.#clock = clock;
+    this.#churn = churn;
     this.#pace = pace && new Pace(pace.slowest);
     this.outbox = outbox;
     this.limit = queue;
@@ -349,6 +363,7 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   }
 
   handleSubscription({ subscribe, topic }: SubscriptionChange): void {
+    this.#changes++;
     // An XSUB stands for others, to whom it would pass on what was meant for one of them.
     if (topic[0] === 0 && this.#serve !== undefined && this.link!.session.peer!.socketType === "SUB") {
       const written = latin1.decode(topic);
@@ -362,7 +377,18 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
     }
     if (subscribe) this.subscriptions.add(topic);
     else this.subscriptions.remove(topic);
-    this.#membership.regroup();
+  }
+
+  /** What a read has changed. Each change costs a token; whoever changes without end is read more slowly. */
+  restMs(now: number): number {
+    if (this.#changes === 0) return 0;
+    const restMs = this.#churn(this.#changes, now);
+    this.#changes = 0;
+    return restMs;
+  }
+
+  get isWaiting(): boolean {
+    return this.subscriptions.count > 0 || this.reader !== undefined;
   }
 
   handleEnd(reason: Error): void {
@@ -373,6 +399,7 @@ class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
 
   handleTurnEnd(): void {
     this.#record.hear();
+    if (this.#changes > 0) this.#membership.regroup();
   }
 
   handleWritten(messages: number, bytes: number): void {

@@ -47,7 +47,7 @@ export class Pull implements PullSocket {
     const security = listenSecurity(metadataOf("PULL", options.properties), options);
     const decide = decider(options.authorize, "send");
     const makeLink = (conn: Connection, clock: LinkClock) => {
-      const mechanism = security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
+      const mechanism = security.makeMechanism();
       const outbox = new Outbox(NOTHING_TO_SEND);
       const peer = new PullPeer(handler, this.#faults, this.#peers, options.handleFailedHandshake, clock);
       return peer.link = new Link(

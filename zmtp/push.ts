@@ -90,7 +90,7 @@ export class Push implements PushSocket {
     const peer = this.#peer();
     return {
       makeLink: (conn, clock) => {
-        const mechanism = this.#security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
+        const mechanism = this.#security.makeMechanism();
         return new Link(conn, { ...this.#options, socketType: "PUSH", mechanism }, this.#outbox, peer, clock);
       },
       handleFailure: (error, isFinal) => this.#handler.handleFailure(error, isFinal),

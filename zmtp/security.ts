@@ -8,7 +8,6 @@ import type { Metadata } from "./command.ts";
 import { type Cryptography, KEY_SIZE } from "./curve/crypto.ts";
 import type { CurveClient, CurveServer } from "./curve/handshake.ts";
 import { parseClientKeys, parseServerKeys } from "./curve/keys.ts";
-import { FailureRation } from "./failure_ration.ts";
 import type { Mechanism } from "./mechanism.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { NullMechanism } from "./null.ts";
@@ -21,8 +20,8 @@ export interface Security {
    * {@linkcode HandshakeError} `crypto-unavailable`, or {@linkcode OptionError} for a server key that no one can own.
    */
   readonly ready: Promise<void> | undefined;
-  /** For one connection, with the peer at that address. */
-  makeMechanism(address: string, now: () => number): Mechanism;
+  /** For one connection. */
+  makeMechanism(): Mechanism;
 }
 
 /**
@@ -41,20 +40,15 @@ export function listenSecurity(
     return { ready: undefined, makeMechanism: () => new NullMechanism(metadata, true) };
   }
   const keys = parseServerKeys(curve);
-  const ration = new FailureRation();
   const { ready, loaded } = load();
   return {
     ready,
-    makeMechanism: (address, now) => {
+    makeMechanism: () => {
       const { crypto, CurveServer } = loaded();
       return new CurveServer(crypto, {
         keys,
         metadata,
         memory,
-        guard: {
-          isAllowed: () => ration.isAllowed(address, now()),
-          handleFailure: () => ration.fail(address, now()),
-        },
       });
     },
   };

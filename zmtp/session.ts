@@ -166,6 +166,11 @@ export class Session {
   readonly #deadlines: Deadlines = { ...NO_DEADLINES };
   #now: number;
   #heardAt: number;
+  /** When bytes came last that were more than signs of life; until then, when READY did. */
+  #spokeAt = 0;
+  #hasSpoken = false;
+  /** Bytes of the read in progress that are signs of life, and no more. */
+  #lifeBytes = 0;
   /** Where frames go that are not taken as they are: under CURVE all, and those that come while the peer is undecided. */
   #detour: ((bytes: Uint8Array, start: number, bodyStart: number, end: number) => void) | undefined;
   #box: MessageBox | undefined;
@@ -238,7 +243,7 @@ export class Session {
 
   /** Takes bytes of the peer. Returns the fault that they caused, if any; after that the session stays dead. */
   receive(chunk: Uint8Array, now: number): SessionFault | undefined {
-    return this.#hear(now, () => {
+    return this.#hear(now, chunk.length, () => {
       const rest = this.#state === "greeting" ? this.#receiveGreeting(chunk) : chunk;
       if (rest.length > 0) this.#decoder.push(rest);
     });
@@ -254,7 +259,7 @@ export class Session {
 
   /** Takes so many bytes of the peer that were read into {@linkcode Session.room}. In all else it is `receive`. */
   filled(size: number, now: number): SessionFault | undefined {
-    return this.#hear(now, () => this.#decoder.filled(size));
+    return this.#hear(now, size, () => this.#decoder.filled(size));
   }
 
   /** Decides about an undecided peer. Returns the fault that it caused, if any. */
@@ -278,6 +283,16 @@ export class Session {
   /** When the last bytes of the peer came. */
   get heardAt(): number {
     return this.#heardAt;
+  }
+
+  /** Has the peer said anything since READY but PING and PONG? */
+  get hasSpoken(): boolean {
+    return this.#hasSpoken;
+  }
+
+  /** When it did so last; before the first time, when it said READY. */
+  get spokeAt(): number {
+    return this.#spokeAt;
   }
 
   /** Nobody looks any more at what was handed over. */
@@ -370,7 +385,7 @@ export class Session {
     return this.#options.heartbeatMs ?? 0;
   }
 
-  #hear(now: number, take: () => void): SessionFault | undefined {
+  #hear(now: number, size: number, take: () => void): SessionFault | undefined {
     if (this.#state === "dead") return this.#fault;
     this.#now = this.#heardAt = now;
     const { memory } = this.#options;
@@ -378,8 +393,14 @@ export class Session {
     // Bytes are a sign of life, not whole frames: libzmq cuts a large message on a slow line for lack of them (#2709).
     const deadlines = this.#deadlines;
     deadlines.pong = deadlines.ttl = Infinity;
+    const wasReady = this.#state === "ready";
+    this.#lifeBytes = 0;
     const fault = this.#attempt(take);
     this.#box?.endTurn();
+    if (wasReady && size > this.#lifeBytes) {
+      this.#spokeAt = now;
+      this.#hasSpoken = true;
+    }
     const { messageTimeoutMs = 0 } = this.#options;
     if (messageTimeoutMs > 0 && fault === undefined && this.#state === "ready") {
       deadlines.message = this.#decoder.isUnfinished || this.#parts > 0 ? now + messageTimeoutMs : Infinity;
@@ -478,6 +499,10 @@ export class Session {
   #handleCommand(body: Uint8Array, flags: number): void {
     const { name, data } = parseCommand(body);
     if (this.#state === "handshake") return this.#handleHandshake(name, data, (flags & FLAG_LONG) !== 0);
+    if (name === "PING" || name === "PONG") {
+      // The frame's flags, its size, and, under CURVE, the box around it.
+      this.#lifeBytes += 2 + body.length + (this.#mechanism.overhead ?? 0);
+    }
     switch (name) {
       case "PING": {
         const { ttlMs, context } = parsePing(data);
@@ -545,6 +570,7 @@ export class Session {
     }
     this.#say(this.#mechanism.accept());
     this.#state = "ready";
+    this.#spokeAt = this.#now;
     this.#deadlines.handshake = Infinity;
     this.#decoder.commandsOnly = false;
     this.#box = this.#mechanism.box;

@@ -98,7 +98,7 @@ export class Sub implements SubSocket {
     const peer = this.#peer();
     return {
       makeLink: (conn, clock) => {
-        const mechanism = this.#security.makeMechanism(conn.remoteAddr.hostname, () => clock.now());
+        const mechanism = this.#security.makeMechanism();
         const outbox = new Outbox({ messages: 0, bytes: 0 });
         return new Link(conn, { ...this.#options, socketType: "SUB", mechanism }, outbox, peer, clock);
       },

@@ -167,7 +167,7 @@ export interface PullOptions extends ConnectionOptions {
   readonly address: string;
   /** Connections at once. @default 4096 */
   readonly maxConnections?: number;
-  /** Connections at once whose handshake is not over; for one more, the one that is at it for longest is closed. @default 256 */
+  /** Connections at once whose handshake is not over; for one more, the one that is at it for longest is closed. @default 1024 */
   readonly maxPendingHandshakes?: number | undefined;
   /** The same for one address. @default 64; no limit of its own for the loopback, which all programs of this machine share */
   readonly maxPendingHandshakesPerAddress?: number | undefined;

@@ -67,7 +67,7 @@ export const MAX_NOISE_PER_SECOND = 100;
 export const HANDSHAKE_TIMEOUT_MS: number = BROKER_NUMBERS.handshakeTimeoutMs.default;
 
 /** Time without a byte of a message that has begun, for peers that dial us: 30 s. libzmq waits for ever. */
-export const MESSAGE_TIMEOUT_MS = 30_000;
+export const MESSAGE_TIMEOUT_MS: number = BROKER_NUMBERS.messageTimeoutMs.default;
 
 /** A buffer for the bytes of one frame grows from here, never at once to the size that a peer announces. */
 export const FIRST_ALLOCATION_BYTES: number = 64 * 1024;

@@ -12,7 +12,6 @@ import {
   parseKey,
   parseServerKeys,
 } from "../../zmtp/curve/keys.ts";
-import { FailureRation } from "../../zmtp/failure_ration.ts";
 import { encodeFrame, FrameDecoder } from "../../zmtp/frame.ts";
 import { MemoryBudget } from "../../zmtp/memory_budget.ts";
 import { Session, type SessionOptions } from "../../zmtp/session.ts";
@@ -562,50 +561,6 @@ Deno.test("CurveServer refuses a peer of the NULL mechanism, and the other way r
   assert(fault instanceof HandshakeError);
   assert.equal(fault.code, "mechanism-mismatch");
 });
-
-Deno.test("CurveServer asks its guard before any cryptography, and tells it of failures", PURE, () => {
-  const asked: string[] = [];
-  const counting = { ...predictable, beforenm: () => assert.fail("cryptography was used") };
-  const guard = {
-    isAllowed: () => asked.push("isAllowed") < 0,
-    handleFailure: () => void asked.push("failure"),
-  };
-  const server = new CurveServer(counting, { keys: SERVER, metadata: () => [], guard });
-  const error = thrownBy(() => server.handleCommand({ name: "HELLO", data: new Uint8Array(194) }));
-  assert.equal(error.code, "too-many-failures");
-  assert.deepEqual(asked, ["isAllowed"]);
-});
-
-Deno.test(
-  "FailureRation lets an address fail 100 times at once and 50 times a second, others not concerned",
-  PURE,
-  () => {
-    const ration = new FailureRation();
-    for (let i = 0; i < 100; i++) {
-      assert(ration.isAllowed("192.0.2.1", 0));
-      ration.fail("192.0.2.1", 0);
-    }
-    assert(!ration.isAllowed("192.0.2.1", 0));
-    assert(ration.isAllowed("192.0.2.2", 0));
-    assert(!ration.isAllowed("192.0.2.1", 19));
-    assert(ration.isAllowed("192.0.2.1", 20));
-    ration.fail("192.0.2.1", 20);
-    assert(!ration.isAllowed("192.0.2.1", 39));
-    assert(ration.isAllowed("192.0.2.1", 10_000));
-  },
-);
-
-Deno.test(
-  "FailureRation forgets the address that failed longest ago when there are more than 10,000",
-  PURE,
-  () => {
-    const ration = new FailureRation();
-    for (let i = 0; i < 100; i++) ration.fail("first", 0);
-    assert(!ration.isAllowed("first", 0));
-    for (let i = 0; i < 10_000; i++) ration.fail(`address ${i}`, 0);
-    assert(ration.isAllowed("first", 0));
-  },
-);
 
 // Messages
 

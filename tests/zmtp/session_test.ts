@@ -622,3 +622,12 @@ Deno.test("Session without messageTimeoutMs waits for the rest of a message for 
   session.receive(bytes("00 03 'a'"), 0);
   assert.equal(session.deadline, Infinity);
 });
+
+Deno.test("Session says when its peer spoke last, which signs of life are not", PURE, () => {
+  const { session } = readySession("PULL", {}, 5);
+  assert.deepEqual([session.hasSpoken, session.spokeAt], [false, 5]);
+  session.receive(concat(encodePing(1000), encodePong(bytes("'x'"))), 10);
+  assert.deepEqual([session.hasSpoken, session.spokeAt], [false, 5]);
+  session.receive(concat(encodePing(1000), message("hello")), 20);
+  assert.deepEqual([session.hasSpoken, session.spokeAt], [true, 20]);
+});

@@ -44,29 +44,19 @@ const READY_NONCE = prefix("CurveZMQREADY---");
 const CLIENT_MESSAGE_NONCE = prefix("CurveZMQMESSAGEC");
 const SERVER_MESSAGE_NONCE = prefix("CurveZMQMESSAGES");
 
-/** Keeps an eye on peers whose handshakes fail: each costs us an X25519 and them nothing. */
-export interface FailureGuard {
-  /** May the peer try again now? Asked before any cryptography. */
-  isAllowed(): boolean;
-  /** The peer has failed. */
-  handleFailure(): void;
-}
-
 /** What the listening side of a connection needs. */
 export interface CurveServerParts {
   /** S and s. */
   readonly keys: KeyPair;
   /** What READY says. */
   readonly metadata: () => Metadata;
-  /** Asked before a HELLO is opened. */
-  readonly guard?: FailureGuard;
   /** What opened frames are counted in. @default nothing */
   readonly memory?: MemoryBudget | undefined;
 }
 
 /**
  * The listening side. Every fault closes the connection without a word: a peer that has not proven its key learns nothing. A
- * libzmq client then comes back, which is why failures are rationed.
+ * libzmq client then comes back, which is why a failed handshake costs its address more than one connection.
  */
 export class CurveServer implements Mechanism {
   readonly name = "CURVE";
@@ -105,16 +95,7 @@ export class CurveServer implements Mechanism {
 
   handleCommand({ name, data }: Command, isLong: boolean = false): MechanismStep {
     if (name !== this.#expected) throw unexpected(name, this.#expected);
-    const { guard } = this.#options;
-    if (guard?.isAllowed() === false) {
-      throw new ProtocolError("too-many-failures", "Cannot shake hands: too many attempts have failed");
-    }
-    try {
-      return name === "HELLO" ? this.#handleHello(data, isLong) : this.#handleInitiate(data);
-    } catch (error) {
-      guard?.handleFailure();
-      throw error;
-    }
+    return name === "HELLO" ? this.#handleHello(data, isLong) : this.#handleInitiate(data);
   }
 
   accept(): Uint8Array {
