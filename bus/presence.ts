@@ -56,7 +56,7 @@ export interface BusConnection {
   readonly dropped: number;
   /** Milliseconds for which the senders waited for a listener. */
   readonly waitedMs: number;
-  /** What the program calls itself; clients of ours say it with the option `name`. */
+  /** The name of its key, where there is one; else what the program calls itself, by the option `name` of clients of ours. */
   readonly name: string | undefined;
   /** The program behind it: all connections of one client of ours have the same. */
   readonly instanceId: string | undefined;
@@ -67,13 +67,19 @@ export interface BusConnection {
 }
 
 /** A connection as its socket knows it. */
-export function connectionOf(role: BusConnection["role"], stats: PeerStats, now: number): BusConnection {
+export function connectionOf(
+  role: BusConnection["role"],
+  stats: PeerStats,
+  now: number,
+  keyName?: string,
+): BusConnection {
   const { peer, connectedMs, silentMs, messages, bytes, queuedMessages, dropped, waitedMs, publicKey } =
     stats;
   return {
     role,
     address: peer.address,
     ...identityOf(peer),
+    ...(keyName === undefined ? {} : { name: keyName }), // It has proven that, and not what it says of itself.
     since: Math.round(now - connectedMs),
     lastHeard: Math.round(now - silentMs),
     messages,

@@ -5,10 +5,13 @@
  */
 import { ClosedError, type MessageError } from "../base/errors.ts";
 import {
+  type Authorize,
   encodeTextFrame,
   formatPublicKey,
+  keyNameOf,
   type ListenStats,
   type MemoryBudget,
+  type PeerStats,
   type PubSocket,
   type PubStats,
   type PullSocket,
@@ -122,6 +125,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
   #closing: Promise<void> | undefined;
   readonly #refusals = new Refusals(this);
   readonly #presence = new Presence();
+  readonly #authorize: Authorize | undefined;
 
   /**
    * Binds both addresses before it returns.
@@ -136,6 +140,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
     const { memory, history, maxMessageBytes, lingerMs } = settings;
     this.#maxMessageBytes = maxMessageBytes;
     this.#lingerMs = lingerMs;
+    this.#authorize = options.authorize;
     this.#memory = memory;
     this.feed = new Feed({ epoch: makeEpoch(), limit: history, memory });
     this.#exchange = new Exchange(this.feed, this.#handler());
@@ -246,10 +251,9 @@ export class MessageServer<Own extends { readonly type: string } = never>
   /** Who is connected at the moment: senders first, each group in the order in which they came. Empty with libzmq. */
   connections(): readonly BusConnection[] {
     const now = Date.now();
-    return [
-      ...this.#pull.peers().map((peer) => connectionOf("send", peer, now)),
-      ...this.#pub.peers().map((peer) => connectionOf("listen", peer, now)),
-    ];
+    const all = (role: "send" | "listen", peers: readonly PeerStats[]) =>
+      peers.map((peer) => connectionOf(role, peer, now, keyNameOf(this.#authorize, peer.publicKey)));
+    return [...all("send", this.#pull.peers()), ...all("listen", this.#pub.peers())];
   }
 
   /** The last 50 messages that were refused, oldest first. */

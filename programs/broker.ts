@@ -146,7 +146,9 @@ function readAccess(values: FlagValues): Access {
   const curve = readServerKeys("curve-secret-file", secretFile);
   if (lists === undefined) return { server: { ...common, curve }, keyFile: undefined };
   const read = lists.map((file) => ({ file, ...readMembers("allow-keys", file) }));
-  const keys = read.flatMap(({ members }) => members.map(({ publicKey }) => publicKey));
+  const keys = read.flatMap(({ members }) =>
+    members.map(({ name, publicKey }) => name === undefined ? publicKey : [name, publicKey] as const)
+  );
   // The key files that --curve-keygen makes lie beside the list.
   const made = read.find(({ isOurs, members }) => isOurs && members[0]?.name !== undefined);
   const keyFile = made?.file.replace(/[^\\/]*$/, `${made.members[0]!.name}.key`);

@@ -39,7 +39,7 @@ async function decide(authorize: Authorize, request: AuthorizeRequest): Promise<
 
 /**
  * For the option `authorize`: lets in whoever has proven to own one of these public keys, nobody else. Without `curve` that is
- * nobody.
+ * nobody. With a name for a key, `[name, key]`, the broker shows who it is; a `Map` from names to keys is such a list.
  *
  * @throws {OptionError} `bad-option`: one of them is no key.
  *
@@ -52,7 +52,23 @@ async function decide(authorize: Authorize, request: AuthorizeRequest): Promise<
  * await server.ready;
  * ```
  */
-export function allowKeys(keys: Iterable<CurveKey>): Authorize {
-  const allowed = new Set(Array.from(keys, (key, index) => encodeZ85(parseKey(`allowKeys[${index}]`, key))));
-  return ({ publicKey }) => publicKey !== undefined && allowed.has(publicKey);
+export function allowKeys(keys: Iterable<CurveKey | readonly [name: string, key: CurveKey]>): Authorize {
+  const allowed = new Map(Array.from(keys, (entry, index) => {
+    const [name, key] = Array.isArray(entry) ? entry : [undefined, entry as CurveKey];
+    return [encodeZ85(parseKey(`allowKeys[${index}]`, key)), name] as const;
+  }));
+  const authorize: Authorize = ({ publicKey }) => publicKey !== undefined && allowed.has(publicKey);
+  names.set(authorize, allowed);
+  return authorize;
+}
+
+const names = new WeakMap<Authorize, ReadonlyMap<string, string | undefined>>();
+
+/** The name that {@linkcode allowKeys} was given with a key; undefined without one, and for an `authorize` of another kind. */
+export function keyNameOf(
+  authorize: Authorize | undefined,
+  publicKey: string | undefined,
+): string | undefined {
+  if (authorize === undefined || publicKey === undefined) return undefined;
+  return names.get(authorize)?.get(publicKey);
 }

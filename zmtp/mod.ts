@@ -13,7 +13,7 @@ import { Sub } from "./sub.ts";
 import type { Transport } from "./transport.ts";
 
 export { Pub, Pull, Push, Sub };
-export { allowKeys } from "./authorize.ts";
+export { allowKeys, keyNameOf } from "./authorize.ts";
 export { type CurveKeyPair, curveKeyPair, formatPublicKey } from "./curve/keys.ts";
 export type * from "./transport.ts";
 export { Arena, Block } from "./arena.ts";

@@ -1,7 +1,7 @@
 /** What a broker tells of its peers: who is here, what was refused, who could not join. */
 import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
-import { instanceId, PassiveMessageClient } from "../../mod.ts";
+import { allowKeys, instanceId, PassiveMessageClient } from "../../mod.ts";
 import { curveKeyPair } from "../../zmtp/mod.ts";
 import { nextEvent, soon, until } from "../support/deadline.ts";
 import { RawPeer } from "../support/raw_peer.ts";
@@ -55,6 +55,22 @@ Deno.test("connections() names the key of a peer", async () => {
     member.publicKey,
     member.publicKey,
   ]);
+});
+
+Deno.test("connections() calls a peer by the name of its key, whatever it says of itself", async () => {
+  const [broker, alice, bob] = [await curveKeyPair(), await curveKeyPair(), await curveKeyPair()];
+  const authorize = allowKeys([["alice", alice.publicKey], bob.publicKey]);
+  await using server = new MessageServer({ curve: broker, authorize });
+  const join = (keys: typeof alice) => {
+    const curve = { serverKey: broker.publicKey, ...keys };
+    return new PassiveMessageClient({ serverReceive: server.receiveAddress, name: "root", curve });
+  };
+  await using first = join(alice);
+  await soon(first.ready);
+  await using second = join(bob);
+  await soon(second.ready);
+
+  assert.deepEqual(server.connections().map(({ name }) => name), ["alice", "root"]);
 });
 
 Deno.test("a client refuses a name that cannot be one", async () => {
