@@ -23,7 +23,6 @@ const MAX_LINES = 450;
 const LONG_FOR_A_REASON: Readonly<Record<string, string>> = {
   "zmtp/session.ts":
     "the whole state machine of a connection: who reads one state needs the others beside it",
-  "zmtp/curve/handshake.ts": "both sides of one handshake, which answer each other line by line",
 };
 
 /** The files that may do I/O or read a clock inside of `zmtp/`, where all else is pure. */

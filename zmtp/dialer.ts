@@ -8,7 +8,8 @@ import { pause, unlessAborted } from "../base/waits.ts";
 import { pauseBeforeDial, type ReconnectOptions } from "./backoff.ts";
 import { Clock } from "./clock.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
-import type { Connection, Link, LinkClock } from "./link.ts";
+import type { Connection } from "./connection.ts";
+import type { Link, LinkClock } from "./link.ts";
 
 /** A dial that the operating system does not decide is given up after this time. */
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -5,6 +5,7 @@
  * @module
  */
 import { ClosedError, ConnectionError } from "../base/errors.ts";
+import type { Connection } from "./connection.ts";
 import type { MessageBox } from "./mechanism.ts";
 import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
 import type { Outbox } from "./outbox.ts";
@@ -23,20 +24,6 @@ import { LARGE_READ_BYTES } from "./wire.ts";
 const READ_GROWTH = 8;
 /** After the last byte is written we wait so long for the peer's end: closing at once may destroy what is under way. */
 export const LEAVE_TIMEOUT_MS = 1000;
-
-/** What a link needs of a TCP connection; Deno's is one. */
-export interface Connection extends Disposable {
-  /** Where the peer is. */
-  readonly remoteAddr: { readonly hostname: string; readonly port: number };
-  /** Reads into the buffer; null at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes a part of the bytes, or all, and says how many. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Tells the peer that nothing more will come. */
-  closeWrite(): Promise<void>;
-  /** Small writes leave at once. */
-  setNoDelay(noDelay?: boolean): void;
-}
 
 /** What looks at the deadlines of links. */
 export interface LinkClock {

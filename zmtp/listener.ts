@@ -9,7 +9,8 @@ import { ConnectionError } from "../base/errors.ts";
 import { ConnectionRate, isLoopback, Patience } from "./admission.ts";
 import { Clock } from "./clock.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
-import { type Connection, LEAVE_TIMEOUT_MS, type Link, type LinkClock } from "./link.ts";
+import type { Connection } from "./connection.ts";
+import { LEAVE_TIMEOUT_MS, type Link, type LinkClock } from "./link.ts";
 import { MAX_CONNECTIONS, MAX_PENDING_HANDSHAKES, MAX_PENDING_HANDSHAKES_PER_ADDRESS } from "./wire.ts";
 
 /** The pause after a failed accept, for example when file descriptors have run out. */
