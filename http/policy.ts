@@ -14,6 +14,7 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 import { Problem } from "./problem.ts";
 import type { Settings } from "./options.ts";
 
@@ -323,9 +324,4 @@ function decodeBase64Url(text: string): string {
   } catch {
     return "";
   }
-}
-
-/** In JSON's quotes: no line break and no escape sequence gets into a log or a terminal. */
-function quote(text: string): string {
-  return JSON.stringify(text.slice(0, 100)).replace(/[\u007f-\u009f\u2028\u2029]/g, "?");
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../base/quote.ts";
 import { readBody } from "./body.ts";
 import type { Later } from "./exit.ts";
 import type { Gate } from "./gate.ts";
@@ -39,7 +40,7 @@ function bodyFormOf(contentType: string): BodyForm {
   if (mediaType === "application/x-ndjson") return "lines";
   throw new Problem(
     "unsupported-media-type",
-    `Cannot take body: its type is ${JSON.stringify(mediaType.slice(0, 60))}`,
+    `Cannot take body: its type is ${quote(mediaType, 60)}`,
     { headers: { "accept-post": ACCEPT_POST } },
   );
 }

@@ -5,6 +5,7 @@
  */
 import { ProtocolError } from "../base/errors.ts";
 import { type Command, encodeReady, type Metadata, parseMetadata } from "./command.ts";
+import { printable } from "./greeting.ts";
 import type { Mechanism, MechanismStep } from "./mechanism.ts";
 
 /**
@@ -32,7 +33,7 @@ export class NullMechanism implements Mechanism {
     if (name === "READY") return { metadata: parseMetadata(data) };
     throw new ProtocolError(
       "unexpected-before-ready",
-      `Cannot take command ${JSON.stringify(name)}: READY was expected`,
+      `Cannot take command ${printable(name)}: READY was expected`,
     );
   }
 
