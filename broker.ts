@@ -20,7 +20,7 @@ export type {
   MessageErrorEvent,
 } from "./bus/events.ts";
 export type { EventHandler, HandshakeErrorEvent, RefusedEvent, TypedEventTarget } from "./bus/events.ts";
-export type { Feed, FeedSlice, Located } from "./bus/feed.ts";
+export type { FeedSlice, FeedView, Located } from "./bus/feed_view.ts";
 export type { FeedEntry } from "./bus/feed_entry.ts";
 export type { FeedLimit, Piece, Sender } from "./bus/feed_store.ts";
 export type { Value } from "./bus/last_values.ts";

@@ -18,29 +18,10 @@ import { Arena, frameBodyStart, frameEnd, type MemoryBudget } from "../zmtp/mod.
 import type { GapReason } from "./events.ts";
 import { FeedEntry } from "./feed_entry.ts";
 import type { FeedLimit, FeedStore, Piece, Sender } from "./feed_store.ts";
+import type { FeedSlice, FeedView, Located } from "./feed_view.ts";
 import { LastValues, type Value } from "./last_values.ts";
 import { MemoryStore } from "./memory_store.ts";
 import { formatPlace } from "./place.ts";
-
-/** Messages of a {@linkcode Feed} in order, and what is missing in front of them. */
-export interface FeedSlice {
-  /** In order, without a hole between two of them. */
-  readonly entries: readonly FeedEntry[];
-  /** Messages that are missing directly in front of the first entry; `null` when nobody can know how many. */
-  readonly missed: number | null;
-  /** Why; undefined when none is missing. */
-  readonly reason: GapReason | undefined;
-  /** Go on after this one. */
-  readonly position: number;
-}
-
-/** Where a place lies in a feed. */
-export interface Located {
-  /** Go on after this one. */
-  readonly position: number;
-  /** Messages between the place and the position, which cannot be had here; `null` when nobody can know. */
-  readonly missed: number | null;
-}
 
 /** Options of a {@linkcode Feed}. */
 export interface FeedOptions {
@@ -61,7 +42,7 @@ interface Life {
 }
 
 /** See the module. */
-export class Feed {
+export class Feed implements FeedView {
   /** What is held at most. */
   readonly limit: FeedLimit;
   readonly #arena: Arena;

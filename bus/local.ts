@@ -4,7 +4,7 @@
  * @module
  */
 import { ClosedError } from "../base/errors.ts";
-import type { Feed } from "./feed.ts";
+import type { FeedView } from "./feed_view.ts";
 import type { BusPort, Receipt } from "./port.ts";
 import type { BusConnection, FailedHandshake, Refusal } from "./presence.ts";
 
@@ -32,11 +32,11 @@ export interface LocalBroker {
 
 /** See the module. What is published is in the feed when the call returns. */
 export class LocalBus implements BusPort {
-  readonly feed: Feed;
+  readonly feed: FeedView;
   readonly ready: Promise<void>;
   readonly #broker: LocalBroker;
 
-  constructor(feed: Feed, broker: LocalBroker) {
+  constructor(feed: FeedView, broker: LocalBroker) {
     this.feed = feed;
     this.ready = broker.ready;
     this.#broker = broker;

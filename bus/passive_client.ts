@@ -9,6 +9,7 @@ import { BusClient, playRole } from "./base_client.ts";
 import type { ClientOptions } from "./client_options.ts";
 import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
 import { Feed } from "./feed.ts";
+import type { FeedView } from "./feed_view.ts";
 import type { FeedLimit } from "./feed_store.ts";
 import type { OwnMessage } from "./follower.ts";
 import type { Value } from "./last_values.ts";
@@ -65,7 +66,8 @@ export interface PassiveMessageClientOptions extends ClientOptions {
 export class PassiveMessageClient<Own extends { readonly type: string } = never> extends BusClient<Own>
   implements BusPort {
   /** What came, by the broker's numbers where it numbers, with its holes. */
-  readonly feed: Feed;
+  readonly feed: FeedView;
+  readonly #feed: Feed;
   readonly #base: ClientBase;
   readonly #waiters: Waiters;
   /** Counts know no holes, positions do: from the message `count + 1` on a position is so much larger. In order, never empty. */
@@ -79,7 +81,7 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
     super(options);
     this.#base = playRole(this, () => this.#role());
     this.#waiters = new Waiters(this.#base.closed);
-    this.feed = new Feed({
+    this.#feed = new Feed({
       epoch: makeEpoch(),
       limit: {
         messages: numbers["history.messages"],
@@ -87,7 +89,8 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
         maxAgeMs: numbers["history.maxAgeMs"] || undefined,
       },
     });
-    this.feed.watchTypes();
+    this.#feed.watchTypes();
+    this.feed = this.#feed;
     this.#shift();
   }
 
@@ -180,17 +183,17 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
       handleTurnEnd: () => {
         if (!this.#hasNews) return;
         this.#hasNews = false;
-        this.feed.tell();
+        this.#feed.tell();
       },
       handleLife: (epoch, seq, isFirst) => {
-        if (isFirst) this.feed.join(epoch!, seq);
-        else this.feed.begin(epoch ?? makeEpoch(), seq);
+        if (isFirst) this.#feed.join(epoch!, seq);
+        else this.#feed.begin(epoch ?? makeEpoch(), seq);
         this.#shift();
         this.#hasNews = true;
       },
       handleGap: (missed, reason) => {
         // Another life begins with a gap of its own.
-        if (reason !== "restarted") this.feed.skip(missed, reason);
+        if (reason !== "restarted") this.#feed.skip(missed, reason);
         this.#shift();
         this.#hasNews = true;
       },
@@ -204,7 +207,7 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
   /** Counts and remembers it, and delivers it. */
   #handleFrame(frame: Frame, own: OwnMessage | undefined): void {
     const { bytes, start, end } = frame;
-    this.feed.append(bytes, start, end, 1, Date.now(), performance.now());
+    this.#feed.append(bytes, start, end, 1, Date.now(), performance.now());
     this.#hasNews = true;
     if (own !== undefined) this.#receipts.handleOwn(own, this.feed.position);
     this.#waiters.look();

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { Feed } from "./feed.ts";
+import type { FeedView } from "./feed_view.ts";
 
 /** A way into the bus, and its feed. */
 export interface BusPort {
   /** What was broadcast. */
-  readonly feed: Feed;
+  readonly feed: FeedView;
   /** Where messages come from, for people; undefined: it does not listen. */
   readonly serverBroadcast: string | undefined;
   /** Where messages go to, for people; undefined: it does not send. */

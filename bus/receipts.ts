@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Feed } from "./feed.ts";
+import type { FeedView } from "./feed_view.ts";
 import type { OwnMessage } from "./follower.ts";
 
 /** So many sending connections are remembered; what an older one carried is not told any more. */
@@ -51,7 +51,7 @@ export class Receipts {
    * For brokers that tell nothing: waits until a message with this text comes back. When somebody else sends the very same text,
    * that one counts as well: it is on the bus.
    */
-  waitForText(feed: Feed, from: number, text: string, signal: AbortSignal): Promise<number | undefined> {
+  waitForText(feed: FeedView, from: number, text: string, signal: AbortSignal): Promise<number | undefined> {
     let position = from;
     return until(signal, (resolve) => {
       const look = () => {

@@ -26,6 +26,7 @@ import {
 } from "./events.ts";
 import { Exchange, type ExchangeHandler } from "./exchange.ts";
 import { Feed } from "./feed.ts";
+import type { FeedView } from "./feed_view.ts";
 import { FEED_PROPERTY } from "./feed_note.ts";
 import { checkText, Refusals } from "./intake.ts";
 import { LocalBus } from "./local.ts";
@@ -112,7 +113,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
   /** With `curve`: the public key, 40 characters of Z85, that clients need as `curve.serverKey`. */
   readonly publicKey: string | undefined;
   /** The numbered stream of everything that was broadcast, the broker's own messages included. */
-  readonly feed: Feed;
+  readonly feed: FeedView;
 
   readonly #pull: PullSocket;
   readonly #pub: PubSocket;
@@ -142,8 +143,9 @@ export class MessageServer<Own extends { readonly type: string } = never>
     this.#lingerMs = lingerMs;
     this.#authorize = options.authorize;
     this.#memory = memory;
-    this.feed = new Feed({ epoch: makeEpoch(), limit: history, memory });
-    this.#exchange = new Exchange(this.feed, this.#handler());
+    const feed = new Feed({ epoch: makeEpoch(), limit: history, memory });
+    this.feed = feed;
+    this.#exchange = new Exchange(feed, this.#handler());
     this.publicKey = options.curve && formatPublicKey(options.curve);
     const { transport = zmtp } = options;
     this.#pub = transport.pub({

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Feed } from "../bus/feed.ts";
+import type { FeedView } from "../bus/feed_view.ts";
 import type { FeedEntry } from "../bus/feed_entry.ts";
 import { answer } from "./answers.ts";
 import { parseLastEventId } from "./cursor.ts";
@@ -34,7 +34,7 @@ interface StreamFormat extends Format<Uint8Array<ArrayBuffer>> {
   /** The first thing that is sent, with the cursor from which it goes on. */
   open(cursor: string): string;
   /** Messages are missing here, up to a cursor. */
-  gap(missing: Missing, cursor: string, feed: Feed): string;
+  gap(missing: Missing, cursor: string, feed: FeedView): string;
   /** A sign of life; tells the cursor when that moved on without a message. */
   heartbeat(cursor: string | undefined): string;
   /** The last thing that is sent. */
@@ -93,7 +93,7 @@ function renderWith(
   format: StreamFormat,
   event: (entry: FeedEntry, cursor: string) => string,
   found: Found,
-  feed: Feed,
+  feed: FeedView,
 ): string {
   let text = found.missed === 0 ? "" : format.gap(found, gapEnd(found, feed), feed);
   for (const entry of found.entries) text += event(entry, feed.place(entry.position));

@@ -8,6 +8,7 @@
  */
 import { setImmediate } from "node:timers";
 import { Feed } from "../bus/feed.ts";
+import type { FeedView } from "../bus/feed_view.ts";
 import { makeEpoch } from "../bus/place.ts";
 import type { BusPort } from "../bus/port.ts";
 import type { WaitKind } from "./counters.ts";
@@ -56,7 +57,7 @@ export class Hub {
   /** The way into the bus; `undefined` when there is none, and nothing ever comes. */
   readonly port: BusPort | undefined;
   /** What came from the bus. */
-  readonly feed: Feed;
+  readonly feed: FeedView;
   /** Bodies that many of those who wait want. */
   readonly bodies: SharedBodies;
   /** WebSockets that hear each other where there is no broker to send to. */
@@ -199,7 +200,7 @@ export class Hub {
 }
 
 /** The cursor of the oldest message that is held; of the newest one when none is. */
-export function oldestCursor(feed: Feed): string {
+export function oldestCursor(feed: FeedView): string {
   return feed.place(Math.min(feed.oldest, feed.position));
 }
 

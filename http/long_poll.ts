@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Feed } from "../bus/feed.ts";
+import type { FeedView } from "../bus/feed_view.ts";
 import { answer, JSON_TYPE } from "./answers.ts";
 import { type Cursor, parseEntityTags } from "./cursor.ts";
 import type { Later } from "./exit.ts";
@@ -192,7 +192,7 @@ function formatOf(gate: Gate, form: MessageForm): Format<Ready> {
   return byForm.getOrInsertComputed(form, () => ({
     maxMessages: 1,
     maxLength: Infinity,
-    render: ({ entries }: Found, feed: Feed): Ready => {
+    render: ({ entries }: Found, feed: FeedView): Ready => {
       const entry = entries[0];
       if (entry === undefined) return { response: new Response(null), bytes: 0 };
       const body = encodeUtf8(`{"message":${form === "value" ? entry.text : JSON.stringify(entry.text)}}`);

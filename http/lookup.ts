@@ -4,7 +4,7 @@
  * @module
  */
 import type { GapReason } from "../bus/events.ts";
-import type { Feed } from "../bus/feed.ts";
+import type { FeedView } from "../bus/feed_view.ts";
 import type { FeedEntry } from "../bus/feed_entry.ts";
 import type { Cursor } from "./cursor.ts";
 import type { TypeFilter } from "./type_filter.ts";
@@ -48,7 +48,7 @@ export function joinMissing(first: Missing, second: Missing): Missing {
 }
 
 /** Finds where a cursor leads. */
-export function locate(feed: Feed, cursor: Cursor): Standing {
+export function locate(feed: FeedView, cursor: Cursor): Standing {
   switch (cursor.kind) {
     case "now":
       return { ...NOTHING_MISSING, position: feed.position };
@@ -72,7 +72,7 @@ export function locate(feed: Feed, cursor: Cursor): Standing {
  * everything that was looked at. `maxLength` is in bytes; a single longer message still fits.
  */
 export function find(
-  feed: Feed,
+  feed: FeedView,
   after: number,
   filter: TypeFilter | undefined,
   maxMessages: number,

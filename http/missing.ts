@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Feed } from "../bus/feed.ts";
+import type { FeedView } from "../bus/feed_view.ts";
 import type { Cursor } from "./cursor.ts";
 import { oldestCursor } from "./hub.ts";
 import type { Found, Missing, MissingReason } from "./lookup.ts";
@@ -24,19 +24,23 @@ export function missedText(missed: number | null): string {
 }
 
 /** The members of a gap in a stream, without the braces. `cursor` is the place behind the gap. */
-export function gapMembers({ missed, reason }: Missing, cursor: string, feed: Feed): string {
+export function gapMembers({ missed, reason }: Missing, cursor: string, feed: FeedView): string {
   return `"missed":${missed},"reason":${JSON.stringify(reason)},"cursor":"${cursor}","oldest":"${
     oldestCursor(feed)
   }"`;
 }
 
 /** The cursor behind what is missing in front of the first message that was found. */
-export function gapEnd({ entries, position }: Found, feed: Feed): string {
+export function gapEnd({ entries, position }: Found, feed: FeedView): string {
   return feed.place(entries[0] === undefined ? position : entries[0].position - 1);
 }
 
 /** The answer to one who wants to know instead of going on. */
-export function cursorExpired({ missed, reason = "expired" }: Missing, cursor: Cursor, feed: Feed): Problem {
+export function cursorExpired(
+  { missed, reason = "expired" }: Missing,
+  cursor: Cursor,
+  feed: FeedView,
+): Problem {
   const number = missed === null ? "nobody knows how many messages" : `${missed} messages`;
   const since = cursor.kind !== "at" ? {} : { since: `${cursor.epoch ?? feed.epoch}.${cursor.seq}` };
   return new Problem(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Feed } from "../bus/feed.ts";
+import type { FeedView } from "../bus/feed_view.ts";
 import { find, type Found } from "./lookup.ts";
 import type { TypeFilter } from "./type_filter.ts";
 
@@ -23,7 +23,7 @@ export interface Format<T> {
   /** Most bytes of messages in one body; a single longer message still fits. */
   readonly maxLength: number;
   /** Makes the body. */
-  render(found: Found, feed: Feed): T;
+  render(found: Found, feed: FeedView): T;
 }
 
 /** What the last one who asked got. */
@@ -36,13 +36,13 @@ interface LastBody {
 
 /** See the module. */
 export class SharedBodies {
-  readonly #feed: Feed;
+  readonly #feed: FeedView;
   readonly #bodies = new Map<Format<unknown>, Map<string, Map<number, Rendered<unknown>>>>();
   #count = 0;
   #last: LastBody | undefined;
   #isKeeping = false;
 
-  constructor(feed: Feed) {
+  constructor(feed: FeedView) {
     this.#feed = feed;
   }
 

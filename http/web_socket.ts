@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Feed } from "../bus/feed.ts";
+import type { FeedView } from "../bus/feed_view.ts";
 import { memberSpan } from "../bus/json_member.ts";
 import { entryJson } from "./entry_json.ts";
 import { decodeUtf8 } from "./form.ts";
@@ -49,7 +49,7 @@ const RAW: SocketFormat = {
 const FRAMES: SocketFormat = {
   maxMessages: MAX_MESSAGES,
   maxLength: MAX_LENGTH,
-  render: (found: Found, feed: Feed) => {
+  render: (found: Found, feed: FeedView) => {
     const frames = found.entries.map((entry) => entryJson(entry, feed.place(entry.position)));
     return found.missed === 0 ? frames : [gapFrame(found, gapEnd(found, feed), feed), ...frames];
   },
@@ -300,7 +300,7 @@ function utf8Length(text: string, limit: number): number {
   return text.length * 3 <= limit ? text.length : encodeUtf8(text).byteLength;
 }
 
-function gapFrame(missing: Missing, cursor: string, feed: Feed): string {
+function gapFrame(missing: Missing, cursor: string, feed: FeedView): string {
   return `{"gap":{${gapMembers(missing, cursor, feed)}}}`;
 }
 

@@ -1,7 +1,8 @@
 /** The feed: numbers, window, holes, places and the last of each kind, against a model that keeps everything. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Feed, type FeedOptions, type FeedSlice } from "../../bus/feed.ts";
+import { Feed, type FeedOptions } from "../../bus/feed.ts";
+import type { FeedSlice } from "../../bus/feed_view.ts";
 import { MAX_SEQ, parsePlace } from "../../bus/place.ts";
 
 const encoder = new TextEncoder();
