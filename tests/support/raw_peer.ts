@@ -1,5 +1,5 @@
 /** A peer that writes whatever bytes a test wants to a listening socket of ours, and sees all that comes back. */
-import { encodeReady, socketTypeMetadata } from "../../zmtp/command.ts";
+import { encodeReady, type Metadata, socketTypeMetadata } from "../../zmtp/command.ts";
 import { encodeFrame, FrameDecoder } from "../../zmtp/frame.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";
 import { soon } from "./deadline.ts";
@@ -15,6 +15,8 @@ const bytes = new TextEncoder();
 
 export class RawPeer implements AsyncDisposable {
   readonly conn: Deno.TcpConn;
+  /** The other side's READY, where we joined. */
+  ready: RawFrame | undefined;
   #pending: Uint8Array = new Uint8Array(0);
   #frames: RawFrame[] = [];
   readonly #decoder: FrameDecoder;
@@ -36,10 +38,10 @@ export class RawPeer implements AsyncDisposable {
     return new RawPeer(conn);
   }
 
-  /** Connects and shakes hands as a socket of that type. */
-  static async join(address: string, socketType: string): Promise<RawPeer> {
+  /** Connects and shakes hands as a socket of that type; READY has these properties as well. */
+  static async join(address: string, socketType: string, properties: Metadata = []): Promise<RawPeer> {
     const peer = await RawPeer.connect(address);
-    await peer.shakeHands(socketType);
+    await peer.shakeHands(socketType, properties);
     return peer;
   }
 
@@ -48,11 +50,12 @@ export class RawPeer implements AsyncDisposable {
    *
    * @throws {Deno.errors.UnexpectedEof} The other side has ended the connection instead.
    */
-  async shakeHands(socketType: string): Promise<void> {
+  async shakeHands(socketType: string, properties: Metadata = []): Promise<void> {
     await this.write(encodeGreeting("NULL"));
     await this.readBytes(64);
-    await this.write(encodeReady(socketTypeMetadata(socketType)));
-    if (await this.readFrame() === undefined) throw new Deno.errors.UnexpectedEof("no READY came");
+    await this.write(encodeReady([...socketTypeMetadata(socketType), ...properties]));
+    this.ready = await this.readFrame();
+    if (this.ready === undefined) throw new Deno.errors.UnexpectedEof("no READY came");
   }
 
   async write(bytes: Uint8Array): Promise<void> {
