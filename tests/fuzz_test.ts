@@ -155,5 +155,10 @@ Deno.test("a broker process outlives any streams, serves a healthy pair meanwhil
       endOnFailure: true,
     }));
   broker.kill("SIGTERM");
-  assert.deepEqual(await broker.ended(), { code: 0, stdout: "", stderr: "" });
+  const { code, stdout, stderr } = await broker.ended();
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: "" });
+  // What it says to a person: who was refused, and who could not join.
+  for (const line of stderr.split("\n")) {
+    assert.match(line, /^$|^\S+ (127\.0\.0\.1:\d+ could not join|refused \(|.* in the last )/);
+  }
 });

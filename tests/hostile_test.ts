@@ -237,6 +237,25 @@ for (const side of BOTH) {
   );
 }
 
+for (const side of BOTH) {
+  Deno.test(
+    hostile(
+      side,
+      "a peer that stops in the middle of a message is closed, one that is silent between two is not",
+      async ({ side, address, faults }) => {
+        await using silent = await RawPeer.join(address, HONEST[side]);
+        await using peer = await RawPeer.join(address, HONEST[side]);
+        await peer.write(hex("00057b"));
+        await peer.ended();
+        assert.deepEqual(faults(), { "message-timeout": 1 });
+        await silent.write(ping);
+        await pong(silent);
+      },
+      { messageTimeoutMs: 100 },
+    ),
+  );
+}
+
 for (const [what, start] of [["greeting", 0], ["READY", 64]] as const) {
   for (const side of BOTH) {
     Deno.test(

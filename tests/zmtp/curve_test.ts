@@ -803,6 +803,10 @@ Deno.test(
     ours.receive(theirs.box!.seal(encodeFrame(bytes("'small'"), 0)), 0);
     assert.deepEqual(heard.take(), ["message small"]);
     assert(memory.used > 0, "a small block is kept for the next message");
+    for (let i = 0; i < 100; i++) {
+      ours.receive(theirs.box!.seal(encodeFrame(repeated(0x61, 300), 0)), 0);
+      assert(memory.used - before <= 4096, "and no larger one once its messages are handed over");
+    }
     ours.forget();
     assert.equal(memory.used, 0);
   },

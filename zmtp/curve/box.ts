@@ -30,8 +30,8 @@ const CONTENT_AT: number = TAG_AT + TAG_SIZE;
 /** MORE is the same inside and outside; this one is not. */
 const INNER_COMMAND = 0x02;
 const UINT32 = 0x1_0000_0000;
-/** A connection keeps a block of this size for what is opened next. */
-const LARGE_BLOCK_BYTES: number = 64 * 1024;
+/** An idle connection keeps a block of this size for what is opened next; a larger one goes at the end of its turn. */
+const KEPT_BLOCK_BYTES: number = 4 * 1024;
 
 /** A number of 64 bits as two halves: our own counter in this form costs nothing, and the peer's may be as large as it likes. */
 export interface Nonce {
@@ -157,7 +157,7 @@ export class CurveBox implements MessageBox {
   }
 
   endTurn(): void {
-    if (this.#arena.block.length > LARGE_BLOCK_BYTES) this.#arena.release();
+    if (this.#arena.block.length > KEPT_BLOCK_BYTES) this.#arena.release();
   }
 
   forget(): void {
