@@ -1,6 +1,6 @@
 /**
  * Runs all tests: each file in a process of its own, as many at a time as there are cores, the longest ones first. So a file can
- * measure its memory, and libzmq, which does not bear two threads of a process, is alone in each.
+ * measure its memory, and a crash of libzmq's addon costs the tests of one file and is told.
  *
  * Paths as arguments run these files or folders only. Types are checked by `deno task check`.
  */

@@ -49,16 +49,18 @@ export class HealthyPair implements Disposable {
     this.#sub.close();
   }
 
-  /** libzmq tells nobody when its subscription is in place: messages are repeated until one is heard. */
+  /** libzmq tells nobody when its subscription is in place: messages are repeated until one is heard, however late. */
   async #probe(): Promise<void> {
     const end = performance.now() + 10_000;
-    while (true) {
+    for (let isHeard = false; !isHeard;) {
+      await send(this.#push, JSON.stringify({ type: TYPE, number: ++this.#number }));
       try {
-        return await this.pass(100);
+        while (!isHeard) isHeard = numberOf(await receive(this.#sub, 100)) !== undefined;
       } catch (error) {
         if (performance.now() > end) throw error;
       }
     }
+    await this.pass();
   }
 }
 
