@@ -74,6 +74,7 @@ export const ROW_GROUPS: readonly RowGroup[] = [
   clientRow("receive", "text", true),
   clientRow("receive", "object", false),
   { name: "curve-100B", isQuick: true, measure: measureCurve },
+  { name: "resume-100k", isQuick: true, measure: measureResume },
   { name: "start", isQuick: true, measure: measureStart },
   { name: "idle-subscriber", isQuick: true, measure: measureIdleSubscribers },
   { name: "stuck-subscriber", isQuick: false, measure: measureStuckSubscriber },
@@ -351,6 +352,32 @@ async function measureClient(
       isMoreBetter: false,
     }),
   ];
+}
+
+/** As many as a broker holds, unless told otherwise. */
+const HELD_MESSAGES = 100_000;
+
+async function measureResume(effort: Effort): Promise<Figure[]> {
+  await using broker = await startOurs();
+  await using child = denoChild("resume_child.ts", [
+    broker.broadcastAddress,
+    broker.receiveAddress,
+    `${HELD_MESSAGES}`,
+    messageText(100),
+  ]);
+  await child.read();
+  const ours: number[] = [];
+  for (let round = -1; round < Math.max(5, effort.rounds); round++) {
+    const { ms } = await child.ask({}) as { ms: number };
+    if (round >= 0) ours.push(ms);
+  }
+  return [figure({
+    name: "resume-100k",
+    what: "a client comes back and gets 100,000 missed messages of 100 B",
+    unit: " ms",
+    ours,
+    isMoreBetter: false,
+  })];
 }
 
 async function measureStart(effort: Effort): Promise<Figure[]> {
