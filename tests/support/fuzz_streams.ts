@@ -46,11 +46,11 @@ const piece: fc.Arbitrary<Uint8Array> = fc.oneof(
 );
 
 /** What may happen to a stream on its way. Places are parts of its length, so that a stream may shrink. */
-type Change = (stream: Uint8Array) => Uint8Array;
+export type Change = (stream: Uint8Array) => Uint8Array;
 
 const place = fc.double({ min: 0, max: 1, noNaN: true });
 
-const change: fc.Arbitrary<Change> = fc.oneof(
+export const change: fc.Arbitrary<Change> = fc.oneof(
   fc.tuple(place, fc.nat(7)).map(([at, bit]): Change => (stream) => {
     const flipped = stream.slice();
     const index = Math.min(stream.length - 1, Math.floor(at * stream.length));
