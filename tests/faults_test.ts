@@ -287,7 +287,7 @@ Deno.test("kill -9 of the broker and its return on the same ports: everyone goes
   assert.deepEqual([received, broadcast, subscribers!.dropped], [toSecond, toSecond, 0], WHERE);
 });
 
-Deno.test("a subscriber process that is stopped is found by heartbeat, and comes back by itself", async () => {
+Deno.test("a subscriber process that is stopped is found by heartbeat, comes back by itself, and misses nothing", async () => {
   await using broker = await startBroker({ heartbeatMs: 100 });
   await using x = await startChild("listen", broker.broadcastAddress);
   await using a = await startChild("send", broker.receiveAddress, "a");
@@ -297,20 +297,21 @@ Deno.test("a subscriber process that is stopped is found by heartbeat, and comes
   await askUntil<SoakReport>(
     broker,
     ({ stats }) =>
-      stats.subscribers!.faults["heartbeat-timeout"] === 1 && stats.subscribers!.connections === 0,
+      stats.subscribers!.faults["heartbeat-timeout"]! >= 1 && stats.subscribers!.connections === 0,
     "the end of the half-open connection",
   );
   x.kill("SIGCONT");
 
-  // READY comes before SUBSCRIBE: what is sent in between it does not hear.
-  await askUntil<SoakReport>(broker, ({ stats }) => {
-    const { accepted, subscribers } = stats.subscribers!;
-    return accepted === 2 && subscribers.some(({ topics }) => topics > 0);
-  }, "its return");
+  // On a busy machine a heartbeat may be missed once more.
+  await askUntil<SoakReport>(
+    broker,
+    ({ stats }) => stats.subscribers!.subscribers.some(({ topics }) => topics > 0),
+    "its return",
+  );
   const { sent } = await stop(a);
   const { runs, wrong } = await heardAll(x, "a", sent);
   assert.equal(wrong, 0);
-  assert.ok(runs["a"]!.length <= 2, JSON.stringify(runs));
+  assert.equal(runs["a"]!.length, 1, `nothing is missing in between: ${JSON.stringify(runs)}`);
 });
 
 Deno.test("a broker without file descriptors serves those whom it has, and everyone again when some leave", async () => {
