@@ -13,12 +13,14 @@ const ROOT = new URL("../", import.meta.url);
 const LONG = [
   "tests/http/browser_test.ts",
   "tests/hostile_test.ts",
+  "tests/bus/json_test.ts",
   "tests/programs/stop_test.ts",
   "tests/http/waiters_test.ts",
   "tests/faults_test.ts",
+  "tests/resume_test.ts",
+  "tests/hostile_memory_test.ts",
   "tests/programs/keys_test.ts",
   "tests/import_test.ts",
-  "tests/bus/json_test.ts",
 ];
 
 /** What one process said at its end. */
