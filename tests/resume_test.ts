@@ -291,6 +291,22 @@ Deno.test("a client that takes small messages only still goes on where it was", 
   assert.equal(client.feed.after(2).missed, 1);
 });
 
+Deno.test("whoever comes back gets nothing that is older than the window may be", async () => {
+  await using server = new MessageServer({ history: { maxAgeMs: 20 } });
+  say(server, 1, 3);
+  const sent = performance.now();
+  await until(() => performance.now() > sent + 30, "their age");
+  await using client = new PassiveMessageClient({
+    serverBroadcast: server.broadcastAddress,
+    since: "earliest",
+  });
+  const heard = listen(client);
+  await soon(client.ready);
+  say(server, 4, 4);
+  await isAt(client, server);
+  assert.deepEqual(heard, [4]);
+});
+
 // Whose a message is, A9 and F11.
 
 Deno.test("MessageClient hears an equal message of somebody else after its own one was ignored by a paused broker", async () => {
