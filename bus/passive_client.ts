@@ -5,7 +5,7 @@
  */
 import { HISTORY_NUMBERS } from "../base/defaults.ts";
 import { readNumbers } from "../base/options.ts";
-import { BusClient, playRole } from "./base_client.ts";
+import { BusClient, playRole, startOf } from "./base_client.ts";
 import type { ClientOptions } from "./client_options.ts";
 import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
 import { Feed } from "./feed.ts";
@@ -81,8 +81,10 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
     super(options);
     this.#base = playRole(this, () => this.#role());
     this.#waiters = new Waiters(this.#base.closed);
+    const start = startOf(options.since);
     this.#feed = new Feed({
-      epoch: makeEpoch(),
+      // From a place on, the numbers are those of its epoch at once: the broker only says that it goes on.
+      ...(typeof start === "string" ? { epoch: makeEpoch() } : start),
       limit: {
         messages: numbers["history.messages"],
         bytes: numbers["history.bytes"],

@@ -248,6 +248,24 @@ for (
   });
 }
 
+for (const since of [2, 100]) {
+  Deno.test(`PassiveMessageClient's feed has the broker's places when it begins at number ${since} of 5`, async () => {
+    await using server = new MessageServer();
+    say(server, 1, 5);
+    await using client = new PassiveMessageClient({
+      serverBroadcast: server.broadcastAddress,
+      since: `${server.feed.epoch}.${since}`,
+    });
+    await soon(client.ready);
+    say(server, 6, 6);
+    await isAt(client, server);
+    assert.equal(client.feed.place(client.feed.position), client.place);
+    const { entries } = client.messagesAfter(0);
+    assert.equal(entries.length, since === 2 ? 4 : 6);
+    for (const { text } of entries) assert.equal(JSON.parse(text).type, "n");
+  });
+}
+
 Deno.test("a client goes on while its line stalls in the middle of a message", async () => {
   await using server = new MessageServer({ heartbeatMs: 0 });
   await using relay = new Relay(server.broadcastAddress);
