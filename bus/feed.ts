@@ -47,7 +47,7 @@ export class Feed implements FeedView {
   readonly limit: FeedLimit;
   readonly #arena: Arena;
   readonly #store: FeedStore;
-  /** In order, never empty, {@linkcode MAX_LIVES} at most. */
+  /** In order, never empty, {@linkcode FEW_LIVES} at most beside those of which messages are held, {@linkcode MAX_LIVES} in all. */
   readonly #lives: Life[];
   /** What the beginning was called before the broker was known. */
   #alias: { readonly epoch: string; readonly position: number } | undefined;
@@ -136,7 +136,11 @@ export class Feed implements FeedView {
     this.skip(null, "restarted");
     if (this.#position + seq <= MAX_POSITION) this.#position += seq;
     this.#lives.push({ epoch, base: this.#position - seq });
-    if (this.#lives.length > MAX_LIVES) this.#lives.shift();
+    // A message that is held has a place of its own, or whoever goes on behind it would miss what follows, and hear of no gap.
+    while (
+      this.#lives.length > FEW_LIVES &&
+      (this.#lives[1]!.base < this.oldest || this.#lives.length > MAX_LIVES)
+    ) this.#lives.shift();
   }
 
   /**
@@ -331,7 +335,9 @@ function* entriesOf({ bytes, start, first, time, block }: Piece, count: number):
 
 /** Positions stay far enough below the numbers that are no longer exact. */
 const MAX_POSITION = 2 ** 52;
-/** So many lives of a broker are told apart; a place of an earlier one is a foreign one. */
-const MAX_LIVES = 16;
+/** So many lives of a broker are told apart; a place of an earlier one is a foreign one … */
+const FEW_LIVES = 16;
+/** … but for those of which messages are held, up to so many. */
+const MAX_LIVES = 1000;
 /** So many holes are remembered, with their reason. */
 const MAX_HOLES = 1000;

@@ -108,6 +108,43 @@ Deno.test({
 });
 
 Deno.test({
+  name: "Feed.place() tells every message that is held apart, of however many lives they are",
+  permissions,
+  fn() {
+    const feed = makeFeed({ epoch: "l0" });
+    for (let life = 0; life < 40; life++) {
+      if (life > 0) feed.begin(`l${life}`, 0);
+      add(feed, '{"n":1}', '{"n":2}');
+    }
+    const held: number[] = [];
+    for (let at = feed.oldest - 1; at < feed.position;) {
+      const slice = feed.after(at);
+      held.push(...slice.entries.map(({ position }) => position));
+      at = slice.position;
+    }
+    assert.equal(held.length, 80);
+    for (const [i, position] of held.entries()) {
+      assert.equal(feed.place(position), `l${Math.floor(i / 2)}.${1 + i % 2}`);
+      assert.equal(feed.locate(parsePlace(feed.place(position))!).position, position);
+    }
+  },
+});
+
+Deno.test({
+  name: "Feed.begin() forgets lives of which nothing is held",
+  permissions,
+  fn() {
+    const feed = makeFeed({ limit: { messages: 2, bytes: 10_000 }, epoch: "l0" });
+    for (let life = 1; life < 40; life++) {
+      add(feed, "{}");
+      feed.begin(`l${life}`, 0);
+    }
+    assert.equal(feed.locate({ epoch: "l10", seq: 1 }).missed, null);
+    assert.equal(feed.locate({ epoch: "l38", seq: 1 }).missed, 0);
+  },
+});
+
+Deno.test({
   name: "Feed.begin() counts on in another life, and a place of the earlier one goes on there",
   permissions,
   fn() {
