@@ -1,0 +1,5 @@
+/** Seeds that once failed, and what they found. They stay. */
+export const SEEDS: readonly (readonly [seed: number, what: string])[] = [
+  [17, "the feed of a client that began at a place had places of its own, and receipts told them"],
+  [124, "messages of the seventeenth life back had no place of their own"],
+];
