@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { MessageServer } from "../../../broker.ts";
 import { PassiveMessageClient } from "../../../client.ts";
-import { serveGateway } from "../../../http.ts";
+import { type GatewayHandler, messageGateway } from "../../../http.ts";
 import type { BrowserContext } from "playwright-core";
 import { until } from "../../support/deadline.ts";
 import { browserTest, openPage } from "../support/browser.ts";
@@ -43,67 +43,64 @@ const [EVENT_STREAM, LONG_POLL] = [
   ),
 ].map(([, html]) => html!);
 
-/** Opens it as a page of the gateway's origin; the lines of its console that begin with "heard". */
-async function openReadme(
-  context: BrowserContext,
-  { url }: { url: string },
-  html: string,
-): Promise<{ readonly heard: readonly string[] }> {
-  await context.route(
-    `${url}/readme.html`,
-    (route) => route.fulfill({ contentType: "text/html; charset=utf-8", body: `<!DOCTYPE html>${html}` }),
-  );
-  const page = await context.newPage();
-  const heard: string[] = [];
-  page.on("console", async (message) => {
-    const [what, value] = message.args();
-    if (await what?.jsonValue() === "heard") heard.push(JSON.stringify(await value!.jsonValue()));
+/** A gateway that serves one page more, of its own origin. (Routes of playwright would switch off the browser's cache.) */
+function serveWith(html: string, gateway: GatewayHandler): Deno.HttpServer<Deno.NetAddr> {
+  const headers = { "content-type": "text/html; charset=utf-8" };
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request, info) => {
+    if (new URL(request.url).pathname !== "/readme.html") return gateway(request, info);
+    return new Response(`<!DOCTYPE html>${html}`, { headers });
   });
-  await page.goto(`${url}/readme.html`);
-  return { heard };
 }
 
-Deno.test(
-  browserTest(
-    "README: the EventSource hears a broker that comes after it, and what the page sends",
-    async (browser) => {
-      const before = new MessageServer();
-      const { broadcastAddress, receiveAddress } = before;
-      await before.close();
-      await using client = new PassiveMessageClient({
-        serverBroadcast: broadcastAddress,
-        serverReceive: receiveAddress,
-      });
-      await using gateway = serveGateway(client, { port: 0, ...quiet });
-      const context = await browser.newContext();
-      const { heard } = await openReadme(context, gateway, EVENT_STREAM!);
-      await until(() => gateway.stats().waiting.sse === 1, "the event stream");
-      await using broker = new MessageServer({
-        broadcastPort: Number(new URL(broadcastAddress).port),
-        receivePort: Number(new URL(receiveAddress).port),
-      });
-      await client.ready;
-      broker.sendMessage({ type: "late" });
-      await until(() => heard.includes('{"type":"late"}'), "the message in the page");
-      await openReadme(context, gateway, EVENT_STREAM!);
-      await until(() => heard.includes('{"type":"subject","subject":119}'), "what a page sent");
-    },
-  ),
-);
+/** Opens that page. What it says that it heard is added to the list. */
+async function openReadme(
+  context: BrowserContext,
+  { addr }: Deno.HttpServer<Deno.NetAddr>,
+): Promise<string[]> {
+  const page = await context.newPage();
+  const heard: string[] = [];
+  page.on("console", (message) => {
+    if (message.text().startsWith("heard ")) heard.push(message.text());
+  });
+  await page.goto(`http://127.0.0.1:${addr.port}/readme.html`);
+  return heard;
+}
+
+Deno.test(browserTest("README: the EventSource hears a broker that comes after it", async (browser) => {
+  const before = new MessageServer();
+  const { broadcastAddress, receiveAddress } = before;
+  await before.close();
+  await using client = new PassiveMessageClient({
+    serverBroadcast: broadcastAddress,
+    serverReceive: receiveAddress,
+  });
+  await using gateway = messageGateway(client, quiet);
+  await using server = serveWith(EVENT_STREAM!, gateway);
+  await using context = await browser.newContext();
+  const heard = await openReadme(context, server);
+  await until(() => gateway.stats().waiting.sse === 1, "the event stream");
+  await using broker = new MessageServer({
+    broadcastPort: Number(new URL(broadcastAddress).port),
+    receivePort: Number(new URL(receiveAddress).port),
+  });
+  await client.ready;
+  broker.sendMessage({ type: "late" });
+  await until(() => heard.includes("heard {type: late}"), "the message in the page");
+  await openReadme(context, server);
+  await until(() => heard.includes("heard {type: subject, subject: 119}"), "what the other page sent");
+}));
 
 Deno.test(browserTest("README: two tabs with the long-poll hear every message", async (browser) => {
   await using broker = new MessageServer();
-  await using gateway = serveGateway(broker, { port: 0, ...quiet });
-  const context = await browser.newContext();
-  const tabs = [
-    await openReadme(context, gateway, LONG_POLL!),
-    await openReadme(context, gateway, LONG_POLL!),
-  ];
+  await using gateway = messageGateway(broker, quiet);
+  await using server = serveWith(LONG_POLL!, gateway);
+  await using context = await browser.newContext();
+  const tabs = [await openReadme(context, server), await openReadme(context, server)];
   for (let n = 0; n < 20; n++) {
     await until(() => gateway.stats().waiting.longpoll === 2, "both tabs");
     broker.sendMessage({ type: "n", n });
-    await until(() => tabs.every(({ heard }) => heard.length > n), "the message in both tabs");
+    await until(() => tabs.every((heard) => heard.length > n), "the message in both tabs");
   }
-  const all = Array.from({ length: 20 }, (_, n) => `{"type":"n","n":${n}}`);
-  assert.deepEqual(tabs.map(({ heard }) => heard), [all, all]);
+  const all = Array.from({ length: 20 }, (_, n) => `heard {type: n, n: ${n}}`);
+  assert.deepEqual(tabs, [all, all]);
 }));
