@@ -85,8 +85,9 @@ export interface MessageServerEvents<Own extends { readonly type: string } = nev
  * - Bytes are passed on untouched: white space and the order of keys survive.
  * - The messages of each sender keep their order. There is no order between senders, but all subscribers see the same one.
  * - Whoever reads loses nothing: when a subscriber falls behind, the senders wait, as long as it takes `slowestReader` messages a
- *   second. Anyone slower, or stopped, costs them a tenth of a second at most; it then loses messages when its queue is full, that
- *   subscriber only, and the loss is counted. The broker's own messages wait for nobody.
+ *   second. Anyone slower, or stopped, costs them a tenth of a second at most, or half a second when it kept up before; it then loses
+ *   messages when its queue is full, that subscriber only, and the loss is counted. However many of these there are, the bus is never
+ *   slower than that rate. The broker's own messages wait for nobody.
  * - A message is passed on at most once. There is no acknowledgement and nothing is stored: who connects later gets what
  *   comes later.
  *

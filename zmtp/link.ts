@@ -9,7 +9,7 @@ import type { Connection } from "./connection.ts";
 import type { MessageBox } from "./mechanism.ts";
 import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
 import type { Outbox } from "./outbox.ts";
-import type { ReadGate } from "./read_gate.ts";
+import { type ReadGate, Turn } from "./read_gate.ts";
 import {
   type Decision,
   Session,
@@ -102,9 +102,8 @@ export class Link implements MemoryHolder {
   #largeBuffer: Uint8Array<ArrayBuffer> | undefined;
   #hasEnded = false;
   #isClosed = false;
-  /** What it read waits in front of the gate. */
-  #isHeld = false;
-  readonly #gate: ReadGate | undefined;
+  /** Its turns at the gate. */
+  readonly #turn: Turn | undefined;
   /** Nothing is read until then. */
   #resting: { readonly until: number; readonly resolve: () => void } | undefined;
   /** When an ending link closes its socket at the latest. */
@@ -122,7 +121,7 @@ export class Link implements MemoryHolder {
     this.#clock = clock;
     this.outbox = outbox;
     this.#decide = options.decide;
-    this.#gate = options.gate;
+    this.#turn = options.gate && new Turn(options.gate);
     this.#memory = options.memory;
     this.#maxReadBytes = options.maxReadBytes ?? LARGE_READ_BYTES;
     this.session = new Session(
@@ -174,7 +173,7 @@ export class Link implements MemoryHolder {
 
   /** See {@linkcode Session.heardAt}; now when it is us who keep it waiting. */
   get lastProgress(): number {
-    return this.#isHeld ? this.#clock.now() : this.session.heardAt;
+    return this.#turn?.isAwaited ? this.#clock.now() : this.session.heardAt;
   }
 
   /** When the peer took something last; now when nothing waits for it. */
@@ -195,7 +194,7 @@ export class Link implements MemoryHolder {
 
   /** Since when the connection has been of no use to its peer; undefined when it is, or its handshake is not over. */
   get idleSince(): number | undefined {
-    return this.session.state !== "ready" || this.#isHeld || this.#handler.isWaiting
+    return this.session.state !== "ready" || this.#turn?.isAwaited || this.#handler.isWaiting
       ? undefined
       : this.session.spokeAt;
   }
@@ -203,7 +202,7 @@ export class Link implements MemoryHolder {
   /** See {@linkcode Session.deadline}. */
   get deadline(): number {
     if (this.#hasEnded) return this.#leaveBy;
-    if (this.#isHeld) return Infinity;
+    if (this.#turn?.isAwaited) return this.#turn.aliveAt;
     if (this.#resting !== undefined) return Math.min(this.#resting.until, this.#handler.deadline ?? Infinity);
     return Math.min(this.session.deadline, this.#handler.deadline ?? Infinity);
   }
@@ -229,7 +228,11 @@ export class Link implements MemoryHolder {
   /** Lets time pass. */
   tick(now: number): void {
     if (now >= this.#leaveBy) return this.#close();
-    if (this.#hasEnded || this.#isHeld) return;
+    if (this.#hasEnded) return;
+    if (this.#turn?.isAwaited) {
+      if (this.#turn.isAliveDue(now)) this.session.sayAlive();
+      return this.wake();
+    }
     this.#handler.handleTick?.(now);
     if (this.#resting !== undefined) {
       if (now >= this.#resting.until) this.#resting.resolve();
@@ -282,8 +285,13 @@ export class Link implements MemoryHolder {
         );
         return;
       }
-      if (this.#gate !== undefined && !this.#gate.isOpen && this.session.state === "ready") {
-        await this.#wait(this.#gate);
+      if (
+        this.#turn !== undefined && !this.#hasEnded && this.session.state === "ready" && !this.#turn.isFree
+      ) {
+        // Meanwhile nothing more is read, and nobody can say that the peer is silent.
+        const begun = this.#turn.begin(this.#clock.now());
+        this.#clock.expect(this.#turn.aliveAt);
+        await begun;
       }
       if (this.#hasEnded) continue; // Read and drop until the peer's end, so that it sees our last words.
       let fault = room !== undefined
@@ -295,7 +303,7 @@ export class Link implements MemoryHolder {
       }
       this.#handler.handleTurnEnd?.();
       this.session.endTurn();
-      this.#gate?.leave(this);
+      this.#turn?.end();
       if (!this.#isSettled && this.session.state === "ready") this.#settle();
       if (fault !== undefined) {
         this.#leave(fault);
@@ -318,13 +326,6 @@ export class Link implements MemoryHolder {
     this.#clock.expect(this.#resting.until);
     await promise;
     this.#resting = undefined;
-  }
-
-  /** What was read waits for its turn. Meanwhile nothing more is read, and nobody can say that the peer is silent. */
-  async #wait(gate: ReadGate): Promise<void> {
-    this.#isHeld = true;
-    await gate.enter(this);
-    this.#isHeld = false;
   }
 
   /** The buffer for the next read, when one was filled; the same where memory is short. */
@@ -424,7 +425,7 @@ export class Link implements MemoryHolder {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#resting?.resolve();
-    this.#gate?.leave(this);
+    this.#turn?.end();
     this.#settle();
     this.#tellIdle();
     this.#handler.handleEnd(reason);

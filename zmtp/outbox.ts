@@ -58,6 +58,11 @@ export class Outbox {
     return this.#bytes;
   }
 
+  /** Bytes that are being written. */
+  get writingBytes(): number {
+    return this.#writing === undefined ? 0 : this.#writing.end - this.#writing.start;
+  }
+
   /** Messages that found the queue full. */
   get dropped(): number {
     return this.#dropped;

@@ -9,7 +9,7 @@ import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { Outbox } from "./outbox.ts";
-import { HIGH } from "./pace.ts";
+import { BusPace, HIGH } from "./pace.ts";
 import { metadataOf } from "./properties.ts";
 import type { ReadGate } from "./read_gate.ts";
 import { listenStats } from "./pull.ts";
@@ -45,10 +45,12 @@ export class Pub implements PubSocket {
   readonly #gone = { dropped: 0, discarded: 0 };
   readonly #churn = new ChurnRate();
   readonly #gate: ReadGate | undefined;
-  /** Subscribers that the senders wait for. Invariant: the gate is closed while there is one. */
+  readonly #pace: BusPace | undefined;
+  /** Subscribers that are waited for, as far as all waiting together allows it. Invariant: without one the gate is open. */
   #waitedFor = 0;
-  #waitsSince = 0;
-  #waitedMs = 0;
+  /** Published since the last flush. */
+  #passedMessages = 0;
+  #passedBytes = 0;
 
   /**
    * Binds at once.
@@ -75,7 +77,7 @@ export class Pub implements PubSocket {
           },
           regroup: () => this.#regroup(subscriber),
           leave: () => this.#leave(subscriber),
-          wait: (isWaitedFor) => this.#wait(isWaitedFor, clock.now()),
+          wait: (change, now) => this.#wait(change, now),
         },
         clock,
         this.#churn.connection(conn.remoteAddr.hostname, clock.now()),
@@ -101,6 +103,7 @@ export class Pub implements PubSocket {
     };
     this.ready = security.ready;
     this.#gate = options.pace?.gate;
+    this.#pace = options.pace && new BusPace(options.pace.slowest);
     this.#listener = new Listener({ ...options, endpoint, ready: this.ready }, makeLink);
   }
 
@@ -110,6 +113,8 @@ export class Pub implements PubSocket {
 
   publish(piece: Published): void {
     const { bytes, start, end, messages, block } = piece;
+    this.#passedMessages += messages;
+    this.#passedBytes += end - start;
     const selected = this.#selected;
     for (const subscriber of this.#subscribers) {
       if (subscriber.reader !== undefined) continue;
@@ -132,6 +137,8 @@ export class Pub implements PubSocket {
   }
 
   flush(): void {
+    this.#pace?.pass(this.#passedMessages, this.#passedBytes);
+    this.#passedMessages = this.#passedBytes = 0;
     for (const subscriber of this.#subscribers) {
       if (!subscriber.outbox.isEmpty) subscriber.link!.wake();
       if (subscriber.fill >= HIGH) subscriber.look();
@@ -145,7 +152,7 @@ export class Pub implements PubSocket {
       subscribers,
       dropped: this.#gone.dropped + subscribers.reduce((sum, { dropped }) => sum + dropped, 0),
       discarded: this.#gone.discarded,
-      waitedMs: this.#waitedMs,
+      waitedMs: this.#pace?.waitedMs ?? 0,
       waitedFor: this.#waitedFor,
     };
   }
@@ -170,16 +177,15 @@ export class Pub implements PubSocket {
     this.#leaveGroup(subscriber);
   }
 
-  /** The senders wait for one subscriber more, or one less. */
-  #wait(isWaitedFor: boolean, now: number): void {
-    if (isWaitedFor) {
-      if (this.#waitedFor++ > 0) return;
-      this.#waitsSince = now;
-      this.#gate!.close();
-    } else if (--this.#waitedFor === 0) {
-      this.#waitedMs += now - this.#waitsSince;
-      this.#gate!.open();
-    }
+  /** One subscriber more is waited for, or one less, or time has passed. */
+  #wait(change: -1 | 0 | 1, now: number): void {
+    const pace = this.#pace!;
+    this.#waitedFor += change;
+    const wasWaiting = pace.isWaiting;
+    pace.look(this.#waitedFor > 0, now);
+    if (pace.isWaiting === wasWaiting) return;
+    if (pace.isWaiting) this.#gate!.close();
+    else this.#gate!.open();
   }
 
   /** A subscriber's topics have changed. */

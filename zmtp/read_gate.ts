@@ -59,3 +59,52 @@ export class ReadGate {
     begin();
   }
 }
+
+/** A peer that we keep waiting hears so often that we are there: it cannot know that its PINGs wait, too. */
+const ALIVE_MS = 200;
+
+/** The turns of one sender. */
+export class Turn {
+  readonly #gate: ReadGate;
+  #isAwaited = false;
+  #aliveAt = 0;
+
+  constructor(gate: ReadGate) {
+    this.#gate = gate;
+  }
+
+  /** Need it not wait? */
+  get isFree(): boolean {
+    return this.#gate.isOpen;
+  }
+
+  /** Does it wait? */
+  get isAwaited(): boolean {
+    return this.#isAwaited;
+  }
+
+  /** While it waits: when the peer hears that we are there. Its PINGs may lie behind much that takes many turns. */
+  get aliveAt(): number {
+    return this.#aliveAt;
+  }
+
+  /** Resolves when it is its turn; {@linkcode Turn.end} must follow. */
+  async begin(now: number): Promise<void> {
+    this.#isAwaited = true;
+    this.#aliveAt = Math.max(this.#aliveAt, now);
+    await this.#gate.enter(this);
+    this.#isAwaited = false;
+  }
+
+  /** Must the peer hear now that we are there? */
+  isAliveDue(now: number): boolean {
+    if (now < this.#aliveAt) return false;
+    this.#aliveAt = now + ALIVE_MS;
+    return true;
+  }
+
+  /** Its turn is over, or it wants none any more. */
+  end(): void {
+    this.#gate.leave(this);
+  }
+}

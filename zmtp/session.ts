@@ -109,8 +109,8 @@ export interface SessionHandler {
   handleUnfit?(reason: "multipart" | "too-large", size: number, parts: number): void;
   /** For PUB: SUBSCRIBE or CANCEL in either form. The topic is a view on bytes that may be overwritten. */
   handleSubscription?(change: SubscriptionChange): void;
-  /** The answer to a PING of ours. */
-  handlePong?(): void;
+  /** The answer to a PING of ours, with the context of that; a view on bytes that may be overwritten. */
+  handlePong?(context: Uint8Array): void;
   /** A frame that means nothing to our role. It was dropped. */
   handleNoise?(): void;
 }
@@ -159,6 +159,8 @@ export class Session {
   /** Frames of ours that are not taken yet. The last PONG stays apart: a flood of PINGs is answered once. */
   #output: Uint8Array[];
   #pong: Uint8Array | undefined;
+  /** The peer has said PING. */
+  #hasPinged = false;
   /** The message in progress, when it has several frames. */
   #parts = 0;
   #partBytes = 0;
@@ -363,9 +365,17 @@ export class Session {
     return this.#output.length > 0 || this.#pong !== undefined;
   }
 
-  /** Says PING; the answer comes as `handlePong`. Only from READY on. */
-  ping(): void {
-    this.#sayFrame(encodePing(2 * this.#heartbeatMs));
+  /** Says PING with a context of 16 bytes at most; the answer comes as `handlePong`. Only from READY on. */
+  ping(context?: Uint8Array): void {
+    this.#sayFrame(encodePing(2 * this.#heartbeatMs, context));
+  }
+
+  /**
+   * Says that we are there, to a peer whose PINGs are not read for a while. Nobody else hears it: what is said to a peer that has
+   * sent a burst and gone destroys what the operating systems still hold of the burst.
+   */
+  sayAlive(): void {
+    if (this.#hasPinged) this.#pong ??= encodePong(NO_CONTEXT);
   }
 
   /** Says SUBSCRIBE or CANCEL in the form that the peer understands. Only from READY on. */
@@ -508,10 +518,11 @@ export class Session {
         const { ttlMs, context } = parsePing(data);
         if (ttlMs > 0) this.#deadlines.ttl = this.#now + Math.max(TTL_FLOOR_MS, ttlMs);
         this.#pong = encodePong(context);
+        this.#hasPinged = true;
         return;
       }
       case "PONG":
-        return this.#handler.handlePong?.();
+        return this.#handler.handlePong?.(data);
       case "SUBSCRIBE":
       case "CANCEL":
         if (this.#options.socketType !== "PUB") return this.#drop();
@@ -632,6 +643,8 @@ export class Session {
     }
   }
 }
+
+const NO_CONTEXT = new Uint8Array(0);
 
 function tooEarly(): ProtocolError {
   return new ProtocolError("unexpected-before-ready", "Cannot take frames: READY was not said yet");

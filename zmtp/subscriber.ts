@@ -31,7 +31,8 @@ export interface Membership {
   readonly join: () => void;
   readonly regroup: () => void;
   readonly leave: () => void;
-  readonly wait: (isWaitedFor: boolean) => void;
+  /** One is waited for that was not, or no longer, or time has passed meanwhile. */
+  readonly wait: (change: -1 | 0 | 1, now: number) => void;
 }
 
 /** What a PUB keeps of one connection: its topics, its queue, and who fills that. */
@@ -58,6 +59,8 @@ export class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   #answersPing = false;
   /** What was written and will have been read when the next PONGs come. */
   readonly #marks: Fifo<{ readonly messages: number; readonly bytes: number }> = new Fifo();
+  /** The number of the first of these marks. */
+  #answered = 0;
   /** What was written behind the last PING. */
   readonly #unmarked = { messages: 0, bytes: 0 };
   readonly #record: PeerRecord;
@@ -220,15 +223,26 @@ export class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   }
 
   handleProgress(bytes: number): void {
-    if (this.#pace === undefined) return;
-    if (this.#answersPing) this.#unmarked.bytes += bytes;
-    else if (!this.#pace.isAtRest) this.#pace.take(0, bytes, this.#clock.now());
+    const pace = this.#pace;
+    if (pace === undefined) return;
+    // Nothing can be said in the middle of a message: of a large one we know only what was written.
+    if (this.#answersPing && this.outbox.writingBytes <= MARK_BYTES) this.#unmarked.bytes += bytes;
+    else if (!pace.isAtRest) pace.take(0, bytes, this.#clock.now());
   }
 
-  handlePong(): void {
-    const taken = this.#marks.shift();
-    if (taken === undefined || this.#pace!.isAtRest) return;
-    this.#pace!.take(taken.messages, taken.bytes, this.#clock.now());
+  handlePong(context: Uint8Array): void {
+    // A heartbeat's answer has no number, and of many PINGs together only the last one may be answered.
+    if (context.length !== MARK_SIZE) return;
+    const answered = new DataView(context.buffer, context.byteOffset).getUint32(0) + 1;
+    if (answered > this.#answered + this.#marks.length) return;
+    let [messages, bytes] = [0, 0];
+    for (; this.#answered < answered; this.#answered++) {
+      const mark = this.#marks.shift()!;
+      messages += mark.messages;
+      bytes += mark.bytes;
+    }
+    if (this.#pace!.isAtRest) return;
+    this.#pace!.take(messages, bytes, this.#clock.now());
     this.look();
   }
 
@@ -242,9 +256,11 @@ export class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
     if (
       unmarked.bytes < (this.outbox.isEmpty ? MARK_BYTES : MARK_BYTES / 8) || this.#marks.length >= MAX_MARKS
     ) return;
+    const context = new Uint8Array(MARK_SIZE);
+    new DataView(context.buffer).setUint32(0, this.#answered + this.#marks.length);
     this.#marks.push({ ...unmarked });
     unmarked.messages = unmarked.bytes = 0;
-    this.link!.session.ping();
+    this.link!.session.ping(context);
   }
 
   /** How full its queue is: 1 where it loses the next message. */
@@ -258,11 +274,13 @@ export class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   look(): void {
     const pace = this.#pace;
     if (pace === undefined) return;
+    const now = this.#clock.now();
+    pace.look(this.fill, now);
     const wasWaitedFor = this.#isWaitedFor;
-    pace.look(this.fill, this.#clock.now());
     this.#isWaitedFor = pace.isWaitedFor;
     if (pace.isWaitedFor) this.link!.expectTick();
-    if (wasWaitedFor !== pace.isWaitedFor) this.#membership.wait(pace.isWaitedFor);
+    if (pace.isWaitedFor !== wasWaitedFor) this.#membership.wait(pace.isWaitedFor ? 1 : -1, now);
+    else if (pace.isWaitedFor) this.#membership.wait(0, now);
   }
 
   get deadline(): number {
@@ -276,6 +294,8 @@ export class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
 
 /** A PING follows so many bytes; eight times as often where something waits. */
 const MARK_BYTES: number = 512 * 1024;
+/** Bytes of a mark's number, which a PONG brings back. */
+const MARK_SIZE = 4;
 /** So many PINGs may be unanswered. */
 const MAX_MARKS = 1000;
 /** Gives each byte a character of its own. */

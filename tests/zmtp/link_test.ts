@@ -1,13 +1,14 @@
 /** One connection's two loops, over a socket that is no socket. */
 import assert from "node:assert/strict";
 import { ConnectionError } from "../../base/errors.ts";
-import { encodeReady, socketTypeMetadata } from "../../zmtp/command.ts";
+import { encodePing, encodePong, encodeReady, socketTypeMetadata } from "../../zmtp/command.ts";
 import { encodeTextFrame } from "../../zmtp/frame.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";
 import type { Connection } from "../../zmtp/connection.ts";
 import { Link, type LinkClock, type LinkHandler } from "../../zmtp/link.ts";
 import { NullMechanism } from "../../zmtp/null.ts";
 import { Outbox } from "../../zmtp/outbox.ts";
+import { ReadGate } from "../../zmtp/read_gate.ts";
 import { concat, PURE } from "./core_test_support.ts";
 
 /** A peer in memory: says what it is told, takes as much at once as it is told. */
@@ -28,6 +29,7 @@ class FakeConnection implements Connection {
   }
 
   read(buffer: Uint8Array): Promise<number | null> {
+    if (this.isClosed) return Promise.reject(new Deno.errors.BadResource("closed"));
     this.#waiting = { ...Promise.withResolvers<number | null>(), buffer };
     this.#serve();
     return this.#waiting?.promise ?? Promise.resolve(null);
@@ -38,6 +40,11 @@ class FakeConnection implements Connection {
     if (bite === 0) return Promise.reject(new Deno.errors.BrokenPipe("the peer is gone"));
     this.written.push(...bytes.subarray(0, bite));
     return Promise.resolve(bite);
+  }
+
+  /** Pieces that nobody has read. */
+  get unread(): number {
+    return this.#incoming.length;
   }
 
   closeWrite(): Promise<void> {
@@ -78,7 +85,7 @@ class FakeClock implements LinkClock {
   expect(): void {}
 }
 
-function linkOver(conn: FakeConnection): {
+function linkOver(conn: FakeConnection, gate?: ReadGate): {
   link: Link;
   outbox: Outbox;
   clock: FakeClock;
@@ -96,7 +103,7 @@ function linkOver(conn: FakeConnection): {
   const outbox = new Outbox({ messages: 10, bytes: 1000 });
   const clock = new FakeClock();
   const mechanism = new NullMechanism(() => socketTypeMetadata("PUSH"), false);
-  const link = new Link(conn, { socketType: "PUSH", mechanism }, outbox, handler, clock);
+  const link = new Link(conn, { socketType: "PUSH", mechanism, gate }, outbox, handler, clock);
   return { link, outbox, clock, ended, ready: ready.promise, done };
 }
 
@@ -200,3 +207,65 @@ Deno.test("Link ends at the deadline of its handshake", PURE, async () => {
 
   assert.match(ended[0]!.message, /handshake/);
 });
+
+for (const pings of [true, false]) {
+  Deno.test(
+    pings
+      ? "Link tells a peer with heartbeats that we are there, while what it said waits in front of the gate"
+      : "Link says nothing to a held peer without heartbeats: what the operating systems hold of a gone one would be destroyed",
+    PURE,
+    async () => {
+      const conn = new FakeConnection();
+      const gate = new ReadGate();
+      const { link, ready, clock } = linkOver(conn, gate);
+      link.start();
+      conn.say(pings ? concat(GREETED, encodePing(0)) : GREETED);
+      await ready;
+      await settled();
+      gate.close();
+      conn.say(encodeTextFrame("held"));
+      await settled();
+      conn.written.length = 0;
+
+      clock.time = 1000;
+      link.tick(clock.time);
+      await settled();
+
+      assert.deepEqual(
+        Uint8Array.from(conn.written),
+        pings ? encodePong(new Uint8Array(0)) : new Uint8Array(0),
+      );
+      link.abort();
+      await link.gone;
+    },
+  );
+}
+
+Deno.test("Link that ends while the gate is closed reads on to the peer's end", PURE, async () => {
+  const conn = new FakeConnection();
+  const gate = new ReadGate();
+  const { link, ready } = linkOver(conn, gate);
+  link.start();
+  conn.say(GREETED);
+  await ready;
+  await settled();
+  gate.close();
+  conn.say(encodeTextFrame("held"));
+  await settled();
+
+  link.leave();
+  await settled();
+  conn.say(encodeTextFrame("dropped"));
+  await settled();
+  conn.say(encodeTextFrame("dropped, too"));
+  await settled();
+
+  assert.equal(conn.unread, 0);
+  link.abort();
+  await link.gone;
+});
+
+/** Everything that can go on without the peer has gone on. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}

@@ -1,7 +1,7 @@
 /** Who is waited for, against readers of every pace. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Pace } from "../../zmtp/pace.ts";
+import { BusPace, Pace } from "../../zmtp/pace.ts";
 import { PURE } from "./core_test_support.ts";
 
 const SLOWEST = { messages: 10_000, bytes: 10_000_000 };
@@ -120,5 +120,68 @@ Deno.test(
       }),
       { numRuns: 500 },
     );
+  },
+);
+
+Deno.test(
+  "Pace waits half a second for a reader that kept up and then takes nothing for a while",
+  PURE,
+  () => {
+    const pace = new Pace(SLOWEST);
+    let now = 0;
+    pace.look(0.3, now);
+    pace.take(100_000, 0, now);
+    for (pace.look(0.3, now); pace.isWaitedFor; pace.look(0.3, now)) now = pace.deadline;
+    assert.equal(now, 500);
+  },
+);
+
+/** All readers in a while: is anybody behind, and how many messages pass where nothing waits? */
+const busy = fc.record({
+  ms: fc.integer({ min: 1, max: 20 }),
+  isAnybodyBehind: fc.boolean(),
+  messages: fc.integer({ min: 0, max: 3000 }),
+});
+
+Deno.test(
+  "BusPace never waits longer than a second and what the slowest reader would have needed for what passed",
+  PURE,
+  () => {
+    fc.assert(
+      fc.property(fc.array(busy, { maxLength: 500, size: "max" }), (steps) => {
+        const pace = new BusPace(SLOWEST);
+        let [now, waited, passed] = [0, 0, 0];
+        for (const { ms, isAnybodyBehind, messages } of steps) {
+          pace.look(isAnybodyBehind, now);
+          now += ms;
+          if (pace.isWaiting) waited += ms;
+          else {
+            passed += messages;
+            pace.pass(messages, 0);
+          }
+          // A step is what an owner may be late by.
+          assert(waited <= 1000 + passed / 10 + 20, `${waited} ms while ${passed} messages passed`);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  },
+);
+
+Deno.test(
+  "BusPace lets as much pass as the slowest reader takes in a second when it has waited for a second",
+  PURE,
+  () => {
+    const pace = new BusPace(SLOWEST);
+    let now = 0;
+    for (pace.look(true, now); pace.isWaiting; pace.look(true, now)) now += 10;
+    assert.equal(now, 1000);
+    let passed = 0;
+    for (; !pace.isWaiting; pace.look(true, ++now)) {
+      pace.pass(100, 0);
+      passed += 100;
+    }
+    assert.equal(passed, 10_000);
+    assert.equal(pace.waitedMs, 1000);
   },
 );
