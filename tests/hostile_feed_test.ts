@@ -113,7 +113,7 @@ for (
   });
 }
 
-Deno.test("a hundred thousand resumes on one connection cost the broker a queue, and the last one is good", async () => {
+Deno.test("ten thousand resumes on one connection are served, and the last one is good; a hundred thousand cost the broker a queue", async () => {
   await using server = new MessageServer();
   say(server, 1, 3);
   await using peer = await RawPeer.join(server.broadcastAddress, "SUB");
@@ -121,10 +121,11 @@ Deno.test("a hundred thousand resumes on one connection cost the broker a queue,
   const flood = concat(
     ...Array.from({ length: 1000 }, (_, i) => subscribe(`\0feed/1 ${epoch}.${i % 4}`)),
   );
+  const queued = () => server.stats().subscribers!.subscribers[0]!.queuedBytes;
   let most = 0;
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 10; i++) {
     await peer.write(flood);
-    most = Math.max(most, server.stats().subscribers!.subscribers[0]!.queuedBytes);
+    most = Math.max(most, queued());
   }
   await isWell(server);
   assert.ok(most < 1024 * 1024, `${most} bytes waited`);
@@ -138,6 +139,12 @@ Deno.test("a hundred thousand resumes on one connection cost the broker a queue,
     heard.slice(place + 1).filter((word) => word !== "\x04PONG"),
     [text(3), '{"type":"well"}', '{"type":"end"}'],
   );
+  // Of more it is read slowly, and it does not read: the broker has nothing to do for it.
+  const writing = peer.write(concat(...Array.from({ length: 90 }, () => flood))).catch(() => {});
+  await isWell(server);
+  assert.ok(queued() < 1024 * 1024, `${queued()} bytes wait`);
+  peer.close();
+  await writing;
 });
 
 const python = await pythonPath("socket");
