@@ -178,6 +178,28 @@ Deno.test("Link ends politely: the peer hears the end, and what it still says is
   assert.equal(ended.length, 1);
 });
 
+Deno.test("Link that has ended takes no turn at the gate, and keeps nobody else from one", PURE, async () => {
+  const conn = new FakeConnection();
+  const gate = new ReadGate();
+  const { link, ready } = linkOver(conn, gate);
+  link.start();
+  conn.say(GREETED);
+  await ready;
+  gate.close();
+  link.leave();
+  await link.drained();
+  await Promise.resolve();
+  // Its peer has not heard of it yet.
+  conn.say(encodeTextFrame("{}"));
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+
+  gate.open();
+  await gate.enter({});
+
+  link.abort();
+  await link.gone;
+});
+
 Deno.test(
   "Link over a connection that was reset before it began ends, and nothing else does",
   PURE,
