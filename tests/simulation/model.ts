@@ -213,6 +213,49 @@ export class Watcher {
   }
 }
 
+/** Looks at what a subscriber hears that knows nothing of places, such as one of libzmq. */
+export class PlainWatcher {
+  readonly name: string;
+  /** Messages that it did not hear, behind the first that it heard. */
+  missed = 0;
+  readonly #model: Model;
+  #life: Life | undefined;
+  /** Messages of that life, up to the last one that it heard. */
+  #at = 0;
+
+  constructor(model: Model, name: string) {
+    this.#model = model;
+    this.name = name;
+  }
+
+  /** Everything up to here was written to it or dropped. */
+  end(): void {
+    if (this.#life !== undefined) this.missed += this.#life.texts.length - this.#at;
+  }
+
+  hear(text: string): void {
+    const { world, life, lives } = this.#model;
+    world.note("hear", this.name, text.length);
+    if (this.#life === undefined) {
+      this.#life = life;
+      this.#at = life.texts.indexOf(text);
+    }
+    for (let at = this.#at; at < this.#life.texts.length; at++) {
+      if (this.#life.texts[at] !== text) continue;
+      this.missed += at - this.#at;
+      this.#at = at + 1;
+      return;
+    }
+    const next = [...lives.values()].find(({ texts }) => texts.includes(text));
+    if (next === undefined || next === this.#life) {
+      return world.fail(`${this.name} heard ${short(text)} twice, late, or out of nothing`);
+    }
+    this.#life = next;
+    this.#at = 0;
+    this.hear(text);
+  }
+}
+
 function short(text: string | undefined): string {
   return text === undefined ? "nothing" : text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -8,8 +8,9 @@ import { QueueFullError } from "../../base/errors.ts";
 import { MessageServer, type MessageServerOptions } from "../../broker.ts";
 import { MessageClient } from "../../bus/message_client.ts";
 import { PassiveMessageClient } from "../../bus/passive_client.ts";
+import { zmtp } from "../../zmtp/mod.ts";
 import { attack } from "./hostile.ts";
-import { Model, textOf, Watcher } from "./model.ts";
+import { Model, PlainWatcher, textOf, Watcher } from "./model.ts";
 import { type Manners, Net } from "./net.ts";
 import { Random } from "./random.ts";
 import { Process, World } from "./world.ts";
@@ -104,6 +105,14 @@ export function simulate(seed: number, trace?: (line: string) => void): Outcome 
   };
 }
 
+/** A subscriber that knows nothing of places. */
+interface Plain {
+  readonly process: Process;
+  readonly watcher: PlainWatcher;
+  readonly manners: Manners;
+  close(): Promise<void>;
+}
+
 class Scenario {
   readonly world: World;
   readonly net: Net;
@@ -112,6 +121,7 @@ class Scenario {
   readonly #options: MessageServerOptions;
   readonly #members: Member[] = [];
   readonly #hostile: { readonly process: Process; readonly end: AbortController }[] = [];
+  readonly #plain: Plain[] = [];
   readonly #faults: readonly (typeof FAULTS[number])[];
   readonly #maxMessageBytes: number;
   readonly #sizes: readonly number[];
@@ -190,6 +200,7 @@ class Scenario {
 
   run(): void {
     const { world } = this;
+    const random = this.#random;
     this.#begin();
     for (const member of this.#members) {
       world.after(
@@ -208,6 +219,10 @@ class Scenario {
         "attack",
         () => void attack({ broadcast: BROADCAST, receive: RECEIVE }, random, end.signal),
       );
+    }
+    for (let i = 0; i < random.int(3); i++) {
+      const manners = this.#isFair && random.chance(0.5) ? CALM : this.#makeManners();
+      world.after(random.int(1000), undefined, "join", () => this.#joinPlain(`plain-${i}`, manners));
     }
     this.#speak();
     this.#befall();
@@ -258,6 +273,52 @@ class Scenario {
     });
   }
 
+  #joinPlain(name: string, manners: Manners): void {
+    const process = new Process(name);
+    const watcher = new PlainWatcher(this.model, name);
+    const decoder = new TextDecoder();
+    const socket: { close?: () => Promise<void> } = {};
+    this.#plain.push({ process, watcher, manners, close: () => socket.close!() });
+    this.world.in(process, () => {
+      const sub = zmtp.sub({
+        address: ADDRESSES.serverBroadcast,
+        reconnect: { minMs: 20, maxMs: 500 },
+        heartbeatMs: this.#options.heartbeatMs ?? 0,
+        handshakeTimeoutMs: 2000,
+      }, {
+        handleMessage: (bytes, _start, bodyStart, end) =>
+          watcher.hear(decoder.decode(bytes.subarray(bodyStart, end))),
+        handleUnfit: (reason) => this.world.fail(`${name} was sent what is ${reason}`),
+        handleTurnEnd() {},
+        handleConnect() {},
+        handleDisconnect() {},
+        handleFailure() {},
+      });
+      sub.subscribe(new Uint8Array(0));
+      socket.close = () => sub.close();
+    });
+  }
+
+  /** What they did not hear is what the broker counted as dropped for them, where they had one connection to one broker. */
+  #checkPlain(): void {
+    const { subscribers } = this.#server.stats().subscribers!;
+    for (const { process, watcher, manners } of this.#plain) {
+      const [socket] = this.net.of(process);
+      if (socket === undefined) return this.world.fail(`${process.name} is not back`);
+      const stats = subscribers.find(({ address }) => address.endsWith(`:${socket.localAddr.port}`));
+      watcher.end();
+      if (stats === undefined || !this.#isFair || this.#options.memoryBudgetBytes !== undefined) continue;
+      if (stats.dropped !== watcher.missed) {
+        this.world.fail(
+          `${process.name} missed ${watcher.missed} messages, the broker dropped ${stats.dropped}`,
+        );
+      }
+      if (manners === CALM && watcher.missed > 0) {
+        this.world.fail(`${process.name} keeps the pace, and missed ${watcher.missed} messages`);
+      }
+    }
+  }
+
   /** Is there room for what those who keep the pace have to hear, and nothing that ends their connections? */
   get #isFair(): boolean {
     if (this.#room === "little" || this.#options.slowestReader === 0) return false;
@@ -276,7 +337,7 @@ class Scenario {
   }
 
   #mannersOf(process: Process): Manners {
-    const member = this.#members.find((member) => member.process === process);
+    const member = [...this.#members, ...this.#plain].find((member) => member.process === process);
     if (member === undefined) return CALM;
     return this.#isHealed ? CALM : member.manners;
   }
@@ -537,6 +598,7 @@ class Scenario {
   #expectAllHeard(): void {
     const { epoch, texts } = this.model.life;
     if (this.world.failure !== undefined) return;
+    this.#checkPlain();
     for (const { watcher, isCalm, name } of this.#members) {
       watcher!.expectAt(epoch, texts.length);
       const accepted = this.model.accepted.get(watcher!.from);
@@ -581,6 +643,7 @@ class Scenario {
     const { world, net } = this;
     if (world.failure !== undefined) return;
     for (const { process, watcher } of this.#members) world.in(process, () => void watcher!.client.close());
+    for (const { process, close } of this.#plain) world.in(process, () => void close());
     world.run(10_000);
     const before = this.#server.stats();
     const { connections } = before.subscribers!;
