@@ -289,7 +289,7 @@ export class Link implements MemoryHolder {
         this.#turn !== undefined && !this.#hasEnded && this.session.state === "ready" && !this.#turn.isFree
       ) {
         // Meanwhile nothing more is read, and nobody can say that the peer is silent.
-        const begun = this.#turn.begin(this.#clock.now());
+        const begun = this.#turn.begin(this.#clock.now(), this.session.aliveMs);
         this.#clock.expect(this.#turn.aliveAt);
         await begun;
       }

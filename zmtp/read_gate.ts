@@ -60,14 +60,13 @@ export class ReadGate {
   }
 }
 
-/** A peer that we keep waiting hears so often that we are there: it cannot know that its PINGs wait, too. */
-const ALIVE_MS = 200;
-
 /** The turns of one sender. */
 export class Turn {
   readonly #gate: ReadGate;
   #isAwaited = false;
-  #aliveAt = 0;
+  #toldAt = -Infinity;
+  #aliveMs = Infinity;
+  #aliveAt = Infinity;
 
   constructor(gate: ReadGate) {
     this.#gate = gate;
@@ -83,15 +82,16 @@ export class Turn {
     return this.#isAwaited;
   }
 
-  /** While it waits: when the peer hears that we are there. Its PINGs may lie behind much that takes many turns. */
+  /** While it waits: when the peer hears next that we are there. Its PINGs may lie behind much that takes many turns. */
   get aliveAt(): number {
     return this.#aliveAt;
   }
 
-  /** Resolves when it is its turn; {@linkcode Turn.end} must follow. */
-  async begin(now: number): Promise<void> {
+  /** Resolves when it is its turn; {@linkcode Turn.end} must follow. A peer that waits hears every `aliveMs` that we are there. */
+  async begin(now: number, aliveMs: number): Promise<void> {
     this.#isAwaited = true;
-    this.#aliveAt = Math.max(this.#aliveAt, now);
+    this.#aliveMs = aliveMs;
+    this.#aliveAt = aliveMs === Infinity ? Infinity : Math.max(this.#toldAt + aliveMs, now);
     await this.#gate.enter(this);
     this.#isAwaited = false;
   }
@@ -99,7 +99,8 @@ export class Turn {
   /** Must the peer hear now that we are there? */
   isAliveDue(now: number): boolean {
     if (now < this.#aliveAt) return false;
-    this.#aliveAt = now + ALIVE_MS;
+    this.#toldAt = now;
+    this.#aliveAt = now + this.#aliveMs;
     return true;
   }
 

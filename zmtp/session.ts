@@ -159,8 +159,9 @@ export class Session {
   /** Frames of ours that are not taken yet. The last PONG stays apart: a flood of PINGs is answered once. */
   #output: Uint8Array[];
   #pong: Uint8Array | undefined;
-  /** The peer has said PING. */
-  #hasPinged = false;
+  /** When the peer said PING last, or became ready; and how often it seems to do so. */
+  #pingedAt = 0;
+  #theirHeartbeatMs = Infinity;
   /** The message in progress, when it has several frames. */
   #parts = 0;
   #partBytes = 0;
@@ -371,11 +372,16 @@ export class Session {
   }
 
   /**
-   * Says that we are there, to a peer whose PINGs are not read for a while. Nobody else hears it: what is said to a peer that has
-   * sent a burst and gone destroys what the operating systems still hold of the burst.
+   * A peer whose PINGs are not read for a while must hear so often that we are there; `Infinity` for one that says none. No more
+   * often than that, since what is said to a peer that has sent a burst and gone destroys what the operating systems still hold of it.
    */
+  get aliveMs(): number {
+    return this.#theirHeartbeatMs / 2;
+  }
+
+  /** Says that we are there. */
   sayAlive(): void {
-    if (this.#hasPinged) this.#pong ??= encodePong(NO_CONTEXT);
+    this.#pong ??= encodePong(NO_CONTEXT);
   }
 
   /** Says SUBSCRIBE or CANCEL in the form that the peer understands. Only from READY on. */
@@ -518,7 +524,7 @@ export class Session {
         const { ttlMs, context } = parsePing(data);
         if (ttlMs > 0) this.#deadlines.ttl = this.#now + Math.max(TTL_FLOOR_MS, ttlMs);
         this.#pong = encodePong(context);
-        this.#hasPinged = true;
+        this.#seeHeartbeat(ttlMs);
         return;
       }
       case "PONG":
@@ -529,6 +535,15 @@ export class Session {
         return this.#handler.handleSubscription!({ subscribe: name === "SUBSCRIBE", topic: data });
       default:
         return this.#drop();
+    }
+  }
+
+  #seeHeartbeat(ttlMs: number): void {
+    // What one read brings together says nothing of the time between.
+    const betweenMs = this.#now - this.#pingedAt;
+    this.#pingedAt = this.#now;
+    for (const ms of [betweenMs, ttlMs / 2]) {
+      if (ms >= SHORTEST_HEARTBEAT_MS && ms < this.#theirHeartbeatMs) this.#theirHeartbeatMs = ms;
     }
   }
 
@@ -583,6 +598,7 @@ export class Session {
     this.#state = "ready";
     this.#spokeAt = this.#now;
     this.#deadlines.handshake = Infinity;
+    this.#pingedAt = this.#now;
     this.#decoder.commandsOnly = false;
     this.#box = this.#mechanism.box;
     if (this.#box !== undefined) this.#openFrames(this.#box);
@@ -644,6 +660,8 @@ export class Session {
   }
 }
 
+/** A peer's heartbeats are not closer together. */
+const SHORTEST_HEARTBEAT_MS = 100;
 const NO_CONTEXT = new Uint8Array(0);
 
 function tooEarly(): ProtocolError {

@@ -40,7 +40,7 @@ async function send(address, options) {
   }
   socket.sendTimeout = -1;
   await socket.send(`${END}}`);
-  say({ refused, seconds: (performance.now() - begun) / 1000, cut: 0 });
+  say({ refused, seconds: (performance.now() - begun) / 1000 });
 }
 
 async function listen(address, options) {

@@ -3,7 +3,7 @@
     pace_peer.py send ADDRESS {"name": "0", "count": 300000, "hwm": 1000, "types": "a", "size": 100, "nonblocking": false, ...}
     pace_peer.py listen ADDRESS {"hwm": 1000, "senders": 1, "topics": [""], "sleepy": false, ...}
 
-A sender begins when it is told so by a line of its input, and ends when all has left it.
+A sender begins when it is told so by a line of its input, and ends when all has left it, unless it "stays" until its input ends.
 """
 import json
 import sys
@@ -58,11 +58,9 @@ def send(address, options):
                 socket.poll(1000, zmq.POLLOUT)
     socket.send(END + b"}")
     taken = time.monotonic() - begun
-    monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-    cut = monitor.poll(0)
-    socket.disable_monitor()
-    socket.close()
-    say({"refused": refused, "seconds": taken, "cut": cut})
+    say({"refused": refused, "seconds": taken})
+    if options.get("stays"):
+        sys.stdin.read()
 
 
 def listen(address, options):

@@ -16,6 +16,7 @@ export interface PaceOptions {
   readonly types?: string;
   readonly size?: number;
   readonly nonblocking?: boolean;
+  readonly stays?: boolean;
   readonly heartbeat?: number;
   readonly serverKey?: string;
   readonly topics?: readonly string[];
@@ -36,7 +37,6 @@ export interface Heard {
 export interface Sent {
   readonly refused: number;
   readonly seconds: number;
-  readonly cut: number;
 }
 
 /** One of these peers. */

@@ -241,7 +241,7 @@ for (const pings of [true, false]) {
       const gate = new ReadGate();
       const { link, ready, clock } = linkOver(conn, gate);
       link.start();
-      conn.say(pings ? concat(GREETED, encodePing(0)) : GREETED);
+      conn.say(pings ? concat(GREETED, encodePing(1000)) : GREETED);
       await ready;
       await settled();
       gate.close();
