@@ -14,7 +14,7 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   /** What was broken. */
   readonly code:
-    /** The first bytes are no ZMTP 3 greeting: HTTP, TLS, SSH, ZMTP 1 or 2, or noise. */
+    /** The first bytes are not a ZMTP 3 greeting: HTTP, TLS, SSH, ZMTP 1 or 2, or noise. */
     | "bad-greeting"
     /** Reserved flag bits, a command with MORE, or a command in the wrong place. */
     | "bad-frame"
@@ -26,7 +26,7 @@ export class ProtocolError extends Error {
     | "bad-metadata"
     /** Something before READY that does not belong there. */
     | "unexpected-before-ready"
-    /** A message has begun, and nothing more of it came for `messageTimeoutMs`. */
+    /** A message began, and no more of it came for `messageTimeoutMs`. */
     | "message-timeout"
     /** More topics, or a longer topic, than one connection may have. */
     | "too-many-topics"
@@ -44,7 +44,7 @@ export class ProtocolError extends Error {
   }
 }
 
-/** Both sides are right, yet they do not fit together; trying again changes nothing until one side is set up differently. */
+/** Both sides are right, but do not fit together. Trying again is no use until one side is set up differently. */
 export class HandshakeError extends Error {
   /** Always `"HandshakeError"`. */
   override readonly name = "HandshakeError";
@@ -62,7 +62,7 @@ export class HandshakeError extends Error {
     | "temporarily-denied"
     /** We refuse the peer: authorisation threw, or returned what it must not. */
     | "authorize-failed"
-    /** The answer of the server was not made with the key that we were given for it: another server, or someone in between. */
+    /** The answer was not made with the key that we were given for the server: it is another server, or someone in between. */
     | "wrong-server-key"
     /** The cryptography of CURVE cannot be loaded; the message says how to get it. */
     | "crypto-unavailable"
@@ -76,7 +76,7 @@ export class HandshakeError extends Error {
   }
 }
 
-/** A dial, read or write failed. It is worth to try again, and clients do so by themselves. `cause` holds Deno's error. */
+/** Connecting, reading or writing failed. It is worth trying again, and clients do so by themselves. `cause` holds Deno's error. */
 export class ConnectionError extends Error {
   /** Always `"ConnectionError"`. */
   override readonly name = "ConnectionError";
@@ -92,11 +92,11 @@ export class ConnectionError extends Error {
     | "connection-lost"
     /** The peer was silent for longer than the heartbeat allows. */
     | "heartbeat-timeout"
-    /** It did nothing, and others wanted to connect where there were as many connections as there may be. */
+    /** It had done nothing, and gave way to another connection when there was room for no more. */
     | "no-room"
-    /** Messages that waited to be sent, or were on their way to the socket, were cut by the end of the connection. */
+    /** The end of the connection cut messages that were being sent. */
     | "messages-lost"
-    /** Deno's sandbox does not allow to dial the address; the message names the flag to add. */
+    /** Deno's sandbox does not allow connecting to the address; the message names the flag to add. */
     | "permission-denied";
 
   /** With its code and its text; `cause` where there is one. */
@@ -134,7 +134,7 @@ export class TransportError extends Error {
   override readonly name = "TransportError";
   /** What stood in the way. */
   readonly code:
-    /** Deno's sandbox does not let it be loaded; the message names the flags to add. */
+    /** Deno's sandbox does not allow loading it; the message names the flags to add. */
     | "permission-denied"
     /** There is none for this platform, or it could not be fetched; see `cause`. */
     | "not-available";
@@ -154,7 +154,7 @@ export class ClosedError extends Error {
   readonly code = "closed";
 }
 
-/** The bounded send queue is full: nothing was queued. Wait (`drained`), or drop the message knowingly. */
+/** The send queue is full, and nothing was added to it. Wait for `drained()`, or decide to drop the message. */
 export class QueueFullError extends Error {
   /** Always `"QueueFullError"`. */
   override readonly name = "QueueFullError";
@@ -162,7 +162,7 @@ export class QueueFullError extends Error {
   readonly code = "queue-full";
 }
 
-/** Something is no message of the bus. A `TypeError`, since it is what the caller passed that is wrong. */
+/** Something is not a message of the bus. A `TypeError`, since what the caller passed is wrong. */
 export class MessageError extends TypeError {
   /** Always `"MessageError"`. */
   override readonly name = "MessageError";
@@ -172,7 +172,7 @@ export class MessageError extends TypeError {
     | "not-utf8"
     /** Not JSON. */
     | "not-json"
-    /** JSON, but no object. */
+    /** JSON, but not an object. */
     | "not-an-object"
     /** An object without a `type` that is a string. */
     | "missing-type"
@@ -182,7 +182,7 @@ export class MessageError extends TypeError {
     | "multipart"
     /** Larger than `maxMessageBytes`. */
     | "too-large"
-    /** The broker sent it again under the number that it had before. Only one that is broken does. */
+    /** The broker sent it again under a number that it had used before. Only a broken broker does that. */
     | "repeated";
 
   /** With its code and its text; `cause` where there is one. */
@@ -192,7 +192,7 @@ export class MessageError extends TypeError {
   }
 }
 
-/** A text is no address such as `tcp://127.0.0.1:5555`. */
+/** A text is not an address such as `tcp://127.0.0.1:5555`. */
 export class AddressError extends TypeError {
   /** Always `"AddressError"`. */
   override readonly name = "AddressError";
@@ -200,7 +200,7 @@ export class AddressError extends TypeError {
   readonly code = "invalid-address";
 }
 
-/** An option has a value that it cannot have, or that does not go with another one. */
+/** An option has a value that it cannot have, or that does not go with another option. */
 export class OptionError extends TypeError {
   /** Always `"OptionError"`. */
   override readonly name = "OptionError";
@@ -208,7 +208,7 @@ export class OptionError extends TypeError {
   readonly code:
     /** Not a value that the option can have. */
     | "bad-option"
-    /** Listening beyond this machine, without keys and without saying that everybody may join. */
+    /** It would be reachable from other machines, with neither keys nor the explicit permission for everyone to join. */
     | "anonymous-not-allowed";
 
   /** With its code and its text; `cause` where there is one. */

@@ -40,13 +40,13 @@ export let playRole: (client: object, makeRole: (base: ClientBase) => ClientRole
  * What all clients have in common. It is made as {@linkcode MessageClient}, {@linkcode PassiveMessageClient} or
  * {@linkcode GenericMessageClient}, and no class for programs to extend.
  *
- * - A client connects by itself, for ever: it may be made before the broker is there, and it survives the broker's death and
- *   return on the same addresses without its owner doing anything.
+ * - A client connects by itself, and goes on trying: it may be made before the broker is there, and it survives the broker's
+ *   death and return on the same addresses without any help.
  * - Messages leave in the order in which they were sent and arrive in the order of the bus. A message is delivered at most
  *   once. What is sent while the client is away waits, up to `sendQueue`.
- * - With our broker nothing is missed while its window holds it: after a cut the client goes on where it was and gets
- *   what was broadcast meanwhile first. What it cannot get is told by a `gap` event with its number, in its place in the stream.
- * - A foreign broker tells nothing: after each cut there is a gap of `null`.
+ * - After a cut, a client of our broker goes on where it was: it first gets what was broadcast meanwhile, as far as the broker
+ *   still holds it. A `gap` event in its place in the stream tells how many messages it cannot get.
+ * - Other brokers number nothing: after each cut there is a gap of unknown size, `null`.
  */
 export abstract class BusClient<Own extends { readonly type: string } = never>
   extends MessageTarget<Own, ClientEvents<Own>>
@@ -65,9 +65,9 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
   readonly serverReceive: string | undefined;
   /**
    * Resolves when the client is connected for the first time and the broker has taken its subscription: nothing that is sent
-   * from now on is missed. That is exact with our broker and as good as can be known with others. Rejects when the
-   * broker refuses us ({@linkcode HandshakeError}), when the sandbox does not let us connect (`ConnectionError`
-   * with the code `permission-denied`), or when the client is closed before ({@linkcode ClosedError}).
+   * from now on is missed. That is exact with our broker, and as good as can be known with others. It waits as long as no broker is
+   * there. Rejects when the broker refuses us ({@linkcode HandshakeError}), when the sandbox does not let us connect
+   * (`ConnectionError` `permission-denied`), or when the client is closed first ({@linkcode ClosedError}).
    */
   readonly ready: Promise<void>;
 
@@ -179,8 +179,8 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
   }
 
   /**
-   * The place of the last message that came: `<epoch>.<number>`. Another client, or this one in its next life, goes on behind it
-   * with `since`. Undefined as long as no broker of ours was there.
+   * The place of the last message that came: `<epoch>.<number>`. With the option `since` another client, or a later run of this
+   * program, goes on behind it. Undefined until a broker of ours was there.
    */
   get place(): string | undefined {
     return this.#follower.place;
@@ -192,13 +192,13 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
   }
 
   /**
-   * Sends a message: puts it into the queue, from where it leaves at once if there is a connection.
+   * Sends a message: puts it into the queue, which it leaves at once if there is a connection.
    *
-   * @throws {MessageError} If it is no object with a text in `type` (`not-an-object`, `missing-type`), if JSON cannot hold it
+   * @throws {MessageError} If it is not an object with a text in `type` (`not-an-object`, `missing-type`), if JSON cannot hold it
    * (`not-json`) or if it is larger than `maxMessageBytes` (`too-large`).
-   * @throws {QueueFullError} If the queue is full. Nothing is dropped in silence.
-   * @throws {ClosedError} If the client is closed.
-   * @throws {OptionError} If the client has no `serverReceive`.
+   * @throws {QueueFullError} If the queue is full (`queue-full`). Nothing is dropped silently.
+   * @throws {ClosedError} If the client is closed (`closed`).
+   * @throws {OptionError} If the client has no `serverReceive` (`bad-option`).
    */
   sendMessage(message: Message<Own>): void;
   /** The same for a message of a kind that the compiler does not know. */
@@ -210,22 +210,23 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
   /**
    * Sends a text as it is.
    *
-   * @throws {MessageError} If it is no JSON object (`not-json`, `not-an-object`, `not-utf8`) or too large (`too-large`).
-   * @throws {QueueFullError} If the queue is full.
-   * @throws {ClosedError} If the client is closed.
-   * @throws {OptionError} If the client has no `serverReceive`.
+   * @throws {MessageError} If it is not a JSON object (`not-json`, `not-an-object`, `not-utf8`) or too large (`too-large`).
+   * @throws {QueueFullError} If the queue is full (`queue-full`).
+   * @throws {ClosedError} If the client is closed (`closed`).
+   * @throws {OptionError} If the client has no `serverReceive` (`bad-option`).
    */
   sendJsonMessage(text: string): void {
     this.#send(text);
   }
 
   /**
-   * Resolves when everything that was sent so far is in the operating system's hands. With the broker away it waits.
+   * Resolves when the operating system has taken everything that was sent so far. While the broker is away it waits. That the
+   * broker has a message is not known then: if the connection breaks, what was under way is gone.
    *
-   * @throws {ConnectionError} `messages-lost`: some of it was cut by the end of a connection; the message says how many. Each loss
-   * is told once; `stats().lost` counts them all.
+   * @throws {ConnectionError} `messages-lost`: the end of a connection cut some of it; the text says how many. Each loss is told
+   * once; `stats().lost` counts them all.
    * @throws The signal's reason when it is aborted.
-   * @throws {ClosedError} If the client is closed before.
+   * @throws {ClosedError} If the client is closed first (`closed`).
    */
   flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     return this.#sending.flush(options.signal);
@@ -235,17 +236,17 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
    * Resolves when at least half of the send queue is free: the moment to go on after a {@linkcode QueueFullError}.
    *
    * @throws The signal's reason when it is aborted.
-   * @throws {ClosedError} If the client is closed before.
+   * @throws {ClosedError} If the client is closed first (`closed`).
    */
   drained(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     return this.#sending.drained(options.signal);
   }
 
   /**
-   * Sends what waits, for up to `lingerMs`, also by connecting again, and then closes both connections. What could not be
+   * Sends what waits, for up to `lingerMs`, connecting again if need be, and then closes both connections. What could not be
    * sent stays counted in `stats().queued`.
    *
-   * @throws {OptionError} If `lingerMs` is no time: `bad-option`.
+   * @throws {OptionError} `bad-option`: `lingerMs` is not a time.
    */
   close(options: { readonly lingerMs?: number } = {}): Promise<void> {
     const lingerMs = checkNumber("lingerMs", options.lingerMs, {
@@ -260,7 +261,7 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
     return this.close();
   }
 
-  /** Counters of the moment. */
+  /** The counters as they are now. */
   stats(): ClientStats {
     return {
       sent: this.#sending.sent,
@@ -277,7 +278,7 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
 
   /**
    * The messages that come from now on, for `for await`. The loop ends when the client is closed. A loop that falls 10,000
-   * messages or 16 Mi characters behind loses new ones; `stats().dropped` counts them.
+   * messages or 16 Mi characters behind misses new ones; `stats().dropped` counts them.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message<Own>> {
     const loop: MessageLoop<Message<Own>> = new MessageLoop(() => this.#loops.delete(loop));

@@ -9,35 +9,43 @@ import type { BusMessageEvent, ConnectionEvent, GapEvent, MessageErrorEvent } fr
 
 /** Options of every client. */
 export interface ClientOptions {
-  /** The broker's broadcast address, `tcp://host:port`; left out: the client cannot listen. */
+  /** The broker's broadcast address, `tcp://host:port`. Left out, the client cannot listen. */
   readonly serverBroadcast?: string | undefined;
-  /** The broker's receive address; left out: the client cannot send. */
+  /** The broker's receive address. Left out, the client cannot send. */
   readonly serverReceive?: string | undefined;
-  /** What may wait to be sent, for example while the broker is away. @default 10_000 messages, 64 MiB */
+  /**
+   * What may wait to be sent, for example while the broker is away. Beyond that, sending throws `QueueFullError`.
+   * @default 10_000 messages, 64 MiB
+   */
   readonly sendQueue?: Partial<QueueLimit>;
-  /** Milliseconds between two attempts to connect: at first, and at most. @default 100, 5000 */
+  /**
+   * Milliseconds between two attempts to connect: a random time, `minMs` at least; the longest one doubles each time, up to `maxMs`.
+   * @default 100, 5000
+   */
   readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number };
-  /** Milliseconds that `close` gives to what waits to be sent. @default 2000 */
+  /** Milliseconds that `close` allows for sending what still waits. @default 2000 */
   readonly lingerMs?: number;
-  /** Bytes of one message at most, in both directions. @default 16 MiB */
+  /** The largest message, in bytes, in both directions. @default 16 MiB */
   readonly maxMessageBytes?: number;
   /** Milliseconds that a handshake may take. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
-  /** Milliseconds between two heartbeats; 0 for none. @default 0 */
-  readonly heartbeatMs?: number;
   /**
-   * For a broker with CURVE: its public key, and our keys where it knows its clients by key. @default none: clear text
+   * Milliseconds between two heartbeats; 0 for none. A broker that does not answer one before the next is due is taken for dead, and
+   * dialled again.
+   * @default 0
    */
+  readonly heartbeatMs?: number;
+  /** For a broker with CURVE: its public key, and our own keys if it knows its clients by key. @default none: clear text */
   readonly curve?: CurveClientOptions;
-  /** What the program calls itself; the broker shows it to whoever looks who is connected. @default nothing */
+  /** What the program calls itself. The broker shows it to anyone who asks who is connected. @default nothing */
   readonly name?: string;
-  /** Names the program in what the broker shows, as `ready` and `log` messages do. @default the one of this process */
+  /** The instance that the broker shows for this client, as in `ready` and `log` messages. @default `instanceId` */
   readonly instanceId?: string;
   /** What carries the messages. @default our own ZMTP engine */
   readonly transport?: Transport;
   /**
    * Where to begin: with what comes from now on, with everything that the broker still holds, or behind a place that
-   * `place` told earlier. Brokers other than ours always begin now. @default "now"
+   * `place` gave earlier. With brokers other than ours it is always now. @default "now"
    */
   readonly since?: "now" | "earliest" | string;
   /** Closes the client when it is aborted. */
@@ -46,23 +54,23 @@ export interface ClientOptions {
 
 /** Counters of a client since its start. */
 export interface ClientStats {
-  /** Messages that were taken by `sendMessage` and `sendJsonMessage`. */
+  /** Messages that `sendMessage` and `sendJsonMessage` have taken. */
   readonly sent: number;
-  /** Those that the operating system has taken. */
+  /** Those of them that the operating system has taken. */
   readonly written: number;
-  /** Those that still wait. After `close`: those that were never sent. */
+  /** Those that still wait; after `close`, those that were never sent. */
   readonly queued: number;
   /** Those that were cut by the end of a connection. */
   readonly lost: number;
-  /** Messages that came from the bus, echoes included. */
+  /** Messages that came from the bus, the client's own included. */
   readonly received: number;
-  /** What came and is no message, by reason. */
+  /** What came and is not a message, by reason. */
   readonly refused: Readonly<Partial<Record<MessageError["code"], number>>>;
   /** Messages that were not given to a `for await` loop, because it had fallen too far behind. */
   readonly dropped: number;
-  /** Messages that were broadcast and did not come, as far as their number is known; a `gap` event told of each hole. */
+  /** Messages that were broadcast and did not come, as far as their number is known; a `gap` event told of each gap. */
   readonly missed: number;
-  /** Holes; `null` ones, of which nobody knows the number, included. */
+  /** Gaps, those of unknown size included. */
   readonly gaps: number;
 }
 
@@ -70,11 +78,11 @@ export interface ClientStats {
 export interface ClientEvents<Own extends { readonly type: string } = never> {
   /** A message came. */
   message: BusMessageEvent<Own>;
-  /** Something came that is no message. */
+  /** Something came that is not a message. */
   messageerror: MessageErrorEvent;
   /** The connection to one of the two addresses is up. */
   connect: ConnectionEvent;
-  /** The connection to one of the two addresses ended; it is dialled again. */
+  /** The connection to one of the two addresses ended. It is dialled again. */
   disconnect: ConnectionEvent;
   /** Messages are missing here, between those that came before and those that come next. */
   gap: GapEvent;

@@ -25,7 +25,7 @@ export class BusMessageEvent<Own extends { readonly type: string } = never> exte
   }
 }
 
-/** Something arrived that is no message of the bus. It was not passed on. */
+/** Something arrived that is not a message of the bus. It was not passed on. */
 export class MessageErrorEvent extends Event {
   /** What was wrong with it, in words and as `code`. */
   readonly error: MessageError;
@@ -44,7 +44,7 @@ export class MessageErrorEvent extends Event {
 
 /** Something was refused: the same as `messageerror` tells, with its sender. */
 export class RefusedEvent extends Event {
-  /** What it was, and whose. */
+  /** What it was, and whose it was. */
   readonly refusal: Refusal;
 
   /** For the refusal. */

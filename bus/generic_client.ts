@@ -13,13 +13,13 @@ import type { Message } from "./messages.ts";
 export interface NewMessageHandler<Own extends { readonly type: string } = never> {
   /** A message came. */
   handleNewMessage(message: Message<Own>): void;
-  /** The same message as a text, for those that want it; called after `handleNewMessage`. */
+  /** The same message as its JSON text; called after `handleNewMessage`. */
   handleJsonMessage?(text: string): void;
 }
 
 /**
- * A client that hands everything that comes to an object. Its own messages come back to it: a handler that answers every
- * message with a message makes a loop that never ends.
+ * A client that hands everything that comes to an object. Its own messages come back to it, so a handler that answers every
+ * message with a message never stops.
  *
  * A handler that throws does not stop the client: an `error` event tells of it.
  *

@@ -12,8 +12,8 @@ import type { OwnMessage } from "./follower.ts";
 /**
  * A client for applications that talk to each other: its own messages do not come back to it.
  *
- * Our broker tells which messages are the client's own, also after a cut, so that is exact. With other brokers each message that
- * was sent is suppressed once when it comes back, within 5 s after it left; an equal one of somebody else may be taken for it.
+ * Our broker tells which messages are the client's own, even after a cut, so that is exact. With other brokers, the first equal text
+ * that comes back within 5 s is taken for the client's own; it may have been somebody else's.
  *
  * @example
  * ```ts

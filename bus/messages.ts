@@ -35,13 +35,13 @@ export interface SubjectMessage {
   readonly subject: SubjectId;
 }
 
-/** The subjects that are now looked at together. */
+/** The subjects that are now being looked at together. */
 export interface SampleMessage {
   /** The kind. */
   readonly type: "sample";
   /** Ids of the subjects. */
   readonly sample: readonly SubjectId[];
-  /** The one instance that it is meant for; everyone when left out. */
+  /** The only instance that it is meant for; left out, it is for everyone. */
   readonly target?: InstanceId;
 }
 
@@ -67,7 +67,7 @@ export interface LogMessage {
 export interface ReloadMessage {
   /** The kind. */
   readonly type: "reload";
-  /** The instance that shall load it. */
+  /** The instance that is to load it. */
   readonly target: InstanceId;
   /** What to load. */
   readonly scenario: ApplicationState;
@@ -89,7 +89,7 @@ export interface VisualizationMessage<
   readonly type: Type;
   /** Name of the application that it comes from. */
   readonly source: string;
-  /** The one instance that it is meant for; everyone when left out. */
+  /** The only instance that it is meant for; left out, it is for everyone. */
   readonly target?: InstanceId;
   /** What to show. */
   readonly scenario: ApplicationState;
@@ -119,7 +119,7 @@ export type KnownMessage =
 
 /** A message of any other kind: whatever applications agree upon among themselves. */
 export interface OtherMessage {
-  /** The kind; any text that is no known one. */
+  /** The kind: any text but a known one. */
   readonly type: OtherType;
   /** Any other field. */
   readonly [field: string]: unknown;
@@ -127,7 +127,19 @@ export interface OtherMessage {
 
 /**
  * What comes over the bus: one of the seven kinds, one of your `Own`, or any other. The fields are what the sender promises;
- * {@linkcode isMessageOfType} looks whether they are there.
+ * {@linkcode isMessageOfType} checks whether they are there.
+ *
+ * @example
+ * ```ts
+ * import { type Message } from "../mod.ts";
+ *
+ * interface ZoomMessage {
+ *   readonly type: "zoom";
+ *   readonly factor: number;
+ * }
+ * const message = { type: "zoom", factor: 2 } as Message<ZoomMessage>;
+ * if (message.type === "zoom") console.assert(message.factor === 2);
+ * ```
  */
 export type Message<Own extends { readonly type: string } = never> =
   | Exclude<KnownMessage, { readonly type: Own["type"] }>
@@ -166,55 +178,94 @@ export interface MessageTypes {
   ready: ReadyMessage;
 }
 
-/** Id of this running instance: chosen at random when the module is loaded, the same until the process ends. */
+/** Id of this running instance: a UUID, chosen when the module is loaded, and the same until the process ends. */
 export const instanceId: string = crypto.randomUUID();
 
 /**
- * "The current subject is now …".
+ * "The current subject is now …", for everyone.
  *
- * @throws {MessageError} If a field is missing or of the wrong type: code `bad-field`. So do all constructors here.
+ * @throws {MessageError} `bad-field`: a field is missing or of the wrong type.
+ *
+ * @example
+ * ```ts
+ * import { createSubjectMessage } from "../mod.ts";
+ *
+ * console.assert(JSON.stringify(createSubjectMessage({ subject: 119 })) === '{"type":"subject","subject":119}');
+ * ```
  */
 export function createSubjectMessage(fields: Omit<SubjectMessage, "type">): SubjectMessage {
   return create("subject", fields);
 }
 
-/** "This is the new sample", for everyone or for one instance. */
+/**
+ * "This is the new sample", for everyone or for one instance.
+ *
+ * @throws {MessageError} `bad-field`: a field is missing or of the wrong type.
+ */
 export function createSampleMessage(fields: Omit<SampleMessage, "type">): SampleMessage {
   return create("sample", fields);
 }
 
-/** "The user did this." Fills in `time` (now) and `pid` ({@linkcode instanceId}) unless they are given. */
+/**
+ * "The user did this." Fills in `time` (now) and `pid` ({@linkcode instanceId}) unless they are given.
+ *
+ * @throws {MessageError} `bad-field`: a field is missing or of the wrong type.
+ */
 export function createLogMessage(
   fields: Omit<LogMessage, "type" | "pid" | "time"> & Partial<Pick<LogMessage, "pid" | "time">>,
 ): LogMessage {
   return create("log", fields, { pid: instanceId, time: Date.now() / 1000 });
 }
 
-/** "Load this scenario", to one instance. */
+/**
+ * "Load this scenario", for one instance.
+ *
+ * @throws {MessageError} `bad-field`: a field is missing or of the wrong type.
+ */
 export function createReloadMessage(fields: Omit<ReloadMessage, "type">): ReloadMessage {
   return create("reload", fields);
 }
 
-/** "Have a look at these variables." */
+/**
+ * "Have a look at these variables", for everyone.
+ *
+ * @throws {MessageError} `bad-field`: a field is missing or of the wrong type.
+ */
 export function createVariablesMessage(fields: Omit<VariablesMessage, "type">): VariablesMessage {
   return create("variables", fields);
 }
 
-/** "Show this." Sent with the original's spelling, `"Visualization"`. */
+/**
+ * "Show this", for everyone or for one instance. The `type` is spelt as in the original: `"Visualization"`.
+ *
+ * @throws {MessageError} `bad-field`: a field is missing or of the wrong type.
+ */
 export function createVisualizationMessage(
   fields: Omit<VisualizationMessage, "type">,
 ): VisualizationMessage<"Visualization"> {
   return { ...create("visualization", fields), type: "Visualization" };
 }
 
-/** "I am ready." Fills in the process id and {@linkcode instanceId} unless they are given. */
+/**
+ * "I am ready." Fills in the process id and {@linkcode instanceId} unless they are given.
+ *
+ * @throws {MessageError} `bad-field`: a field is of the wrong type.
+ */
 export function createReadyMessage(fields: Partial<Omit<ReadyMessage, "type">> = {}): ReadyMessage {
   return create("ready", fields, { source_pid: Deno.pid, source_id: instanceId });
 }
 
 /**
- * Is it a message of this kind, with all fields that the kind demands? Other fields do not matter.
- * `"visualization"` accepts both spellings.
+ * Is it a message of this kind, with all fields that the kind demands? Further fields do not matter.
+ * `"visualization"` accepts both spellings. It takes any value, and never throws.
+ *
+ * @example
+ * ```ts
+ * import { isMessageOfType } from "../mod.ts";
+ *
+ * console.assert(isMessageOfType({ type: "subject", subject: 119 }, "subject"));
+ * console.assert(!isMessageOfType({ type: "subject" }, "subject"));
+ * ```
  */
 export function isMessageOfType<T extends keyof MessageTypes>(
   value: unknown,

@@ -45,8 +45,8 @@ export interface PassiveMessageClientOptions extends ClientOptions {
 }
 
 /**
- * A client for whoever asks from time to time: it counts what comes, its own messages included, and remembers the latest.
- * The HTTP handlers stand on it.
+ * A client for programs that ask from time to time: it counts what comes, its own messages included, and remembers the latest.
+ * Beside a broker in another process, the HTTP handlers use it.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ export interface PassiveMessageClientOptions extends ClientOptions {
  */
 export class PassiveMessageClient<Own extends { readonly type: string } = never> extends BusClient<Own>
   implements BusPort {
-  /** What came, by the broker's numbers where it numbers, with its holes. */
+  /** What came, with its gaps, by the broker's numbers if it has any. */
   readonly feed: FeedView;
   readonly #feed: Feed;
   readonly #base: ClientBase;
@@ -123,9 +123,9 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
 
   /**
    * The messages after a count, oldest first, at most `limit` of them. `missed` says how many of them are no longer
-   * remembered. What did not come at all has no count; a `gap` event told of it.
+   * remembered. What did not come at all is not counted; a `gap` event told of it.
    *
-   * @throws {RangeError} If one of the two is negative or NaN.
+   * @throws {RangeError} If one of them is negative or `NaN`.
    */
   messagesAfter(count: number, limit: number = Infinity): HistorySlice {
     checkCount("count", count);
@@ -148,8 +148,8 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
    * The same, but waits until there is at least one.
    *
    * @throws The signal's reason when it is aborted.
-   * @throws {ClosedError} If the client is closed before.
-   * @throws {RangeError} If the count is negative or NaN.
+   * @throws {ClosedError} If the client is closed first (`closed`).
+   * @throws {RangeError} If the count is negative or `NaN`.
    */
   async waitForMessages(
     count: number,
@@ -163,7 +163,7 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
   /**
    * Sends texts, all or none, in their order.
    *
-   * @throws {MessageError} If one of them is no JSON object or too large. Nothing was sent.
+   * @throws {MessageError} If one of them is not a JSON object, or is too large. Nothing was sent.
    * @throws {QueueFullError} If the queue is full. Nothing was sent.
    * @throws {ClosedError} If the client is closed.
    * @throws {OptionError} If the client has no `serverReceive`.

@@ -69,27 +69,27 @@ export interface MessageServerStats {
 export interface MessageServerEvents<Own extends { readonly type: string } = never> {
   /** A message was accepted. Not for the broker's own messages. */
   message: BusMessageEvent<Own>;
-  /** Something was refused. */
+  /** A message was refused. */
   messageerror: MessageErrorEvent;
-  /** The same, with its sender. */
+  /** The same, with the sender. */
   refused: RefusedEvent;
   /** Somebody could not join. */
   handshakeerror: HandshakeErrorEvent;
 }
 
 /**
- * A broker.
+ * A broker: it passes every message that is sent to it on to everyone who listens.
  *
- * - A message is one frame of UTF-8 that is a JSON object. Anything else is refused: not broadcast, counted by reason in
- *   `stats()`, told by a `messageerror` event. The sender's connection lives on, unless it broke ZMTP.
+ * - A message is one frame that holds a JSON object in UTF-8. Anything else is refused: it is not broadcast, `stats()` counts it by
+ *   reason, and a `messageerror` event tells of it. The sender's connection lives on, unless it broke ZMTP.
  * - Bytes are passed on untouched: white space and the order of keys survive.
  * - The messages of each sender keep their order. There is no order between senders, but all subscribers see the same one.
  * - Whoever reads loses nothing: when a subscriber falls behind, the senders wait, as long as it takes `slowestReader` messages a
  *   second. Anyone slower, or stopped, costs them a tenth of a second at most, or half a second when it kept up before; it then loses
  *   messages when its queue is full, that subscriber only, and the loss is counted. However many of these there are, the bus is never
  *   slower than that rate. The broker's own messages wait for nobody.
- * - A message is passed on at most once. There is no acknowledgement and nothing is stored: who connects later gets what
- *   comes later.
+ * - A message is passed on at most once, and ZeroMQ senders hear nothing of it. The newest messages are held in memory (`history`):
+ *   our clients and HTTP readers can go on where they were. A plain ZeroMQ subscriber gets what comes once it is connected.
  *
  * @example
  * ```ts
@@ -106,9 +106,9 @@ export class MessageServer<Own extends { readonly type: string } = never>
   extends MessageTarget<Own, MessageServerEvents<Own>>
   implements AsyncDisposable {
   /**
-   * Resolves when the broker takes connections: at once without `curve`; with it when the cryptography is loaded, until when
-   * clients wait. Rejects with {@linkcode HandshakeError} `crypto-unavailable` when it cannot be loaded; the broker is then
-   * closed. Need not be waited for.
+   * Resolves when the broker takes connections: without `curve` at once, with it when the cryptography is loaded. Clients wait until
+   * then, so you need not. Rejects with {@linkcode HandshakeError} `crypto-unavailable` when it cannot be loaded; the broker is then
+   * closed.
    */
   readonly ready: Promise<void>;
   /** With `curve`: the public key, 40 characters of Z85, that clients need as `curve.serverKey`. */
@@ -174,7 +174,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
     if (signal?.aborted) abort();
   }
 
-  /** While true, messages that come in are read, counted and ignored. `sendMessage` works all the same. */
+  /** While true, messages that come in are read, counted and ignored. `sendMessage` still works. */
   get pause(): boolean {
     return this.#exchange.pause;
   }
@@ -199,11 +199,11 @@ export class MessageServer<Own extends { readonly type: string } = never>
   }
 
   /**
-   * Broadcasts a message of the broker's own, also while paused. No `message` event tells of it.
+   * Broadcasts a message of the broker's own, even while paused. No `message` event tells of it.
    *
-   * @throws {MessageError} If it is no object with a text in `type`, if JSON cannot hold it, or if it is larger than
-   * `maxMessageBytes` (`too-large`).
-   * @throws {ClosedError} If the broker is closed.
+   * @throws {MessageError} If it is not an object with a text in `type` (`not-an-object`, `missing-type`), if JSON cannot hold it
+   * (`not-json`), or if it is larger than `maxMessageBytes` (`too-large`).
+   * @throws {ClosedError} If the broker is closed (`closed`).
    */
   sendMessage(message: Message<Own>): void;
   /** The same for a message of a kind that the compiler does not know. */
@@ -215,8 +215,9 @@ export class MessageServer<Own extends { readonly type: string } = never>
   /**
    * Broadcasts a text as it is.
    *
-   * @throws {MessageError} If it is no JSON object, or if it is larger than `maxMessageBytes` (`too-large`).
-   * @throws {ClosedError} If the broker is closed.
+   * @throws {MessageError} If it is not a JSON object (`not-json`, `not-an-object`, `not-utf8`), or if it is larger than
+   * `maxMessageBytes` (`too-large`).
+   * @throws {ClosedError} If the broker is closed (`closed`).
    */
   sendJsonMessage(text: string): void {
     const frame = this.#frameOf(text);
@@ -239,7 +240,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
     });
   }
 
-  /** Counters of the moment. Every message that was not delivered is in one of them. */
+  /** The counters as they are now. Every message that was not delivered is in one of them. */
   stats(): MessageServerStats {
     const [senders, subscribers] = [this.#pull.stats(), this.#pub.stats()];
     return {
@@ -264,12 +265,12 @@ export class MessageServer<Own extends { readonly type: string } = never>
     return this.#presence.refusals();
   }
 
-  /** The last 50 connections that came to no good end of their handshake, oldest first. */
+  /** The last 50 connections whose handshake failed, oldest first. */
   failedHandshakes(): readonly FailedHandshake[] {
     return this.#presence.failedHandshakes();
   }
 
-  /** Stops receiving, lets subscribers take what waits for them for up to `lingerMs`, then closes every connection. */
+  /** Stops receiving, gives subscribers up to `lingerMs` to take what waits for them, then closes every connection. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }

@@ -29,42 +29,42 @@ export interface MessageServerOptions {
   readonly broadcastPort?: number;
   /** Port of the receive address; 0 for any free one. @default 0 */
   readonly receivePort?: number;
-  /** Bytes of one message at most; larger ones are refused. @default 16 MiB */
+  /** The largest message, in bytes; larger ones are refused. @default 16 MiB */
   readonly maxMessageBytes?: number;
   /** Connections to each of the two addresses at once. @default 4096 */
   readonly maxConnections?: number;
   /** What may wait for one subscriber before it loses messages. @default 100_000 messages, 64 MiB */
   readonly subscriberQueue?: Partial<QueueLimit>;
   /**
-   * Connections to each address at once whose handshake is not over; for one more, the one that is at it for longest is
-   * closed. @default 1024
+   * Connections to each address at once whose handshake is not over. For one more, one that has been silent gives way.
+   * @default 1024
    */
   readonly maxPendingHandshakes?: number;
-  /** The same for one peer's address. @default 64; no limit of its own for the loopback, which all programs of this machine share */
+  /** The same for each peer's address. @default 64; no such limit for the loopback, which all programs of this machine share */
   readonly maxPendingHandshakesPerAddress?: number;
-  /** Topics of one subscriber at most; one more ends its connection. @default 10_000 */
+  /** The most topics of one subscriber; one more ends its connection. @default 10_000 */
   readonly maxTopics?: number;
-  /** Bytes of one topic at most; a longer one ends the connection. @default 4096 */
+  /** The longest topic, in bytes; a longer one ends the connection. @default 4096 */
   readonly maxTopicBytes?: number;
   /**
-   * Bytes of memory that all queues and all messages that have not come whole may use together. When it is short,
-   * whoever has held the most for the longest without getting on gives way: a subscriber that does not read loses its queue, a sender
-   * that stopped in the middle of a message its connection. @default 1 GiB
+   * Bytes of memory that all queues and all unfinished messages may use together. When it is short, whoever has held the most for
+   * the longest without making progress gives way: a subscriber that does not read loses its queue, a sender that stopped in the
+   * middle of a message loses its connection. @default 1 GiB
    */
   readonly memoryBudgetBytes?: number;
   /**
-   * Messages a second that a subscriber must take for the senders to wait for it when it falls behind; ten million bytes a second
-   * for ten thousand messages are as good. 0: nobody is waited for. @default 10_000
+   * Messages a second that a subscriber must take, or a thousand times as many bytes, for the senders to wait for it when it falls
+   * behind. With 0 they wait for nobody. @default 10_000
    */
   readonly slowestReader?: number;
   /**
-   * What is held of the messages that were accepted, so that whoever comes back goes on where it was.
+   * How much is held of what was broadcast, so that clients that come back go on where they were.
    * @default 100_000 messages, 16 MiB or a quarter of `memoryBudgetBytes`, however old
    */
   readonly history?: Partial<FeedLimit>;
-  /** Milliseconds that a handshake may take, the time of `authorize` included. @default 10_000 */
+  /** Milliseconds that a handshake may take, `authorize` included. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
-  /** Milliseconds without a byte of a message that has begun, until its connection is closed; 0 for any. @default 30_000 */
+  /** Milliseconds for which a message that has begun may stall before its connection is closed; 0 for no limit. @default 30_000 */
   readonly messageTimeoutMs?: number;
   /** Milliseconds between two heartbeats; 0 for none. @default 0 */
   readonly heartbeatMs?: number;

@@ -19,7 +19,7 @@ import { webSocket } from "./web_socket.ts";
 /** How a handler is stopped. */
 export interface CloseOptions {
   /**
-   * Longest time in milliseconds to wait for requests that are being answered.
+   * The longest time in milliseconds to wait for requests that are being answered.
    *
    * @default 5000
    */
@@ -36,11 +36,10 @@ export interface GatewayHandler extends AsyncDisposable {
   stats(): HandlerStats;
   /**
    * Refuses new requests with 503, answers everyone who waits, ends streams and WebSockets so that their clients can resume
-   * elsewhere, and resolves when nothing is left or the grace is over. What it stands on stays open: it is yours.
+   * elsewhere, and resolves when nothing is left or `lingerMs` is over, with whether everything ended in time. The broker or client
+   * behind it stays open: it is yours.
    *
-   * Says whether everything ended in time.
-   *
-   * @throws {OptionError} If `lingerMs` is no time: `bad-option`.
+   * @throws {OptionError} `bad-option`: `lingerMs` is not a time.
    */
   close(options?: CloseOptions): Promise<boolean>;
 }

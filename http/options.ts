@@ -25,27 +25,27 @@ export interface HandlerOptions {
    */
   readonly messageAs?: "text" | "value";
   /**
-   * Most clients that may wait at the same time: long-polls, streams, WebSockets and confirmations together. One more is
+   * The most clients that may wait at the same time: long-polls, streams, WebSockets and confirmations together. One more is
    * answered 503. Keep it well below the limit of open files.
    *
    * @default 2000
    */
   readonly maxWaiters?: number;
   /**
-   * Largest body of a POST and largest WebSocket message, in bytes.
+   * The largest body of a POST and the largest WebSocket message, in bytes.
    *
    * @default 1_048_576
    */
   readonly maxBodyBytes?: number;
   /**
-   * Most bytes that may wait for one slow reader of a stream or a WebSocket before it is cut. It can resume by its cursor.
+   * The most bytes that may wait for one slow reader of a stream or a WebSocket. Beyond that it is cut; with its cursor it can resume.
    *
    * @default 1_048_576
    */
   readonly maxQueuedBytes?: number;
   /**
-   * Longest time in milliseconds that a long-poll without `timeout` waits; 0 for no limit. Deno sets no TCP keepalive, so a
-   * wider bind wants a limit: {@linkcode serveGateway} then takes 300_000.
+   * The longest time in milliseconds that a long-poll without `timeout` waits; 0 for no limit. Deno sets no TCP keepalive, so there
+   * should be a limit where other machines can connect: {@linkcode serveGateway} then takes 300_000.
    *
    * @default 0
    */
@@ -63,12 +63,12 @@ export interface HandlerOptions {
    */
   readonly bodyTimeoutMs?: number;
   /**
-   * Most messages per second from one remote address, over POST and WebSocket. Not limited when left out.
+   * The most messages a second from one remote address, over POST and WebSocket. Left out, there is no limit.
    */
   readonly publishRate?: PublishRate;
   /**
-   * Further host names under which the gateway may be reached, besides `localhost`, `127.0.0.0/8` and `[::1]`. A leading dot
-   * stands for all names below; `"*"` for any, which only a `token` makes safe. Ports do not matter.
+   * Further host names by which the gateway may be reached, besides `localhost`, `127.0.0.0/8` and `[::1]`. A leading dot stands
+   * for all names below it, `"*"` for any name, which only a `token` makes safe. Ports do not matter.
    */
   readonly allowedHosts?: readonly string[];
   /**
@@ -76,7 +76,7 @@ export interface HandlerOptions {
    */
   readonly allowedOrigins?: readonly string[];
   /**
-   * Everything but `/healthz` and the empty monitor page needs this token. `"auto"` makes one; read it from `token` of the handler.
+   * Everything but `/healthz` and the empty live page then needs this token. `"auto"` makes one: read it from `token` of the handler.
    */
   readonly token?: string;
   /**
@@ -84,7 +84,7 @@ export interface HandlerOptions {
    */
   readonly hostname?: string;
   /**
-   * Answer `Access-Control-Allow-Private-Network` to the preflights of allowed origins.
+   * Whether to answer `Access-Control-Allow-Private-Network` to the preflights of allowed origins.
    *
    * @default false
    */

@@ -22,19 +22,19 @@ import { isLoopback } from "./policy.ts";
 /** Options of {@linkcode serveGateway}. */
 export interface ServeGatewayOptions extends GatewayOptions {
   /**
-   * Address to listen at. Any but a loopback one needs `token` or `allowAnonymous: true`.
+   * The address to listen on. Any but a loopback one needs `token` or `allowAnonymous: true`.
    *
    * @default "127.0.0.1"
    */
   readonly hostname?: string;
   /**
-   * Port to listen at; 0 takes any free one.
+   * The port to listen on; 0 takes any free one.
    *
    * @default 8000
    */
   readonly port?: number;
   /**
-   * Listen beyond this machine without a token: everyone who reaches the port takes part in the bus.
+   * Listen beyond this machine without a token: everyone who reaches the port may take part in the bus.
    *
    * @default false
    */
@@ -45,11 +45,11 @@ export interface ServeGatewayOptions extends GatewayOptions {
    * @default 4096
    */
   readonly tcpBacklog?: number;
-  /** Aborting closes the gateway. */
+  /** Closes the gateway when it is aborted. */
   readonly signal?: AbortSignal;
 }
 
-/** How a server does. */
+/** How a server is doing. */
 export interface ServerStats extends HandlerStats {
   /** Does it listen right now? It does not for a moment after too many files were open. */
   readonly isListening: boolean;
@@ -57,13 +57,13 @@ export interface ServerStats extends HandlerStats {
 
 /** A gateway that listens. */
 export interface GatewayServer extends AsyncDisposable {
-  /** Where it listens, without a slash at the end, such as `http://127.0.0.1:8000`. With a prefix, that is not in it. */
+  /** Where it listens, without a slash at the end and without the prefix, such as `http://127.0.0.1:8000`. */
   readonly url: string;
-  /** The live page. Where a token is needed it stands behind the `#`, which no browser sends to any server. */
+  /** The live page. A token, if there is one, stands behind the `#`, which browsers send to no server. */
   readonly pageUrl: string;
   /** The address it is bound to. */
   readonly hostname: string;
-  /** The port, also when 0 was asked for. */
+  /** The port that it listens on, even if 0 was asked for. */
   readonly port: number;
   /** What clients must show; `undefined` when no token is needed. */
   readonly token: string | undefined;
@@ -72,10 +72,10 @@ export interface GatewayServer extends AsyncDisposable {
   /** The counters as they are now. */
   stats(): ServerStats;
   /**
-   * Answers everyone who waits, refuses new requests, and resolves when all connections are done or the grace is over.
-   * What it stands on stays open: it is yours. Says whether everything ended in time.
+   * Answers everyone who waits, refuses new requests, and resolves when all connections are done or `lingerMs` is over, with
+   * whether everything ended in time. The broker or client behind it stays open: it is yours.
    *
-   * @throws {OptionError} If `lingerMs` is no time: `bad-option`.
+   * @throws {OptionError} `bad-option`: `lingerMs` is not a time.
    */
   close(options?: CloseOptions): Promise<boolean>;
 }
@@ -91,9 +91,9 @@ const CALM_MS = 10_000;
 /**
  * Serves {@linkcode messageGateway} on a port.
  *
- * - It listens when this returns. Binding beyond the loopback device without `token` or `allowAnonymous: true` throws.
- * - Too many open files do not end it: some of those who wait are answered so that they come back later, and it listens again.
- * - `close()` answers everyone who waits and ends within its grace.
+ * - It listens when this returns. To listen beyond this machine, it needs `token` or `allowAnonymous: true`.
+ * - Too many open files do not end it: some of those who wait are asked to come back later, and it listens again.
+ * - `close()` answers everyone who waits, and ends within `lingerMs`.
  *
  * ```ts
  * import { serveGateway } from "../http.ts";
@@ -104,8 +104,8 @@ const CALM_MS = 10_000;
  * ```
  *
  * @param bus Where messages come from and go to; `null` for none.
- * @throws {OptionError} If an option has a value that it cannot have (`bad-option`), or a wider bind has neither token nor
- * `allowAnonymous: true` (`anonymous-not-allowed`).
+ * @throws {OptionError} If an option has a value that it cannot have (`bad-option`), or if other machines could connect without
+ * a token and without `allowAnonymous: true` (`anonymous-not-allowed`).
  * @throws {ListenError} If it cannot listen: `address-in-use`, `address-not-available`, `permission-denied` (the message names
  * the flag) or `listen-failed`.
  */

@@ -38,10 +38,10 @@ async function decide(authorize: Authorize, request: AuthorizeRequest): Promise<
 }
 
 /**
- * For the option `authorize`: lets in whoever has proven to own one of these public keys, nobody else. Without `curve` that is
- * nobody. With a name for a key, `[name, key]`, the broker shows who it is; a `Map` from names to keys is such a list.
+ * For the option `authorize`: lets in whoever has proven to own one of these public keys, and nobody else. Without `curve` nobody
+ * can prove it. With a name for a key, `[name, key]`, the broker shows who it is; a `Map` from names to keys is such a list.
  *
- * @throws {OptionError} `bad-option`: one of them is no key.
+ * @throws {OptionError} `bad-option`: one of them is not a key.
  *
  * @example
  * ```ts

@@ -66,17 +66,17 @@ export type CurveKey = string | Uint8Array;
 export interface CurveServerOptions {
   /** The secret key. Whoever knows it can pretend to be this server. */
   readonly secretKey: CurveKey;
-  /** The public key; need not be given, but is compared when it is. */
+  /** The public key. It may be left out; if it is given, it must belong to the secret one. */
   readonly publicKey?: CurveKey | undefined;
 }
 
 /** What a socket that dials needs for CURVE. */
 export interface CurveClientOptions {
-  /** The server's public key: nobody else can answer. */
+  /** The server's public key. No other server can answer for it. */
   readonly serverKey: CurveKey;
-  /** Our secret key, where the server knows its clients by key. @default a fresh one */
+  /** Our secret key, for a server that knows its clients by key. @default a fresh one */
   readonly secretKey?: CurveKey | undefined;
-  /** Our public key; need not be given, but is compared when it is. */
+  /** Our public key. It may be left out; if it is given, it must belong to the secret one. */
   readonly publicKey?: CurveKey | undefined;
 }
 
@@ -92,12 +92,12 @@ export interface AuthorizeRequest {
   readonly role: "send" | "listen";
 }
 
-/** True: it may. False: it may not, and a libzmq peer never asks again. `"temporary"`: not now, and it soon asks again. */
+/** True: it may join. False: it may not, and a libzmq peer never asks again. `"temporary"`: not now; the peer soon asks again. */
 export type AuthorizeVerdict = boolean | "temporary";
 
 /**
- * Decides who may join. It has the rest of the handshake's time; a peer about whom it throws, rejects or does not decide in
- * time is closed as if it had said `"temporary"`, and counted by another name.
+ * Decides who may join, within the time of the handshake. If it throws, rejects or does not decide in time, the peer is closed as
+ * with `"temporary"`, and counted as `authorize-failed` or `handshake-timeout`.
  */
 export type Authorize = (request: AuthorizeRequest) => AuthorizeVerdict | Promise<AuthorizeVerdict>;
 
