@@ -61,8 +61,11 @@ export class Exchange {
   #start = 0;
   #end = 0;
   #messages = 0;
-  /** Whose read it is, and the number of the first of those frames among all of that connection. */
-  #peer: PeerConnection | undefined;
+  /** Something of a read has come, and its end has not been told. */
+  #isInTurn = false;
+  /** Does anybody want to hear of the messages of this read? */
+  #isHeard = false;
+  /** Whose read it is, where that is known, and the number of the first of those frames among all of that connection. */
   #sender: FeedSender | undefined;
   #index = 0;
 
@@ -117,7 +120,7 @@ export class Exchange {
   intake(): MessageHandler {
     return {
       handleMessage: (bytes, start, bodyStart, end, peer) => {
-        if (peer !== this.#peer) this.#beginTurn(peer);
+        if (!this.#isInTurn) this.#beginTurn(peer);
         this.#received++;
         const sender = this.#sender;
         const index = sender === undefined ? 0 : sender.received++;
@@ -135,14 +138,14 @@ export class Exchange {
         }
         this.#end = end;
         this.#messages++;
-        if (this.#handler.wantsMessages()) this.#handler.handleMessage(bytes.subarray(bodyStart, end));
+        if (this.#isHeard) this.#handler.handleMessage(bytes.subarray(bodyStart, end));
       },
       handleTurnEnd: () => {
         this.#passOn();
         this.#flush();
       },
       handleUnfit: (reason, size, parts, peer) => {
-        if (peer !== this.#peer) this.#beginTurn(peer);
+        if (!this.#isInTurn) this.#beginTurn(peer);
         this.#received++;
         const sender = this.#sender;
         const index = sender === undefined ? 0 : sender.received++;
@@ -187,13 +190,15 @@ export class Exchange {
   /** What was published leaves, and whoever waits for it hears of it. */
   #flush(): void {
     if (this.#sender !== undefined) this.#tellRefused(this.#sender);
-    this.#peer = this.#sender = undefined;
+    this.#isInTurn = false;
+    this.#sender = undefined;
     this.#pub!.flush();
     this.#feed.tell();
   }
 
   #beginTurn(peer: PeerConnection | undefined): void {
-    this.#peer = peer;
+    this.#isInTurn = true;
+    this.#isHeard = this.#handler.wantsMessages();
     if (peer === undefined) return;
     if (!this.#senders.has(peer)) this.#senders.set(peer, FeedSender.of(peer.property(LINK_PROPERTY)));
     this.#sender = this.#senders.get(peer);
