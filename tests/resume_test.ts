@@ -325,6 +325,90 @@ Deno.test("whoever comes back gets nothing that is older than the window may be"
   assert.deepEqual(heard, [4]);
 });
 
+for (const curve of [false, true]) {
+  Deno.test(
+    `six clients whose lines are cut and stalled at random get everything once, or a gap of the exact size${
+      curve ? ", under CURVE" : ""
+    }`,
+    async () => {
+      const random = makeRandom(curve ? 4 : 3);
+      await using server = new MessageServer({
+        maxMessageBytes: 100_000,
+        history: { messages: 1000, bytes: 400_000 },
+        subscriberQueue: { messages: 300, bytes: 500_000 },
+        memoryBudgetBytes: 1_500_000,
+        lingerMs: 0,
+        ...(curve && { curve: KEYS }),
+      });
+      await server.ready;
+      const { feed } = server;
+      /** By place; the window forgets it. */
+      const truth = new Map<string, string>();
+      let known = 0;
+      const stop = feed.listen(() => {
+        for (let slice; (slice = feed.after(known)).position > known; known = slice.position) {
+          for (const { position, text } of slice.entries) truth.set(feed.place(position), text);
+        }
+      });
+      await using stack = new AsyncDisposableStack();
+      const relays: Relay[] = [];
+      const makeRelay = (address: string) => relays[relays.push(stack.use(new Relay(address))) - 1]!.address;
+      const clients = numbers(0, 5).map((me) => {
+        const options: ClientOptions = {
+          serverBroadcast: makeRelay(server.broadcastAddress),
+          serverReceive: makeRelay(server.receiveAddress),
+          ...FAST,
+          ...(curve && { curve: { serverKey: KEYS.publicKey } }),
+        };
+        const client = stack.use(
+          me % 2 === 0 ? new MessageClient(options) : new PassiveMessageClient(options),
+        );
+        client.addEventListener("error", () => {});
+        client.addEventListener("message", ({ text, message }) => {
+          assert.equal(text, truth.get(client.place!) ?? text, WHERE);
+          const { who } = message as unknown as { who: number };
+          assert.ok(me % 2 === 1 || who !== me, `${me} hears itself; ${WHERE}`);
+        });
+        return client;
+      });
+      await soon(Promise.all(clients.map(({ ready }) => ready)));
+      assert.equal(feed.position, 0);
+      for (let step = 0; step < 300; step++) {
+        clients.forEach((client, who) => {
+          for (let i = random(5); i > 0; i--) {
+            const pad = "x".repeat(random(15) === 0 ? random(90_000) : random(200));
+            client.sendJsonMessage(JSON.stringify({ type: "n", who, pad }));
+          }
+        });
+        server.pause = random(40) === 0;
+        const relay = relays[random(relays.length)]!;
+        const what = random(10);
+        if (what === 0) relay.cutNow();
+        if (what === 1) {
+          relay.cutNext({ down: random(200_000) });
+          relay.cutNow();
+        }
+        if (what === 2) relay.stall();
+        if (what >= 7) relay.resume();
+        await pause(random(6));
+      }
+      server.pause = false;
+      for (const relay of relays) relay.resume();
+      await until(() => clients.every((client) => client.stats().queued === 0), "all messages");
+      await until(
+        () => clients.every((client) => client.place === feed.place(feed.position)),
+        "the newest place",
+      );
+      stop();
+      for (const client of clients) {
+        const { received, missed, refused } = client.stats();
+        assert.deepEqual([received + missed, refused], [feed.position, {}], WHERE);
+      }
+      assert.ok(feed.position > 1000, `${feed.position} messages`);
+    },
+  );
+}
+
 // Whose a message is, A9 and F11.
 
 Deno.test("MessageClient hears an equal message of somebody else after its own one was ignored by a paused broker", async () => {

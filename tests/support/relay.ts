@@ -58,6 +58,7 @@ export class Relay implements AsyncDisposable {
 
   /** Nothing more comes down, until {@linkcode Relay.resume}. */
   stall(): void {
+    this.#openGate(); // what waits at an earlier one waits at this one next
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#gate = promise;
     this.#openGate = resolve;
