@@ -10,7 +10,7 @@ import type { FaultCounter } from "./fault_counter.ts";
 import { encodeFrame } from "./frame.ts";
 import type { MemoryHolder } from "./memory_budget.ts";
 import type { Outbox, QueueLimit } from "./outbox.ts";
-import { Pace } from "./pace.ts";
+import { HIGH, Pace } from "./pace.ts";
 import { PeerRecord } from "./peer_record.ts";
 import { propertyOf } from "./properties.ts";
 import type { Peer } from "./session.ts";
@@ -226,7 +226,7 @@ export class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
     const pace = this.#pace;
     if (pace === undefined) return;
     // Nothing can be said in the middle of a message: of a large one we know only what was written.
-    if (this.#answersPing && this.outbox.writingBytes <= MARK_BYTES) this.#unmarked.bytes += bytes;
+    if (this.#answersPing && this.outbox.writingBytes <= LARGE_BYTES) this.#unmarked.bytes += bytes;
     else if (!pace.isAtRest) pace.take(0, bytes, this.#clock.now());
   }
 
@@ -254,7 +254,7 @@ export class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
     const unmarked = this.#unmarked;
     unmarked.messages += messages;
     if (
-      unmarked.bytes < (this.outbox.isEmpty ? MARK_BYTES : MARK_BYTES / 8) || this.#marks.length >= MAX_MARKS
+      unmarked.bytes < (this.fill < HIGH / 4 ? SELDOM_BYTES : OFTEN_BYTES) || this.#marks.length >= MAX_MARKS
     ) return;
     const context = new Uint8Array(MARK_SIZE);
     new DataView(context.buffer).setUint32(0, this.#answered + this.#marks.length);
@@ -292,8 +292,12 @@ export class Subscriber implements LinkHandler, SubscriberQueue, MemoryHolder {
   }
 }
 
-/** A PING follows so many bytes; eight times as often where something waits. */
-const MARK_BYTES: number = 512 * 1024;
+/** A PING follows so many bytes, for a subscriber that keeps up: each costs as much as twenty messages … */
+const SELDOM_BYTES: number = 2 * 1024 * 1024;
+/** … and so many where more waits than one read brings. */
+const OFTEN_BYTES: number = 64 * 1024;
+/** A message is large from so many bytes on. */
+const LARGE_BYTES: number = 512 * 1024;
 /** Bytes of a mark's number, which a PONG brings back. */
 const MARK_SIZE = 4;
 /** So many PINGs may be unanswered. */
