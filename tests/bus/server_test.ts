@@ -551,7 +551,7 @@ Deno.test("MessageServer.close() lets a subscriber take what waits for it", asyn
   const closing = server.close();
 
   for (let i = 0; i < 100; i++) assert.equal(JSON.parse((await sub.readText())!).i, i);
-  assert.equal(await sub.readFrame(), undefined);
+  assert.equal(await sub.readText(), undefined);
   await closing;
 });
 
