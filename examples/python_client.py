@@ -1,4 +1,6 @@
-"""Sends a message and prints the messages that come, its own included.
+"""Prints the messages that come, and sends one.
+
+It may not hear its own: a subscription takes a moment, and what is sent before it is in place is not heard.
 
     pip install pyzmq
     python3 examples/python_client.py BROADCAST_ADDRESS RECEIVE_ADDRESS

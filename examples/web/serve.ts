@@ -1,11 +1,10 @@
 // deno-lint-ignore-file no-console -- it is a program
 /**
- * Three pages that listen to the bus in three ways, served together with the gateway, so that they are of its own origin.
+ * Three pages that listen to the bus in three ways, served together with the gateway, so that they have the same origin.
  *
  * `deno run --allow-net=127.0.0.1 examples/web/serve.ts`
  */
 import { MessageServer } from "../../broker.ts";
-import { PassiveMessageClient } from "../../client.ts";
 import { messageGateway } from "../../http.ts";
 import eventStream from "./event_stream.html" with { type: "text" };
 import longPoll from "./long_poll.html" with { type: "text" };
@@ -18,12 +17,7 @@ const pages: Readonly<Record<string, string>> = {
 };
 
 await using broker = new MessageServer();
-await using client = new PassiveMessageClient({
-  serverBroadcast: broker.broadcastAddress,
-  serverReceive: broker.receiveAddress,
-});
-await client.ready;
-await using gateway = messageGateway(client);
+await using gateway = messageGateway(broker);
 
 const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request, info) => {
   const page = pages[new URL(request.url).pathname];
