@@ -118,6 +118,15 @@ Deno.test("README.md: its first command starts broker and live page", async () =
   assert.match(await page.text(), /<title>Message bus</);
 });
 
+Deno.test("README.md: its second command counts the tests, also where Deno writes in colour", async () => {
+  const { NO_COLOR: _, ...env } = Deno.env.toObject();
+  const args = ["run", "-P=test", "tests/run.ts", "tests/base/fifo_test.ts"];
+  const command = new Deno.Command(Deno.execPath(), { args, cwd: ROOT, clearEnv: true, env });
+  const { success, stdout } = await command.output();
+  assert.match(new TextDecoder().decode(stdout), /^ok \| [1-9]\d* passed \| 0 failed \| 0 ignored/m);
+  assert.ok(success);
+});
+
 Deno.test("README.md: a message passes from one terminal to another", async () => {
   await using bus = new Bus();
   const [listen, send] = code("Terminal", "sh").map((text) => words(bus.here(text)));

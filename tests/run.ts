@@ -51,6 +51,7 @@ async function run(job: readonly string[]): Promise<Outcome> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "-P=test", "--no-check", ...job],
     cwd: ROOT,
+    env: { NO_COLOR: "1" }, // Its last line is read below.
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
