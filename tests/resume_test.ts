@@ -465,6 +465,27 @@ Deno.test("MessageClient hears an equal message of somebody else after its own o
   assert.deepEqual(heard, [1]);
 });
 
+Deno.test("what the operating system had taken when a connection breaks counts as written, and only asking tells that it is gone", async () => {
+  await using server = new MessageServer();
+  await using relay = new Relay(server.receiveAddress);
+  // Greeting and READY go through, and the first bytes of the message.
+  relay.cutNext({ up: 500 });
+  const { serverBroadcast } = server.addresses;
+  await using client = new PassiveMessageClient({ serverBroadcast, serverReceive: relay.address, ...FAST });
+  client.addEventListener("error", () => {});
+  await soon(client.ready);
+  const first = client.publish([JSON.stringify({ type: "n", n: 1, pad: "x".repeat(2000) })]);
+  const asking = new AbortController();
+  const told = first.told(asking.signal);
+  await soon(client.flush(), "a flush that knows of no loss");
+  await soon(relay.hasCut());
+  assert.equal(await client.publish(['{"type":"n","n":2}']).told(AbortSignal.timeout(10_000)), 1);
+  const { written, lost } = client.stats();
+  assert.deepEqual({ written, lost, position: server.feed.position }, { written: 2, lost: 0, position: 1 });
+  asking.abort();
+  assert.equal(await told, undefined);
+});
+
 // Other processes.
 
 async function startListener(options: ClientOptions & { readonly keep?: string }): Promise<Program> {
