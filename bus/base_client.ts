@@ -97,8 +97,8 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
   /**
    * Returns at once and connects in the background.
    *
-   * @throws {AddressError} If an address is no `tcp://host:port`.
-   * @throws {OptionError} If an option has a value that it cannot have, or no address is given (`bad-option`).
+   * @throws {AddressError} If an address is not `tcp://host:port` (`invalid-address`).
+   * @throws {OptionError} If no address is given, or an option has a value that it cannot have (`bad-option`).
    */
   constructor(options: ClientOptions) {
     super();

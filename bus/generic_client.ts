@@ -19,7 +19,7 @@ export interface NewMessageHandler<Own extends { readonly type: string } = never
 
 /**
  * A client that hands everything that comes to an object. Its own messages come back to it, so a handler that answers every
- * message with a message never stops.
+ * message with a message never stops. What all clients can do is described with `BusClient` in `client.ts`.
  *
  * A handler that throws does not stop the client: an `error` event tells of it.
  *
@@ -39,7 +39,13 @@ export interface NewMessageHandler<Own extends { readonly type: string } = never
  * ```
  */
 export class GenericMessageClient<Own extends { readonly type: string } = never> extends BusClient<Own> {
-  /** See {@linkcode BusClient}. */
+  /**
+   * Returns at once and connects in the background.
+   *
+   * @throws {AddressError} If an address is not `tcp://host:port` (`invalid-address`).
+   * @throws {OptionError} If no address is given, or the handler lacks `handleNewMessage`, or an option has a value that
+   * it cannot have (`bad-option`).
+   */
   constructor(handler: NewMessageHandler<Own>, options: ClientOptions) {
     if (typeof handler?.handleNewMessage !== "function") {
       throw new OptionError("bad-option", "Cannot make client: the handler has no method handleNewMessage");

@@ -10,7 +10,8 @@ import { EchoFilter, TICK_MS } from "./echo_filter.ts";
 import type { OwnMessage } from "./follower.ts";
 
 /**
- * A client for applications that talk to each other: its own messages do not come back to it.
+ * A client for applications that talk to each other: its own messages do not come back to it. What all clients can do is described
+ * with `BusClient` in `client.ts`.
  *
  * Our broker tells which messages are the client's own, even after a cut, so that is exact. With other brokers, the first equal text
  * that comes back within 5 s is taken for the client's own; it may have been somebody else's.
@@ -33,7 +34,12 @@ import type { OwnMessage } from "./follower.ts";
  * ```
  */
 export class MessageClient<Own extends { readonly type: string } = never> extends BusClient<Own> {
-  /** See {@linkcode BusClient}. */
+  /**
+   * Returns at once and connects in the background.
+   *
+   * @throws {AddressError} If an address is not `tcp://host:port` (`invalid-address`).
+   * @throws {OptionError} If no address is given, or an option has a value that it cannot have (`bad-option`).
+   */
   constructor(options: ClientOptions) {
     super(options);
     playRole(this, (base) => new WithoutOwn(base, this.serverBroadcast !== undefined));

@@ -46,7 +46,7 @@ export interface PassiveMessageClientOptions extends ClientOptions {
 
 /**
  * A client for programs that ask from time to time: it counts what comes, its own messages included, and remembers the latest.
- * Beside a broker in another process, the HTTP handlers use it.
+ * Beside a broker in another process, the HTTP handlers use it. What all clients can do is described with `BusClient` in `client.ts`.
  *
  * @example
  * ```ts
@@ -75,7 +75,12 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
   readonly #receipts = new Receipts();
   #hasNews = false;
 
-  /** See {@linkcode BusClient}. */
+  /**
+   * Returns at once and connects in the background.
+   *
+   * @throws {AddressError} If an address is not `tcp://host:port` (`invalid-address`).
+   * @throws {OptionError} If no address is given, or an option has a value that it cannot have (`bad-option`).
+   */
   constructor(options: PassiveMessageClientOptions) {
     const numbers = readNumbers(HISTORY_NUMBERS, options); // Before a connection is made that nobody could close.
     super(options);

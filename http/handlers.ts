@@ -113,7 +113,7 @@ export function longPollMessageHandler(
  *
  * - The first event is `open` and tells the cursor; each message has its cursor as id, so a browser that reconnects misses
  *   nothing that is still held. What is not is told by a `gap` event.
- * - A reader that is too slow is cut when `maxQueuedBytes` wait for it, and can resume.
+ * - A reader that is too slow is cut when `maxQueuedBytes` wait for it. With its cursor it can resume.
  *
  * ```ts
  * import { eventStreamHandler } from "../http.ts";
@@ -135,11 +135,12 @@ export function eventStreamHandler(
 /**
  * The bus over a WebSocket, both ways.
  *
- * - Without a subprotocol as in the original: text frames, each the text of one message, one's own included. With no address
+ * - Without a subprotocol, as in the original: text frames, each with the text of one message, your own included. With no address
  *   to send to, the sockets hear each other.
- * - With the subprotocol `braviz.v1`: `{"cursor","seq","time","message"}`, first `{"open":…}`, `{"gap":…}` where messages are
- *   missing, and `{"publish":{…},"id":1}` is answered by `{"ack":1}` or `{"error":…,"id":1}`.
- * - Closed with 1007 for what is no message, 1009 too large, 1013 broker away or reader too slow, 1001 gateway stops.
+ * - With the subprotocol `braviz.v1`: first `{"open":…}`, then `{"cursor","seq","time","message"}` for each message, and `{"gap":…}`
+ *   where some are missing. `{"publish":{…},"id":1}` is answered with `{"ack":1}` or `{"error":…,"id":1}`.
+ * - It is closed with 1007 for something that is not a message, 1009 for something too large, 1013 when the broker is away or the
+ *   reader too slow, and 1001 when the gateway stops.
  *
  * ```ts
  * import { webSocketMessageHandler } from "../http.ts";
@@ -149,7 +150,7 @@ export function eventStreamHandler(
  * console.assert(response.status === 426); // no WebSocket handshake
  * ```
  *
- * @param bus Where messages come from and go to; `null` for none, the sockets then hear each other.
+ * @param bus Where messages come from and go to; with `null` the sockets only hear each other.
  * @throws {OptionError} If an option has a value that it cannot have: `bad-option`.
  */
 export function webSocketMessageHandler(
