@@ -152,10 +152,9 @@ Deno.test("too many open files end nothing: those who wait longest are sent home
       }
     }
   } catch (error) {
-    assert.ok(
-      error instanceof Deno.errors.ConnectionRefused || error instanceof Deno.errors.ConnectionReset,
-      String(error),
-    );
+    // How a client sees it depends on how far it was: dialling, setting up, writing, or waiting.
+    const turnedAway = ["ConnectionRefused", "ConnectionReset", "NotConnected", "BrokenPipe"];
+    assert.ok(error instanceof Error && turnedAway.includes(error.name), String(error));
   }
   assert.ok(connections.length > 20);
   assert.equal((await soon(connections[0]!.response())).status, 204, "the first one was sent home");
