@@ -20,12 +20,14 @@ const HELD = 20_000;
 /** A sender that never waits: it asks nobody how much may be on its way. */
 const FLOOD_PROGRAM = `
 import sys, zmq
-push = zmq.Context().socket(zmq.PUSH)
+context = zmq.Context()
+push = context.socket(zmq.PUSH)
 push.setsockopt(zmq.SNDHWM, 0)
 push.connect(sys.argv[1])
 padding = "x" * 60
 for n in range(1, int(sys.argv[2]) + 1): push.send_string('{"type":"flood","n":%d,"p":"%s"}' % (n, padding))
 push.close(linger=-1)
+context.term() # or Python may end before all has left
 `;
 
 interface Page {
