@@ -395,15 +395,14 @@ for (const curve of [false, true]) {
       server.pause = false;
       for (const relay of relays) relay.resume();
       await until(() => clients.every((client) => client.stats().queued === 0), "all messages");
-      await until(
-        () => clients.every((client) => client.place === feed.place(feed.position)),
-        "the newest place",
-      );
+      // What the broker reads last may come a little later.
+      const isWhole = (client: (typeof clients)[number]) => {
+        const { received, missed } = client.stats();
+        return client.place === feed.place(feed.position) && received + missed === feed.position;
+      };
+      await until(() => clients.every(isWhole), `all messages, or their gaps; ${WHERE}`);
       stop();
-      for (const client of clients) {
-        const { received, missed, refused } = client.stats();
-        assert.deepEqual([received + missed, refused], [feed.position, {}], WHERE);
-      }
+      for (const client of clients) assert.deepEqual(client.stats().refused, {});
       assert.ok(feed.position > 1000, `${feed.position} messages`);
     },
   );
