@@ -15,7 +15,7 @@ import { tellTroubles } from "./broker_notes.ts";
 import { printedCommand } from "./printed_command.ts";
 import { WEB_FLAGS, WEB_HELP, webOptions } from "./web_flags.ts";
 import { type FlagValues, integerFlag, ProgramError, runProgram, UsageError } from "./command_line.ts";
-import { complain, print, printText, startStamps } from "./log.ts";
+import { complain, print, printed, printText, startStamps } from "./log.ts";
 import { aborted, type Stop } from "./stop.ts";
 
 const HELP =
@@ -28,6 +28,8 @@ OPTIONS
   --broadcast-port N   port of the address to listen at; 0, the default, takes any free one
   --receive-port N     port of the address to send to; 0, the default, takes any free one
   --history N          messages that are held for whoever comes late or was away; 100000 by default
+  --slowest-reader N   messages a second that a listener must take for the senders to wait for it when it
+                       falls behind; 10000 by default, 0 for waiting for nobody
   --heartbeat SECONDS  how often to make sure that clients are still there; 0, the default, for never:
                        libzmq older than 4.2 does not understand it
   --json               print one line of JSON with the addresses, for programs
@@ -74,6 +76,7 @@ export function runBroker(): Promise<void> {
       member: { type: "string", multiple: true },
       history: { type: "string" },
       heartbeat: { type: "string" },
+      "slowest-reader": { type: "string" },
       ...WEB_FLAGS,
       transport: { type: "string" },
       json: { type: "boolean" },
@@ -96,6 +99,7 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   }
   const access = readAccess(values);
   const history = integerFlag(values, "history", 0, 100_000_000);
+  const slowestReader = integerFlag(values, "slowest-reader", 0, 100_000_000);
   const options: MessageServerOptions = {
     ...access.server,
     ...await readTransport(values),
@@ -103,13 +107,14 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
     receivePort: integerFlag(values, "receive-port", 0, 65_535) ?? 0,
     heartbeatMs: 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 0),
     ...(history === undefined ? {} : { history: { messages: history } }),
+    ...(slowestReader === undefined ? {} : { slowestReader }),
   };
   const webServerOptions = readWeb(values, access.server.curve !== undefined);
   await using server = new MessageServer(options);
   await using web = webServerOptions && await serveWeb(server, webServerOptions);
   announce(server, web, access, values.json === true);
   startStamps();
-  tellTroubles(server, complain, values.verbose === true);
+  tellTroubles(server, complain, values.verbose === true, printed());
   await aborted(signal);
 }
 

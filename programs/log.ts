@@ -85,7 +85,10 @@ export class LineWriter {
     }
     this.#queue.push(line);
     this.#queued += line.length;
-    if (!this.#isPumping) void this.#pump();
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    // Not at once: what is said together is written together.
+    queueMicrotask(() => void this.#pump());
   }
 
   /** Resolves when nothing waits any longer, or when the signal is aborted; says which. */
@@ -111,7 +114,6 @@ export class LineWriter {
   }
 
   async #pump(): Promise<void> {
-    this.#isPumping = true;
     while (this.#queue.length > 0) {
       const chunk = this.#take();
       const error = await this.#write(encoder.encode(this.#isCut ? `\n${chunk}` : chunk));
@@ -202,6 +204,11 @@ export function print(line: string): void {
 /** Writes a text of our own to stdout, line by line. */
 export function printText(text: string): void {
   for (const line of text.split("\n")) results.line(line);
+}
+
+/** Resolves when all that was printed so far is written, or lost. */
+export function printed(): Promise<unknown> {
+  return results.flush(new AbortController().signal);
 }
 
 /** Writes a line to stderr. */

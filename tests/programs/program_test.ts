@@ -124,6 +124,7 @@ const WRONG: readonly (readonly string[])[] = [
   ["broker.ts", "--receive-port", "99999"],
   ["broker.ts", "--receive-port", "many"],
   ["broker.ts", "--receive-port"],
+  ["broker.ts", "--slowest-reader", "fast"],
   ["broker.ts", "argument"],
   ["broker.ts", "--public"],
   ["broker.ts", "--transport", "pigeon"],
