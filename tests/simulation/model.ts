@@ -35,9 +35,11 @@ export class Model {
   readonly lives: Map<string, Life> = new Map();
   life!: Life;
   /** Messages that were accepted, of each sender. */
-  readonly accepted: Map<string, { last: number; count: number }> = new Map();
+  readonly accepted: Map<string, { last: number; count: number; readonly numbers: Set<number> }> = new Map();
+  /** Over how many connections the broker hears this sender. */
+  linesOf: (from: string) => number = () => 1;
   /** Messages that readers heard, and those that they were told missing. */
-  readonly heard = { messages: 0, gaps: 0, missed: 0, unknown: 0 };
+  readonly heard = { messages: 0, gaps: 0, missed: 0, unknown: 0, overtaken: 0 };
 
   constructor(world: World) {
     this.world = world;
@@ -55,11 +57,15 @@ export class Model {
     const sender = senderOf(text);
     if (sender === undefined) return;
     const { from, number } = sender;
-    const known = this.accepted.get(from) ?? { last: 0, count: 0 };
-    if (number <= known.last) {
+    const known = this.accepted.get(from) ?? { last: 0, count: 0, numbers: new Set() };
+    if (known.numbers.has(number)) this.world.fail(`the broker accepted number ${number} of ${from} twice`);
+    known.numbers.add(number);
+    // What is still under way over a line that the sender has given up may come after what it said over the next one.
+    if (number < known.last && this.linesOf(from) < 2) {
       this.world.fail(`the broker accepted number ${number} of ${from} after its number ${known.last}`);
     }
-    known.last = number;
+    if (number < known.last) this.heard.overtaken++;
+    known.last = Math.max(known.last, number);
     known.count++;
     this.accepted.set(from, known);
   }

@@ -143,6 +143,13 @@ class Scenario {
     const random = this.#random = world.random.fork();
     this.net = new Net(world, (process) => this.#mannersOf(process));
     this.net.judgeDial = (process) => this.#isCalm(process) ? "fine" : this.#dials;
+    this.model.linesOf = (from) => {
+      const sender = this.#members.find(({ watcher }) => watcher?.from === from)?.process;
+      const lines = this.net.of(this.#broker).filter(({ localAddr, peer }) =>
+        localAddr.port === RECEIVE && peer.process === sender
+      );
+      return sender === undefined ? 2 : lines.length;
+    };
     this.net.failsAccept = () => this.#acceptsFail && random.chance(0.3);
     enter(world, this.net);
 
