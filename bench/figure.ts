@@ -71,6 +71,8 @@ const BARS: Readonly<Record<string, Bar>> = {
   "client-send-object": { of: "ratio", is: "at least", value: 3 },
   "client-receive-text": { of: "ratio", is: "at least", value: 3 },
   "curve-100B": { of: "ratio", is: "at least", value: 0.5 },
+  "flood-1to1": { of: "ratio", is: "at least", value: 0.9 },
+  "flood-1to16": { of: "ratio", is: "at least", value: 0.9 },
   "resume-100k": { of: "ours", is: "at most", value: 300 },
   "start": { of: "ratio", is: "at most", value: 1.5 },
   "idle-subscriber": { of: "ours", is: "at most", value: 40 },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { measureFlood } from "./flood.ts";
 import { fileURLToPath } from "node:url";
 import {
   type Broker,
@@ -74,6 +75,7 @@ export const ROW_GROUPS: readonly RowGroup[] = [
   clientRow("receive", "text", true),
   clientRow("receive", "object", false),
   { name: "curve-100B", isQuick: true, measure: measureCurve },
+  { name: "flood", isQuick: false, measure: measureFlood },
   { name: "resume-100k", isQuick: true, measure: measureResume },
   { name: "start", isQuick: true, measure: measureStart },
   { name: "idle-subscriber", isQuick: true, measure: measureIdleSubscribers },

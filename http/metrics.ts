@@ -12,6 +12,9 @@ import type { Gate } from "./gate.ts";
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
+/** So many subscribers are named at most. */
+const MAX_NAMED = 100;
+
 /** See the module. */
 export function metrics(gate: Gate): Response {
   return answer(formatMetrics(gate), 200, [[
@@ -120,6 +123,21 @@ export function formatMetrics(gate: Gate): string {
       "counter",
       "Messages that waited for subscribers when their connections ended.",
       subscribers.discarded,
+    );
+    one(
+      "braviz_broker_waited_seconds_total",
+      "counter",
+      "Time for which senders waited for subscribers that had fallen behind.",
+      subscribers.waitedMs / 1000,
+    );
+    one("braviz_broker_waited_for", "gauge", "Subscribers that senders wait for.", subscribers.waitedFor);
+    add(
+      "braviz_broker_subscriber_waited_seconds",
+      "gauge",
+      "The same for each subscriber that is connected and was waited for, the longest first.",
+      subscribers.subscribers.filter(({ waitedMs }) => waitedMs > 0)
+        .toSorted((a, b) => b.waitedMs - a.waitedMs).slice(0, MAX_NAMED)
+        .map(({ address, waitedMs }): Sample => [{ address }, waitedMs / 1000]),
     );
     const queued = subscribers.subscribers.reduce((sum, { queuedMessages }) => sum + queuedMessages, 0);
     one("braviz_broker_queued_messages", "gauge", "Messages that wait for subscribers.", queued);

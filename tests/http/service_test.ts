@@ -3,7 +3,9 @@ import { messageGateway } from "../../http.ts";
 import { ROUTES } from "../../http/gateway.ts";
 import { PROBLEMS } from "../../http/problem.ts";
 import { VERSION } from "../../base/version.ts";
+import { MessageServer } from "../../broker.ts";
 import { PassiveMessageClient } from "../../client.ts";
+import { encodeSubscription } from "../../zmtp/command.ts";
 import { until } from "../support/deadline.ts";
 import { RawPeer } from "../support/raw_peer.ts";
 import { quiet, startBus } from "./support/bus.ts";
@@ -239,6 +241,25 @@ Deno.test("/metrics has the broker's own counters where it is in the process", a
     "braviz_broker_dropped_messages_total": 0,
   };
   for (const [name, value] of Object.entries(expected)) assert.equal(samples.get(name), value, name);
+});
+
+Deno.test("/metrics tells how long senders waited, and for whom", async () => {
+  await using server = new MessageServer({ lingerMs: 0 });
+  await using gateway = messageGateway(server, quiet);
+  await using stuck = await RawPeer.join(server.broadcastAddress, "SUB");
+  const { subscribers } = server.stats();
+  assert.equal(subscribers!.waitedMs, 0);
+  await stuck.write(encodeSubscription({ subscribe: true, topic: new Uint8Array(0) }));
+  await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
+  // More than what the operating systems hold for it and a quarter of its queue.
+  for (let i = 0; i < 40; i++) server.sendMessage({ type: "n", pad: "x".repeat(1_000_000) });
+  await until(() => server.stats().subscribers!.subscribers[0]!.waitedMs > 0, "the waiting");
+  await until(() => server.stats().subscribers!.waitedFor === 0, "its end");
+  const samples = parseMetrics(await (await gateway(new Request("http://127.0.0.1/metrics"))).text());
+  const address = server.stats().subscribers!.subscribers[0]!.address;
+  assert(samples.get("braviz_broker_waited_seconds_total")! > 0);
+  assert.equal(samples.get("braviz_broker_waited_for"), 0);
+  assert(samples.get(`braviz_broker_subscriber_waited_seconds{address="${address}"}`)! > 0);
 });
 
 Deno.test("/metrics parses also before anything happened", async () => {
