@@ -7,7 +7,7 @@ import { ClosedError, HandshakeError, OptionError } from "../base/errors.ts";
 import { BusMessageEvent, ConnectionEvent, GapEvent, isWanted } from "./events.ts";
 import { type FeedStart, formatLink, isNote, LINK_PROPERTY, makeToken, MAX_NOTE_BYTES } from "./feed_note.ts";
 import { Follower, type FollowerHandler } from "./follower.ts";
-import { checkText, Refusals } from "./intake.ts";
+import { checkSize, checkText, Refusals } from "./intake.ts";
 import { isJsonObject } from "./json.ts";
 import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
 import type { ClientEvents, ClientOptions, ClientStats } from "./client_options.ts";
@@ -204,7 +204,10 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
   /** The same for a message of a kind that the compiler does not know. */
   sendMessage<const Sent extends { readonly type: string }>(message: Sent & Unlisted<Sent, Own>): void;
   sendMessage(message: object): void {
-    this.#send(stringifyMessage(message));
+    const text = stringifyMessage(message);
+    this.#requireSending();
+    checkSize(text, this.#maxMessageBytes);
+    this.#enqueue(text, false);
   }
 
   /**
@@ -216,7 +219,8 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
    * @throws {OptionError} If the client has no `serverReceive` (`bad-option`).
    */
   sendJsonMessage(text: string): void {
-    this.#send(text);
+    this.#check(text);
+    this.#enqueue(text, false);
   }
 
   /**
@@ -320,11 +324,6 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
     return this.#sending.sent;
   }
 
-  #send(text: string): void {
-    this.#check(text);
-    this.#enqueue(text, false);
-  }
-
   #enqueue(text: string, isRest: boolean): void {
     const number = this.#sending.enqueue(text, isRest);
     this.#role.handleSent?.(number, text);
@@ -332,11 +331,15 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
 
   /** Throws where it cannot be sent at all. */
   #check(text: string): void {
+    this.#requireSending();
+    checkText(text, this.#maxMessageBytes);
+  }
+
+  #requireSending(): void {
     if (this.#closing !== undefined) throw closedError("send message");
     if (this.#push === undefined) {
       throw new OptionError("bad-option", "Cannot send message: the client was made without serverReceive");
     }
-    checkText(text, this.#maxMessageBytes);
   }
 
   async #close(lingerMs: number): Promise<void> {

@@ -57,6 +57,15 @@ export class Refusals {
  */
 export function checkText(text: string, maxBytes: number): void {
   if (!isJsonObjectText(text)) throw explainJsonText(text)!;
+  checkSize(text, maxBytes);
+}
+
+/**
+ * The same for a text that is known to be a JSON object.
+ *
+ * @throws {MessageError} `too-large`.
+ */
+export function checkSize(text: string, maxBytes: number): void {
   // A character takes three bytes at most; only large texts have to be measured.
   if (3 * text.length <= maxBytes) return;
   const size = encoder.encode(text).length;
