@@ -74,7 +74,7 @@ export async function measureFlood({ rounds, isQuick }: Effort): Promise<Figure[
     const lost = (outcomes: readonly Outcome[]) => outcomes.reduce((sum, { lost }) => sum + lost, 0);
     figures.push(figure({
       name: `flood-1to${subscribers}`,
-      what: `${count / 1000},000 of 100 B at full speed to ${subscribers} reading, heard a second`,
+      what: `${count.toLocaleString("en")} of 100 B at full speed to ${subscribers} reading, heard a second`,
       unit: "/s",
       ours: waiting!.map(({ rate }) => rate),
       peer: without!.map(({ rate }) => rate),

@@ -16,10 +16,7 @@ async function send(address, count, text) {
   say("ready");
   await once(process.stdin, "data");
   process.stdin.resume();
-  for (let n = 0; n < count; n++) {
-    const sending = socket.send(text);
-    if (n % 1000 === 0) await sending;
-  }
+  for (let n = 0; n < count; n++) await socket.send(text);
   say("sent");
 }
 
