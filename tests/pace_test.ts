@@ -84,9 +84,13 @@ async function flood(
     Array.from({ length: senders }, (_, i) => start("send", { name: `${i}`, count: COUNT, ...sender })),
   );
   for (const pusher of pushers) await pusher.begin();
-  const heard = await Promise.all(subscribers.map((subscriber) => subscriber.report<Heard>()));
-  const sent = await Promise.all(pushers.map((pusher) => pusher.report<Sent>()));
-  return { heard, sent };
+  try {
+    const heard = await Promise.all(subscribers.map((subscriber) => subscriber.report<Heard>()));
+    const sent = await Promise.all(pushers.map((pusher) => pusher.report<Sent>()));
+    return { heard, sent };
+  } catch (error) {
+    throw new Error(`The end was not heard: ${JSON.stringify(await broker.stats())}`, { cause: error });
+  }
 }
 
 const ALL: Heard = { count: COUNT, gaps: 0, wrong: 0 };
@@ -116,8 +120,7 @@ for (const language of ["python", "node"] as const) {
 }
 
 Deno.test({
-  name:
-    "pace: fifty subscribers that read nothing or a byte a second cost a stall of a second at most, and good ones get everything",
+  name: "pace: beside fifty subscribers that read nothing or a byte a second good ones get everything",
   ignore: PYTHON === undefined,
   fn: async () => {
     await using broker = await Broker.start();
@@ -185,16 +188,16 @@ Deno.test({
   ignore: PYTHON === undefined,
   fn: async () => {
     await using broker = await Broker.start();
-    const types = "aaaaaaaaab";
+    const types = `${"a".repeat(19)}b`;
+    const topics = ['{"type":"b"', '{"type":"end"'];
     const { heard } = await flood(broker, {
       language: "python",
       sender: { types },
-      // One in ten messages, of which it takes 20 ms for 100: far fewer in a second than pass.
-      listeners: [{}, { topics: ['{"type":"b"', '{"type":"end"'], step: types.length, sleepy: true }],
+      // It takes far fewer than pass, but what it gets is less than a quarter of its queue.
+      listeners: [{ topics, step: types.length, napMs: 20 }],
     });
-    assert.deepEqual(heard, [ALL, { ...ALL, count: COUNT / types.length }]);
-    const { waitedMs } = (await broker.stats()).subscribers!;
-    assert(waitedMs < 30_000);
+    assert.deepEqual(heard, [{ ...ALL, count: COUNT / types.length }]);
+    assert.equal((await broker.stats()).subscribers!.waitedMs, 0);
   },
 });
 
@@ -202,20 +205,24 @@ Deno.test({
   name: "pace: a sender with heartbeats of half a second is not cut while it is held for longer",
   ignore: PYTHON === undefined,
   fn: async () => {
-    await using broker = await Broker.start({ heartbeatMs: 500, slowestReader: 1000 });
-    const count = 60_000;
+    await using broker = await Broker.start({
+      heartbeatMs: 500,
+      slowestReader: 1000,
+      subscriberQueue: { messages: 4000 },
+    });
+    const count = 20_000;
     // It keeps the pace, and takes more than two seconds for what the senders have said at once.
     const { heard } = await flood(broker, {
       language: "python",
       // Gone while it is held, it would be told all the same that we are there, and that destroys what it has said.
       sender: { heartbeat: 500, count, size: 1000, stays: true },
-      listeners: [{ heartbeat: 500, napMs: 40, hwm: 10 }],
+      listeners: [{ napMs: 40, hwm: 10 }],
     });
     assert.deepEqual(heard, [{ count, gaps: 0, wrong: 0 }]);
     const stats = await broker.stats();
     assert.equal(stats.senders!.accepted, 1);
     assert.deepEqual(stats.senders!.faults, {});
-    assert(stats.subscribers!.waitedMs > 1000);
+    assert(stats.subscribers!.waitedMs > 0);
   },
 });
 

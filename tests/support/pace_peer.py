@@ -43,6 +43,8 @@ def send(address, options):
     bodies = [start + b"%09d" + pad for start in heads]
     say("ready")
     sys.stdin.readline()
+    # Long enough for a first heartbeat.
+    time.sleep(options.get("heartbeat", 0) * 1.5 / 1000)
     refused, begun = 0, time.monotonic()
     for n in range(count):
         body = bodies[n % len(bodies)] % n
@@ -86,7 +88,7 @@ def listen(address, options):
         count += 1
         if sleepy and count % 1000 == 0:
             time.sleep(0.002)
-        if nap > 0 and count % 1000 == 0:
+        if nap > 0 and count % 200 == 0:
             time.sleep(nap)
     say({"count": count, "gaps": gaps, "wrong": wrong})
 

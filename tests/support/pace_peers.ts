@@ -108,7 +108,7 @@ export class PacePeer implements AsyncDisposable {
 
   async #line(): Promise<string> {
     while (!this.#rest.includes("\n")) {
-      const { value, done } = await soon(this.#lines.read(), "a line of a peer", 60_000);
+      const { value, done } = await soon(this.#lines.read(), "a line of a peer", 20_000);
       if (done) throw new Error(`A peer ended and said only: ${this.#rest}`);
       this.#rest += value;
     }
