@@ -33,7 +33,7 @@ export class LineChild implements AsyncDisposable {
   }
 
   /** Its next line; undefined when it has ended. */
-  async line(ms = 30_000): Promise<string | undefined> {
+  async line(ms = 90_000): Promise<string | undefined> {
     while (!this.#rest.includes("\n")) {
       const { value, done } = await soon(this.#lines.read(), "a line", ms);
       if (done) return undefined;
