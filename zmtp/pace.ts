@@ -62,8 +62,9 @@ class Patience {
     return this.#leftMs >= this.#firstMs;
   }
 
+  /** What is spent beyond, since time is only looked at now and then, has to be earned first. */
   spend(ms: number): void {
-    this.#leftMs = Math.max(0, this.#leftMs - ms);
+    this.#leftMs -= ms;
   }
 
   earn(messages: number, bytes: number): void {
@@ -120,7 +121,9 @@ export class Pace {
     this.#spend(now);
     if (fill <= LOW) {
       this.#isWaitedFor = this.#isTooSlow = false;
-    } else if (fill >= HIGH && !this.#isTooSlow && !this.#isWaitedFor && this.#isPatient) {
+    } else if (
+      fill >= HIGH && !this.#isTooSlow && !this.#isWaitedFor && this.#isPatient && this.#patience.leftMs > 0
+    ) {
       this.#isWaitedFor = true;
       this.#lookedAt = now;
     }
@@ -180,7 +183,7 @@ export class BusPace {
       const spentMs = spent(this.#lookedAt, now);
       this.#waitedMs += spentMs;
       this.#patience.spend(spentMs);
-      if (this.#patience.leftMs === 0) this.#isSpent = true;
+      if (this.#patience.leftMs <= 0) this.#isSpent = true;
     }
     this.#lookedAt = now;
     this.#isWaiting = isAnybodyBehind && !this.#isSpent;

@@ -36,6 +36,24 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "Pace does not wait again and again for a reader with a small queue, which is low at once",
+  PURE,
+  () => {
+    const pace = new Pace(SLOWEST);
+    let now = 0;
+    for (let i = 0; i < 500; i++) {
+      pace.look(1, now);
+      // Time is looked at every 10 ms at best; then the reader takes one message, all that its queue can hold.
+      now += 10;
+      pace.take(1, 0, now);
+      pace.look(0, now);
+    }
+    // A tenth of a second, 50 ms that 500 messages earned, and one look too late.
+    assert.ok(pace.waitedMs <= 160, `it was waited for ${pace.waitedMs} ms`);
+  },
+);
+
 Deno.test("Pace waits for nobody when the slowest reader is 0", PURE, () => {
   const pace = new Pace({ messages: 0, bytes: 0 });
   pace.look(1, 0);
