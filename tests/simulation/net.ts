@@ -379,6 +379,7 @@ export class Net {
   /** Is a dial of this process refused, or never answered? */
   judgeDial: (process: Process) => "fine" | "refused" | "silent" = () => "fine";
   mannersOf: (process: Process) => Manners;
+  readonly #dialled: Map<Process, number> = new Map();
   #ids = 0;
   #ports = 40_000;
 
@@ -405,12 +406,11 @@ export class Net {
     const { world } = this;
     const process = world.process!;
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-    const manners = this.mannersOf(process);
+    const [min, max] = this.mannersOf(process).latencyMs;
     const verdict = this.judgeDial(process);
     const abort = () => reject(new DOMException("The signal has been aborted", "AbortError"));
     signal?.addEventListener("abort", abort, { once: true });
     if (verdict === "silent") return promise;
-    const [min, max] = manners.latencyMs;
     world.after(world.random.between(min, max), undefined, "dial", () => {
       const listener = this.listeners.get(port);
       if (listener === undefined || verdict === "refused" || !process.isAlive) {
@@ -422,6 +422,8 @@ export class Net {
       const here: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: this.#ports++ };
       const there: Deno.NetAddr = { transport: "tcp", hostname, port };
       const id = this.#ids++;
+      this.#dialled.set(process, this.dialled(process) + 1);
+      const manners = this.mannersOf(process);
       const ours = new Socket(this, id, process, manners, here, there);
       // The path is the dialler's, in both directions; how the listener reads is its own affair.
       const theirs = new Socket(this, id, listener.process, { ...manners, readPauseMs: 0 }, there, here);
@@ -441,6 +443,11 @@ export class Net {
   close(process: Process): void {
     for (const listener of [...this.listeners.values()]) if (listener.process === process) listener.leave();
     for (const socket of this.of(process)) socket.leave();
+  }
+
+  /** How often it was connected. */
+  dialled(process: Process): number {
+    return this.#dialled.get(process) ?? 0;
   }
 
   /** Its open connections. */

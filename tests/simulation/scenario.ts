@@ -191,7 +191,7 @@ class Scenario {
         name,
         isPassive: random.chance(0.4),
         isCalm,
-        manners: isCalm ? CALM : this.#makeManners(),
+        manners: isCalm ? (random.chance(0.5) ? CALM : STEADY) : this.#makeManners(),
         heartbeatMs: hasHeartbeats ? random.pick([300, 1000, 2000]) : 0,
         life: 0,
         process: new Process(name),
@@ -230,6 +230,9 @@ class Scenario {
     for (let i = 0; i < random.int(3); i++) {
       const manners = this.#isFair && random.chance(0.5) ? CALM : this.#makeManners();
       world.after(random.int(1000), undefined, "join", () => this.#joinPlain(`plain-${i}`, manners));
+    }
+    if (this.#isFair && this.#room === "enough" && random.chance(0.5)) {
+      world.after(random.between(2000, this.#durationMs), undefined, "flood", () => this.#flood());
     }
     this.#speak();
     this.#befall();
@@ -314,13 +317,13 @@ class Scenario {
       if (socket === undefined) return this.world.fail(`${process.name} is not back`);
       const stats = subscribers.find(({ address }) => address.endsWith(`:${socket.localAddr.port}`));
       watcher.end();
-      if (stats === undefined || !this.#isFair || this.#options.memoryBudgetBytes !== undefined) continue;
+      if (stats === undefined || this.model.lives.size > 1 || this.net.dialled(process) > 1) continue;
       if (stats.dropped !== watcher.missed) {
         this.world.fail(
           `${process.name} missed ${watcher.missed} messages, the broker dropped ${stats.dropped}`,
         );
       }
-      if (manners === CALM && watcher.missed > 0) {
+      if (manners === CALM && this.#isFair && watcher.missed > 0) {
         this.world.fail(`${process.name} keeps the pace, and missed ${watcher.missed} messages`);
       }
     }
@@ -367,6 +370,27 @@ class Scenario {
         process,
         () => this.#say(member, watcher, random.chance(0.1) ? random.int(100) : 1 + random.int(3)),
       );
+    });
+  }
+
+  /** One sends more at once than the window holds. */
+  #flood(): void {
+    const member = this.#members.find(({ isCalm, watcher, process }) =>
+      isCalm && watcher !== undefined && process.isAlive
+    );
+    if (member === undefined || this.#isHealed) return;
+    const { process, watcher } = member;
+    const size = Math.min(2000, this.#maxMessageBytes - TEXT_BYTES);
+    this.world.in(process, () => {
+      try {
+        for (let bytes = 0; bytes < 3 * ENOUGH_BYTES; bytes += size) {
+          watcher!.client.sendJsonMessage(textOf(watcher!.from, watcher!.sent + 1, size));
+          watcher!.sent++;
+          watcher!.fit++;
+        }
+      } catch (error) {
+        if (!(error instanceof QueueFullError)) throw error;
+      }
     });
   }
 
@@ -571,6 +595,16 @@ class Scenario {
     if (memory!.usedBytes > memory!.limitBytes + SLACK_BYTES || memory!.usedBytes < 0) {
       world.fail(`the broker uses ${memory!.usedBytes} bytes of ${memory!.limitBytes}`);
     }
+    const slowest = this.#options.slowestReader!;
+    for (const { address, role, waitedMs, messages, bytes } of this.#server.connections()) {
+      // What it took earned it time, as the slowest reader would have needed it.
+      const earnedMs = slowest === 0 ? 0 : PATIENCE_MS + (1000 * messages + bytes) / slowest;
+      if (role === "listen" && waitedMs > earnedMs) {
+        world.fail(
+          `senders waited ${waitedMs} ms for ${address}, which took ${messages} messages, ${bytes} bytes`,
+        );
+      }
+    }
     const most = this.#options.subscriberQueue?.bytes ?? 67_108_864;
     for (const { queuedBytes, queuedMessages, address } of subscribers!.subscribers) {
       if (queuedBytes > most + SLACK_BYTES || queuedBytes < 0 || queuedMessages < 0) {
@@ -677,8 +711,12 @@ class Scenario {
   }
 }
 
+/** Slower than senders, and faster than the slowest reader that is waited for. */
+const STEADY: Manners = { latencyMs: [0.5, 1], capacity: 65_536, pieces: "any", readPauseMs: 0 };
 /** Whoever is connected like this loses nothing by its own fault. */
 const CALM: Manners = { latencyMs: [0.05, 0.2], capacity: 1_000_000, pieces: "any", readPauseMs: 0 };
+/** Whoever takes nothing is waited for a tenth of a second, and one look longer. */
+const PATIENCE_MS = 150;
 /** A quarter of it and one read of 256 KiB fit in, so that senders can be made to wait before it is full. */
 const ENOUGH_BYTES = 1_500_000;
 /** Blocks of the arena, notes, what is being read. */

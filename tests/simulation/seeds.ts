@@ -3,4 +3,6 @@ export const SEEDS: readonly (readonly [seed: number, what: string])[] = [
   [17, "the feed of a client that began at a place had places of its own, and receipts told them"],
   [124, "messages of the seventeenth life back had no place of their own"],
   [74, "a link that had ended took a turn at the gate, and nobody got another one"],
+  [122, "a slow reader with a small queue was waited for again and again"],
+  [378, "what a given-up line still carries comes after what was said over the next one"],
 ];
