@@ -151,7 +151,7 @@ Deno.test("ten thousand resumes on one connection are served, and the last one i
 const python = await pythonPath("socket");
 
 Deno.test({
-  name: `a thousand followers that ask for a whole window at once and do not read cost a place each${
+  name: `two hundred followers that ask for a whole window at once and do not read cost a place each${
     python === undefined ? " (ignored: no Python on this machine)" : ""
   }`,
   ignore: python === undefined,
@@ -161,14 +161,15 @@ Deno.test({
     for (let n = 0; n < 16_000; n++) server.sendMessage({ type: "n", n, pad });
     server.sendMessage({ type: "the-end" });
     const before = { memory: server.stats().memory!.usedBytes, rss: Deno.memoryUsage().rss };
+    // The kernel holds some 2 MB for each of them. A thousand would use up all that it has for TCP, and then it loses packets.
     await using crowd = new LineChild(python!, [
       join(ROOT, "tests", "support", "crowd.py"),
       server.broadcastAddress,
-      "1000",
+      "200",
     ]);
     assert.equal(await crowd.line(), "ready");
     const { subscribers } = server.stats().subscribers!;
-    assert.equal(subscribers.length, 1000);
+    assert.equal(subscribers.length, 200);
     assert.ok(subscribers.every(({ queuedBytes }) => queuedBytes < 512 * 1024));
     // The window is held once for all of them.
     assert.ok(server.stats().memory!.usedBytes - before.memory < 32 * 1024 * 1024);
