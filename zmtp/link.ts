@@ -381,8 +381,9 @@ export class Link implements MemoryHolder {
         }
         this.#writtenBytes = 0;
         if (this.#sealed !== undefined) this.#forgetSealed();
+        const size = frames.length; // Nothing is left of them once the outbox lets go of their block.
         const messages = this.outbox.written();
-        this.#handler.handleWritten?.(messages, frames.length);
+        this.#handler.handleWritten?.(messages, size);
       }
       if (this.#hasEnded && !this.#isClosed) await this.#conn.closeWrite();
     } catch (cause) {

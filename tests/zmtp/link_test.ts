@@ -4,6 +4,7 @@ import { ConnectionError } from "../../base/errors.ts";
 import { encodePing, encodePong, encodeReady, socketTypeMetadata } from "../../zmtp/command.ts";
 import { encodeTextFrame } from "../../zmtp/frame.ts";
 import { encodeGreeting } from "../../zmtp/greeting.ts";
+import { Block } from "../../zmtp/arena.ts";
 import type { Connection } from "../../zmtp/connection.ts";
 import { Link, type LinkClock, type LinkHandler } from "../../zmtp/link.ts";
 import { NullMechanism } from "../../zmtp/null.ts";
@@ -92,19 +93,23 @@ function linkOver(conn: FakeConnection, gate?: ReadGate): {
   ended: Error[];
   ready: Promise<void>;
   done: number[];
+  sizes: number[];
 } {
-  const [ended, done]: [Error[], number[]] = [[], []];
+  const [ended, done, sizes]: [Error[], number[], number[]] = [[], [], []];
   const ready = Promise.withResolvers<void>();
   const handler: LinkHandler = {
     handleReady: () => ready.resolve(),
-    handleWritten: (messages) => done.push(messages),
+    handleWritten(messages, bytes) {
+      done.push(messages);
+      sizes.push(bytes);
+    },
     handleEnd: (reason) => ended.push(reason),
   };
   const outbox = new Outbox({ messages: 10, bytes: 1000 });
   const clock = new FakeClock();
   const mechanism = new NullMechanism(() => socketTypeMetadata("PUSH"), false);
   const link = new Link(conn, { socketType: "PUSH", mechanism, gate }, outbox, handler, clock);
-  return { link, outbox, clock, ended, ready: ready.promise, done };
+  return { link, outbox, clock, ended, ready: ready.promise, done, sizes };
 }
 
 const GREETED = concat(encodeGreeting("NULL"), encodeReady(socketTypeMetadata("PULL")));
@@ -157,6 +162,27 @@ Deno.test(
     assert.ok(ended[0] instanceof ConnectionError && ended[0].code === "connection-lost");
   },
 );
+
+Deno.test("Link tells how many bytes it wrote, also when their block is freed with it", PURE, async () => {
+  const conn = new FakeConnection();
+  const { link, outbox, ready, sizes } = linkOver(conn);
+  link.start();
+  conn.say(GREETED);
+  await ready;
+  await link.drained();
+  const frame = encodeTextFrame("a message");
+  const size = frame.length;
+  const block = new Block(frame, undefined, true);
+  outbox.push(frame, 0, size, 1, block);
+  block.release();
+
+  link.wake();
+  await link.drained();
+
+  assert.deepEqual(sizes, [size]);
+  link.abort();
+  await link.gone;
+});
 
 Deno.test("Link ends politely: the peer hears the end, and what it still says is dropped", PURE, async () => {
   const conn = new FakeConnection();
