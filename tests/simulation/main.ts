@@ -51,7 +51,8 @@ async function run(seed: number, trace?: (line: string) => void): Promise<Outcom
 }
 
 const first = Number(values.seed ?? 1);
-const isOne = values.seed !== undefined && !Deno.args.some((arg) => arg.startsWith("--seeds"));
+const isOne = values.seed !== undefined && values.minutes === undefined &&
+  !Deno.args.some((arg) => arg.startsWith("--seeds"));
 const count = isOne ? 1 : values.minutes !== undefined ? Infinity : Number(values.seeds);
 const until = values.minutes === undefined ? Infinity : real.now() + 60_000 * Number(values.minutes);
 const began = real.now();

@@ -361,7 +361,6 @@ class SimulatedListener {
       this.#accepting = undefined;
       if (this.#net.failsAccept()) return waiting.reject(new Error("Too many open files (os error 24)"));
       const socket = this.#backlog.shift()!;
-      this.#net.sockets.add(socket);
       waiting.resolve(socket);
     });
   }
@@ -429,6 +428,7 @@ export class Net {
       const theirs = new Socket(this, id, listener.process, { ...manners, readPauseMs: 0 }, there, here);
       ours.peer = theirs;
       theirs.peer = ours;
+      this.sockets.add(theirs);
       listener.arrive(theirs);
       world.after(0, process, "connected", () => {
         if (signal?.aborted) return ours.leave();

@@ -598,7 +598,7 @@ class Scenario {
     const slowest = this.#options.slowestReader!;
     for (const { address, role, waitedMs, messages, bytes } of this.#server.connections()) {
       // What it took earned it time, as the slowest reader would have needed it.
-      const earnedMs = slowest === 0 ? 0 : PATIENCE_MS + (1000 * messages + bytes) / slowest;
+      const earnedMs = slowest === 0 ? 0 : PATIENCE_MS + (1000 * messages + bytes + BATCH_BYTES) / slowest;
       if (role === "listen" && waitedMs > earnedMs) {
         world.fail(
           `senders waited ${waitedMs} ms for ${address}, which took ${messages} messages, ${bytes} bytes`,
@@ -715,6 +715,8 @@ class Scenario {
 const STEADY: Manners = { latencyMs: [0.5, 1], capacity: 65_536, pieces: "any", readPauseMs: 0 };
 /** Whoever is connected like this loses nothing by its own fault. */
 const CALM: Manners = { latencyMs: [0.05, 0.2], capacity: 1_000_000, pieces: "any", readPauseMs: 0 };
+/** It may have taken so much of what is being written, which counts as written when all of it is. */
+const BATCH_BYTES = 320_000;
 /** Whoever takes nothing is waited for a tenth of a second, and one look longer. */
 const PATIENCE_MS = 150;
 /** A quarter of it and one read of 256 KiB fit in, so that senders can be made to wait before it is full. */
