@@ -146,6 +146,46 @@ export class TransportError extends Error {
   }
 }
 
+/** An archive cannot be opened, read or written. */
+export class ArchiveError extends Error {
+  /** Always `"ArchiveError"`. */
+  override readonly name = "ArchiveError";
+  /** What stood in the way. */
+  readonly code:
+    /** There is no such file. */
+    | "not-found"
+    /** Deno's sandbox or the operating system does not allow it; the message names the flags to add. */
+    | "permission-denied"
+    /** The file is something else. Nothing in it was changed. */
+    | "not-an-archive"
+    /** A newer version of this package has written it. Nothing in it was changed. */
+    | "newer-version"
+    /** Another process records into it. */
+    | "in-use"
+    /** It was opened for reading only. */
+    | "read-only"
+    /** It has no such session. */
+    | "no-session"
+    /** The session has no such message, event, note or picture. */
+    | "no-entry"
+    /** That cannot be done with a session that is being recorded, or while a replay goes on. */
+    | "running"
+    /** Some of it is not what was written. */
+    | "damaged"
+    /** There is no room for more, on the disk or below the limit. */
+    | "full"
+    /** Any other reason; see `cause`. */
+    | "failed"
+    /** It was closed before. */
+    | "closed";
+
+  /** With its code and its text; `cause` where there is one. */
+  constructor(code: ArchiveError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 /** Something was used after it was closed. */
 export class ClosedError extends Error {
   /** Always `"ClosedError"`. */
