@@ -14,7 +14,8 @@ import { VERSION } from "../base/version.ts";
 import { tellTroubles } from "./broker_notes.ts";
 import { printedCommand } from "./printed_command.ts";
 import { WEB_FLAGS, WEB_HELP, webOptions } from "./web_flags.ts";
-import { type FlagValues, integerFlag, ProgramError, runProgram, UsageError } from "./command_line.ts";
+import { type FlagValues, UsageError } from "./arguments.ts";
+import { integerFlag, ProgramError, runProgram } from "./command_line.ts";
 import { complain, print, printed, printText, startStamps } from "./log.ts";
 import { aborted, type Stop } from "./stop.ts";
 

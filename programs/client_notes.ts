@@ -66,3 +66,8 @@ export function gapText(missed: number | null, reason: GapReason): string {
     : `${missed} messages are missing`;
   return `${what} here: ${GAP_REASONS[reason]}`;
 }
+
+/** Throws what ended a wait, where it is an error and no mere end. */
+export function throwReason({ reason }: AbortSignal): void {
+  if (reason instanceof Error && !(reason instanceof DOMException)) throw reason;
+}

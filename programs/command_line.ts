@@ -10,7 +10,6 @@
  *
  * @module
  */
-import type { ParseArgsConfig } from "node:util";
 import {
   AddressError,
   ConnectionError,
@@ -22,13 +21,10 @@ import {
 } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import { VERSION } from "../base/version.ts";
+import { type Flags, type FlagValues, readArguments, UsageError } from "./arguments.ts";
+import { COMMON_FLAGS } from "./command.ts";
 import { complain, flushLines, print, printText, takeConsole } from "./log.ts";
 import { Stop } from "./stop.ts";
-
-/** The command line is wrong: one line on stderr, exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
 
 /** The program cannot do its work: one line on stderr, exit code 1. */
 export class ProgramError extends Error {
@@ -39,22 +35,33 @@ export class ProgramError extends Error {
 export interface Program {
   /** For messages: `broker.ts`. */
   readonly name: string;
+  /** Which of its commands this is. */
+  readonly command?: string;
   /** The text of `--help`. */
   readonly help: string;
   /** Flags, apart from `--help` and `--version`. */
-  readonly flags: NonNullable<ParseArgsConfig["options"]>;
+  readonly flags: Flags;
   /** Does the work until the signal of `stop` is aborted. The program ends when it resolves, with 0 or the code it answers. */
-  run(values: FlagValues, positionals: readonly string[], stop: Stop): Promise<number | void>;
+  run(values: FlagValues, rest: readonly string[], stop: Stop): Promise<number | void>;
   /** It runs until it is stopped, so being stopped is no failure. */
   readonly isService?: boolean;
 }
 
-/** The values of the flags that were given. */
-export type FlagValues = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+/** A program with several commands: which one, the command line says. */
+export interface ProgramWithCommands {
+  /** For messages: `client.ts`. */
+  readonly name: string;
+  /** Loads the one that is asked for, and gives what is left of the command line. */
+  choose(args: readonly string[]): Promise<{ readonly program: Program; readonly args: readonly string[] }>;
+}
 
 /** Runs a program: reads the command line, prints what went wrong in one line, and ends the process. */
-export async function runProgram(program: Program, args: readonly string[] = Deno.args): Promise<never> {
+export async function runProgram(
+  what: Program | ProgramWithCommands,
+  args: readonly string[] = Deno.args,
+): Promise<never> {
   takeConsole();
+  let program: Pick<Program, "name" | "command" | "isService"> = what;
   const stop = new Stop((code) => Deno.exit(program.isService === true ? 0 : code));
   const failed = Promise.withResolvers<never>();
   for (const type of ["error", "unhandledrejection"] as const) {
@@ -63,9 +70,14 @@ export async function runProgram(program: Program, args: readonly string[] = Den
       failed.reject(event instanceof ErrorEvent ? event.error : (event as PromiseRejectionEvent).reason);
     });
   }
+  const work = async () => {
+    const chosen = "choose" in what ? await what.choose(args) : { program: what, args };
+    program = chosen.program;
+    return await start(chosen.program, chosen.args, stop);
+  };
   let code: number;
   try {
-    code = await Promise.race([start(program, args, stop), failed.promise]);
+    code = await Promise.race([work(), failed.promise]);
   } catch (error) {
     code = explain(program, error);
   }
@@ -74,15 +86,15 @@ export async function runProgram(program: Program, args: readonly string[] = Den
 }
 
 async function start(program: Program, args: readonly string[], stop: Stop): Promise<number> {
-  const { values, positionals } = await parse(program, args);
+  const { values, rest } = readArguments({ ...program.flags, ...COMMON_FLAGS }, args);
   if (values.help === true) printText(program.help);
   else if (values.version === true) print(VERSION);
-  else return await program.run(values, positionals, stop) ?? 0;
+  else return await program.run(values, rest, stop) ?? 0;
   return 0;
 }
 
 /** Says in one line what went wrong; a fault of ours is shown in full. Answers with the exit code. */
-function explain(program: Program, error: unknown): number {
+function explain({ name, command }: Pick<Program, "name" | "command">, error: unknown): number {
   const isUsage = error instanceof UsageError || error instanceof OptionError ||
     error instanceof AddressError ||
     error instanceof MessageError;
@@ -90,8 +102,9 @@ function explain(program: Program, error: unknown): number {
     error instanceof ConnectionError || error instanceof HandshakeError || error instanceof TransportError;
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const text = error instanceof OptionError ? withFlags(message) : message;
-  if (isKnown) complain(`${program.name}: ${text}${isUsage ? ` (see ${program.name} --help)` : ""}`);
-  else for (const line of (stack ?? message).split("\n")) complain(`${program.name}: ${line}`);
+  const help = command === undefined ? name : `${name} ${command}`;
+  if (isKnown) complain(`${name}: ${text}${isUsage ? ` (see ${help} --help)` : ""}`);
+  else for (const line of (stack ?? message).split("\n")) complain(`${name}: ${line}`);
   return isUsage ? 2 : 1;
 }
 
@@ -131,28 +144,4 @@ export function addressFlag(values: FlagValues, name: string): string | undefine
   return typeof text === "string" && /^\d{1,5}$/.test(text)
     ? `tcp://127.0.0.1:${text}`
     : text as string | undefined;
-}
-
-/** What stands on the command line. */
-interface Arguments {
-  readonly values: FlagValues;
-  readonly positionals: readonly string[];
-}
-
-async function parse(program: Program, args: readonly string[]): Promise<Arguments> {
-  // Most brokers are started without a flag, and loading node:util takes a fifth of the whole start.
-  if (args.length === 0) return { values: {}, positionals: [] };
-  const { parseArgs } = await import("node:util");
-  try {
-    const options = {
-      ...program.flags,
-      help: { type: "boolean", short: "h" },
-      version: { type: "boolean", short: "V" },
-    } as const;
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    // Node's text, without its hint about positional arguments behind a double dash.
-    throw new UsageError(error.message.split(". To specify")[0]!.split("\n")[0]!);
-  }
 }

@@ -6,9 +6,11 @@
 import { PassiveMessageClient, type PassiveMessageClientOptions } from "../bus/clients.ts";
 import { ClosedError, OptionError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
-import { addressFlag, type FlagValues, integerFlag, runProgram, UsageError } from "./command_line.ts";
+import { type FlagValues, UsageError } from "./arguments.ts";
+import { flagLines } from "./command.ts";
+import { addressFlag, integerFlag, runProgram } from "./command_line.ts";
 import { gapText, tellTrouble, withHint } from "./client_notes.ts";
-import { CURVE_CLIENT_FLAGS, CURVE_CLIENT_HELP, curveClientOptions } from "./key_file.ts";
+import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
 import { complain, print, printText, startStamps } from "./log.ts";
 import { aborted, type Stop } from "./stop.ts";
 import { SUMMARY_MS, Troubles } from "./troubles.ts";
@@ -32,7 +34,7 @@ ${WEB_HELP}
   --max-waiters N      clients that may wait at the same time at most; 2000 by default
   --history N          messages that are held for late clients; 1000 by default
   --heartbeat SECONDS  how often to make sure that the broker is still there; 15 by default, 0 for never
-${CURVE_CLIENT_HELP}
+${flagLines(CURVE_CLIENT_FLAGS)}
   --json               print one line of JSON with the URLs, for programs
   -h, --help           print this text
   -V, --version        print the version

@@ -15,7 +15,8 @@
  * @module
  */
 import type { CurveClientOptions, CurveServerOptions } from "../zmtp/mod.ts";
-import { type FlagValues, ProgramError, UsageError } from "./command_line.ts";
+import { type Flags, type FlagValues, UsageError } from "./arguments.ts";
+import { ProgramError } from "./command_line.ts";
 import { complain } from "./log.ts";
 
 /** Z85: no white space, no quotes, no comma; `#` is a character of a key. */
@@ -83,17 +84,20 @@ export function readMembers(flag: string, file: string): Members {
 }
 
 /** The flags of a client for a broker with CURVE. */
-export const CURVE_CLIENT_FLAGS = {
-  "server-key": { type: "string" },
-  "key-file": { type: "string" },
+export const CURVE_CLIENT_FLAGS: Flags = {
+  "server-key": {
+    type: "string",
+    value: "KEY",
+    help: "for a broker with keys: its public key, or the file that holds it",
+  },
+  "key-file": {
+    type: "string",
+    value: "F",
+    help: "for a broker that knows its clients by key: the file with yours, as broker.ts --curve-keygen,\n" +
+      "pyzmq or czmq write it; one of broker.ts names the broker's key, too",
+  },
   "curve-secret-file": { type: "string" },
-} as const;
-
-/** What `--help` says of them. */
-export const CURVE_CLIENT_HELP =
-  `  --server-key KEY     for a broker with keys: its public key, or the file that holds it
-  --key-file F         for a broker that knows its clients by key: the file with yours, as broker.ts --curve-keygen,
-                       pyzmq or czmq write it; one of broker.ts names the broker's key, too`;
+};
 
 /** The keys that those flags give; undefined without them. */
 export function curveClientOptions(values: FlagValues): CurveClientOptions | undefined {

@@ -13,7 +13,8 @@
  */
 import { type CurveKeyPair, curveKeyPair, formatPublicKey } from "../zmtp/mod.ts";
 import { quote } from "../base/quote.ts";
-import { ProgramError, UsageError } from "./command_line.ts";
+import { UsageError } from "./arguments.ts";
+import { ProgramError } from "./command_line.ts";
 import { explainFile, LIST_HEADER, readServerKeys } from "./key_file.ts";
 
 /** Names of the files that were made, or were there. */

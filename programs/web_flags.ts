@@ -4,7 +4,8 @@
  * @module
  */
 import type { GatewayOptions } from "../http/options.ts";
-import { type FlagValues, integerFlag, UsageError } from "./command_line.ts";
+import { type FlagValues, UsageError } from "./arguments.ts";
+import { integerFlag } from "./command_line.ts";
 import { readToken } from "./key_file.ts";
 import { complain } from "./log.ts";
 

@@ -1,6 +1,7 @@
 /** The README says what is so: its commands and programs run as they stand, and each promise has tests that exist. */
 import assert from "node:assert/strict";
 import { MessageServer, serveGateway } from "../mod.ts";
+import { COMMANDS } from "../programs/client.ts";
 import { soon } from "./support/deadline.ts";
 import { Program, ROOT, run } from "./support/program.ts";
 import { PROGRAMS_PAGE, withOptions } from "./support/programs_page.ts";
@@ -260,5 +261,12 @@ Deno.test("README.md: what it links to is there", () => {
 Deno.test("docs/programs.md lists the options that the programs have; deno task flags copies them anew", async () => {
   const page = Deno.readTextFileSync(PROGRAMS_PAGE);
   assert.equal(page, await withOptions(page));
-  assert.equal(page.match(/^ {2}-h, --help /gm)?.length, 3);
+  const programs = [
+    "broker.ts",
+    "client.ts",
+    ...Object.keys(COMMANDS).map((name) => `client.ts ${name}`),
+    "http.ts",
+  ];
+  assert.deepEqual([...page.matchAll(/^###? (.*\.ts.*)$/gm)].map(([, name]) => name), programs);
+  assert.equal(page.match(/^ {2}-h, --help /gm)?.length, programs.length);
 });
