@@ -106,6 +106,8 @@ export interface SessionEvent {
 export interface EventFilter {
   /** Only those behind this message. @default 0 */
   readonly after?: number | undefined;
+  /** Only those before this message: the last ones of them, still oldest first. Not together with `after`. */
+  readonly before?: number | undefined;
   /** @default 200 */
   readonly limit?: number | undefined;
   /** Words of the action or the application: events that have all of them. The last one may be the beginning of a word. */
@@ -126,7 +128,7 @@ export interface EventFilter {
 export interface EventPage {
   /** Oldest first. */
   readonly events: readonly SessionEvent[];
-  /** `after` of the next page; `null` when this is the last one. */
+  /** `after` of the next page, or `before` of the page before it; `null` when this is the last one. */
   readonly next: number | null;
 }
 
