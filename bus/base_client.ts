@@ -5,7 +5,7 @@
  */
 import { ClosedError, HandshakeError, OptionError } from "../base/errors.ts";
 import { BusMessageEvent, ConnectionEvent, GapEvent, isWanted } from "./events.ts";
-import { type FeedStart, formatLink, isNote, LINK_PROPERTY, makeToken, MAX_NOTE_BYTES } from "./feed_note.ts";
+import { formatLink, isNote, LINK_PROPERTY, makeToken, MAX_NOTE_BYTES } from "./feed_note.ts";
 import { Follower, type FollowerHandler } from "./follower.ts";
 import { checkSize, checkText, Refusals } from "./intake.ts";
 import { isJsonObject } from "./json.ts";
@@ -17,7 +17,7 @@ import { MessageTarget } from "./message_target.ts";
 import { Sending } from "./sending.ts";
 import { closedError } from "./waiters.ts";
 import { type Message, stringifyMessage, type Unlisted } from "./messages.ts";
-import { parsePlace } from "./place.ts";
+import { startOf } from "./since.ts";
 import { CLIENT_NUMBERS } from "../base/defaults.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
 import {
@@ -127,7 +127,7 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
         }),
       },
     };
-    this.#follower = new Follower(startOf(options.since), this.#following());
+    this.#follower = new Follower(startOf(options.since), this.#following(), options.times === true);
     const queue = { messages: numbers["sendQueue.messages"], bytes: numbers["sendQueue.bytes"] };
     this.#sending = new Sending(queue, this.#closed.signal);
     this.#base = this.#makeBase();
@@ -292,11 +292,14 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
   }
 
   #makeBase(): ClientBase {
-    const isFollowing = () => this.#follower.isFollowing;
+    const follower = this.#follower;
     return {
       closed: this.#closed.signal,
       get isFollowing() {
-        return isFollowing();
+        return follower.isFollowing;
+      },
+      get time() {
+        return follower.time;
       },
       deliver: (frame) => this.#deliver(frame),
       report: (error) => this.#report(error),
@@ -308,7 +311,7 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
   #deliver({ bytes, bodyStart, end }: Frame): void {
     if (!isWanted(this, "message") && this.#loops.size === 0) return;
     const text = decoder.decode(bytes.subarray(bodyStart, end));
-    if (isWanted(this, "message")) this.dispatchEvent(new BusMessageEvent<Own>(text));
+    if (isWanted(this, "message")) this.dispatchEvent(new BusMessageEvent<Own>(text, this.#follower.time));
     for (const loop of this.#loops) if (!loop.push(text)) this.#dropped++;
   }
 
@@ -432,16 +435,6 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
       },
     };
   }
-}
-
-/** Where a client begins. */
-export function startOf(since: string = "now"): FeedStart {
-  const start = since === "now" || since === "earliest" ? since : parsePlace(since);
-  if (start !== undefined) return start;
-  throw new OptionError(
-    "bad-option",
-    `Cannot use since: it is ${JSON.stringify(since)}, not now, earliest or a place`,
-  );
 }
 
 const EVERYTHING = new Uint8Array(0);

@@ -44,6 +44,8 @@ export interface ClientBase {
   readonly closed: AbortSignal;
   /** Does the broker tell which messages are ours? */
   readonly isFollowing: boolean;
+  /** When the message came to the broker; undefined where it does not tell. */
+  readonly time: number | undefined;
   /** Gives a message to listeners and loops. */
   deliver(frame: Frame): void;
   /** Tells of something that went wrong and was survived. */

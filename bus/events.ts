@@ -11,12 +11,15 @@ import type { Message } from "./messages.ts";
 export class BusMessageEvent<Own extends { readonly type: string } = never> extends Event {
   /** The JSON text exactly as it came: white space, order of the keys and large numbers included. */
   readonly text: string;
+  /** When it came, in milliseconds since 1970-01-01 UTC: here, or to the broker where the client has the option `times`. */
+  readonly time: number;
   #message: Message<Own> | undefined;
 
   /** For {@linkcode text}, which is known to be a JSON object. */
-  constructor(text: string) {
+  constructor(text: string, time: number = Date.now()) {
     super("message");
     this.text = text;
+    this.time = time;
   }
 
   /** The message; parsed when it is first asked for. From a foreign program its `type` may be missing. */

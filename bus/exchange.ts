@@ -220,8 +220,8 @@ export class Exchange {
 
   /** Serves a subscriber that follows the feed; see `PubOptions.serve`. */
   serve(topic: Uint8Array, queue: SubscriberQueue): SubscriberReader | undefined {
-    const start = parseFeedTopic(topic);
-    if (start === undefined) return undefined;
+    const wish = parseFeedTopic(topic);
+    if (wish === undefined) return undefined;
     const link = parseLink(queue.property(LINK_PROPERTY) ?? "");
     // What came in before is in the window before it is read.
     this.#passOn();
@@ -229,9 +229,10 @@ export class Exchange {
     const reader = new FeedReader(
       this.#feed,
       queue,
-      start,
+      wish.start,
       link?.token,
       (reader) => this.#readers.delete(reader),
+      { times: wish.times, now: Date.now() },
     );
     this.#readers.add(reader);
     return reader;

@@ -247,6 +247,18 @@ export class Feed implements FeedView {
     return { entries, missed, reason, position: at };
   }
 
+  /** The position in front of the first message that is held and came at this time or later; the newest when none did. */
+  before(time: number): number {
+    let [low, high] = [this.oldest - 1, this.#position];
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      const piece = this.#store.after(middle);
+      if (piece === undefined || piece.time >= time) high = middle;
+      else low = piece.first + piece.messages - 1;
+    }
+    return low;
+  }
+
   /** What is held after a position, as it travels, up to the next hole or the end of its piece; undefined when there is none. */
   pieceAfter(position: number): Piece | undefined {
     return this.#store.after(position);

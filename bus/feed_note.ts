@@ -15,8 +15,19 @@ export const MAX_NOTE_BYTES = 1024;
 /** What both the topics and the frames begin with. */
 const MARK = "\0feed/1 ";
 
-/** From where on somebody wants the feed: what comes from now on, everything that is held, or what follows a place. */
-export type FeedStart = "now" | "earliest" | Place;
+/**
+ * From where on somebody wants the feed: what comes from now on, everything that is held, what came in the last so many
+ * milliseconds, or what follows a place.
+ */
+export type FeedStart = "now" | "earliest" | `age ${number}` | Place;
+
+/** What somebody asks for. */
+export interface FeedWish {
+  /** From where on. */
+  readonly start: FeedStart;
+  /** Should it hear when the messages came? */
+  readonly times: boolean;
+}
 
 /** Why the next message does not follow the one before. */
 export type NoteReason = "start" | "slow";
@@ -27,21 +38,35 @@ export type FeedNote =
   | { readonly what: "place"; readonly place: Place; readonly reason: NoteReason }
   /** The next so many messages came over your sending connection `link`, where they were number `index` and those that followed. */
   | { readonly what: "own"; readonly messages: number; readonly link: number; readonly index: number }
+  /** The next messages came at this time, in milliseconds since 1970. */
+  | { readonly what: "time"; readonly time: number }
   /** So many messages that came over your sending connection were not passed on. */
   | { readonly what: "refused"; readonly messages: number; readonly link: number; readonly index: number };
 
 /** The topic that asks for the feed. */
-export function feedTopic(start: FeedStart): Uint8Array {
-  return encoder.encode(MARK + (typeof start === "string" ? start : formatPlace(start.epoch, start.seq)));
+export function feedTopic(start: FeedStart, times: boolean = false): Uint8Array {
+  const from = typeof start === "string" ? start : formatPlace(start.epoch, start.seq);
+  return encoder.encode(MARK + from + (times ? TIMES : ""));
 }
 
 /** Reads such a topic; undefined for any other. */
-export function parseFeedTopic(topic: Uint8Array): FeedStart | undefined {
+export function parseFeedTopic(topic: Uint8Array): FeedWish | undefined {
   if (topic.length > MAX_TOPIC_BYTES) return undefined;
   const text = decoder.decode(topic);
   if (!text.startsWith(MARK)) return undefined;
-  const start = text.slice(MARK.length);
-  return start === "now" || start === "earliest" ? start : parsePlace(start);
+  const times = text.endsWith(TIMES);
+  const start = parseStart(text.slice(MARK.length, times ? -TIMES.length : undefined));
+  return start && { start, times };
+}
+
+function parseStart(text: string): FeedStart | undefined {
+  if (text === "now" || text === "earliest") return text;
+  return AGE.test(text) ? text as `age ${number}` : parsePlace(text);
+}
+
+/** The milliseconds of a start that is an age; undefined of any other. */
+export function ageOf(start: FeedStart): number | undefined {
+  return typeof start === "string" && AGE.test(start) ? Number(start.slice("age ".length)) : undefined;
 }
 
 /** The body of the frame that tells. */
@@ -51,6 +76,8 @@ export function encodeNote(note: FeedNote): Uint8Array {
       const { epoch, seq } = note.place;
       return encoder.encode(`${MARK}{"place":"${formatPlace(epoch, seq)}","reason":"${note.reason}"}`);
     }
+    case "time":
+      return encoder.encode(`${MARK}{"time":${note.time}}`);
     case "own":
     case "refused":
       return encoder.encode(
@@ -80,6 +107,7 @@ export function parseNote(body: Uint8Array): FeedNote | undefined {
     const place = parsePlace(note.place);
     return place && { what: "place", place, reason: note.reason === "slow" ? "slow" : "start" };
   }
+  if (isCount(note.time)) return { what: "time", time: note.time };
   const what = "own" in note ? "own" : "refused";
   const { [what]: messages, link, index } = note;
   if (!isCount(messages) || !isCount(link) || !isCount(index)) return undefined;
@@ -107,6 +135,8 @@ function isCount(value: unknown): value is number {
 }
 
 const LINK = /^([\x21-\x7e]{16,64})(?: (\d{1,15}))?$/;
+const AGE = /^age (?:0|[1-9]\d{0,14})$/;
+const TIMES = " times";
 const MAX_TOPIC_BYTES = 100;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -16,9 +16,9 @@
 import type { SubscriberQueue, SubscriberReader } from "../zmtp/mod.ts";
 import { frameEnd } from "../zmtp/mod.ts";
 import type { Feed } from "./feed.ts";
-import { encodeNote, type FeedStart, type NoteReason } from "./feed_note.ts";
+import { ageOf, encodeNote, type FeedStart, type NoteReason } from "./feed_note.ts";
 import type { Piece } from "./feed_store.ts";
-import { parsePlace } from "./place.ts";
+import { parsePlace, type Place } from "./place.ts";
 
 /** So many bytes of the window are put into its queue at once. */
 const CHUNK_BYTES: number = 256 * 1024;
@@ -36,24 +36,25 @@ export class FeedReader implements SubscriberReader {
   #hasCaughtUp = false;
   /** What it must hear before the next message: where that stands. */
   #due: NoteReason | undefined = "start";
+  readonly #times: boolean;
+  /** What it heard last of when messages came. */
+  #time: number | undefined;
 
-  /** Begins at once to fill the queue. */
+  /** Begins at once to fill the queue. `now` is what an age counts from, `times` says whether it hears when messages came. */
   constructor(
     feed: Feed,
     queue: SubscriberQueue,
     start: FeedStart,
     token: string | undefined,
     handleGone: (reader: FeedReader) => void,
+    { times = false, now = 0 }: { readonly times?: boolean; readonly now?: number } = {},
   ) {
     this.#feed = feed;
     this.#queue = queue;
     this.token = token;
     this.#handleGone = handleGone;
-    this.#position = start === "now"
-      ? feed.position
-      : start === "earliest"
-      ? feed.oldest - 1
-      : feed.locate(start).position;
+    this.#times = times;
+    this.#position = positionOf(feed, start, now);
     this.#fill();
   }
 
@@ -134,13 +135,17 @@ export class FeedReader implements SubscriberReader {
   }
 
   #tell(reason: NoteReason): void {
-    this.#due = undefined;
+    this.#due = this.#time = undefined;
     const place = parsePlace(this.#feed.place(this.#position))!;
     this.#queue.pushNote(encodeNote({ what: "place", place, reason }));
   }
 
   #push(piece: Piece): void {
-    const { sender, messages, index } = piece;
+    const { sender, messages, index, time } = piece;
+    if (this.#times && time !== this.#time) {
+      this.#time = time;
+      this.#queue.pushNote(encodeNote({ what: "time", time }));
+    }
     if (sender !== undefined && sender.token === this.token) {
       this.#queue.pushNote(encodeNote({ what: "own", messages, link: sender.link, index }));
     }
@@ -158,6 +163,13 @@ export class FeedReader implements SubscriberReader {
     }
     return messages === 0 ? undefined : { ...piece, messages, end };
   }
+}
+
+function positionOf(feed: Feed, start: FeedStart, now: number): number {
+  if (start === "now") return feed.position;
+  if (start === "earliest") return feed.oldest - 1;
+  const ageMs = ageOf(start);
+  return ageMs === undefined ? feed.locate(start as Place).position : feed.before(now - ageMs);
 }
 
 /** A note has fewer bytes. */

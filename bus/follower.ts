@@ -48,13 +48,16 @@ export class Follower {
   #isFollowing = false;
   /** What we were connected to last, and may have heard messages of. */
   #broker: "none" | "foreign" | "numbering" = "none";
+  readonly #wantsTimes: boolean;
+  #time: number | undefined;
   /** So many of the next messages are ours. */
   #own = 0;
   #ownLink = 0;
   #ownIndex = 0;
 
-  /** Begins at `start` when the broker is there for the first time. */
-  constructor(start: FeedStart, handler: FollowerHandler) {
+  /** Begins at `start` when the broker is there for the first time; `times` asks for the time of each message, too. */
+  constructor(start: FeedStart, handler: FollowerHandler, times: boolean = false) {
+    this.#wantsTimes = times;
     this.#handler = handler;
     this.#start = start;
     if (typeof start === "string") return;
@@ -68,6 +71,11 @@ export class Follower {
     return this.#isFollowing;
   }
 
+  /** When the next message came to the broker, in milliseconds since 1970; undefined where nobody asked, or it does not tell. */
+  get time(): number | undefined {
+    return this.#time;
+  }
+
   /** The place of the last message; undefined as long as no broker told one. */
   get place(): string | undefined {
     return this.#epoch === undefined ? undefined : formatPlace(this.#epoch, this.#upTo);
@@ -78,7 +86,8 @@ export class Follower {
     this.handleDisconnect();
     this.#isAsked = parsePlace(property(FEED_PROPERTY) ?? "") !== undefined;
     if (this.#isAsked) {
-      return [feedTopic(this.#epoch === undefined ? this.#start : { epoch: this.#epoch, seq: this.#upTo })];
+      const start = this.#epoch === undefined ? this.#start : { epoch: this.#epoch, seq: this.#upTo };
+      return [feedTopic(start, this.#wantsTimes)];
     }
     this.#handleForeign();
     return [];
@@ -87,6 +96,7 @@ export class Follower {
   /** The connection is gone. */
   handleDisconnect(): void {
     this.#isAsked = this.#isFollowing = false;
+    this.#time = undefined;
     this.#own = 0;
   }
 
@@ -104,6 +114,9 @@ export class Follower {
         this.#own = note.messages;
         this.#ownLink = note.link;
         this.#ownIndex = note.index;
+        return true;
+      case "time":
+        this.#time = note.time;
         return true;
       case "refused":
         this.#handler.handleRefused(note.messages, note.link, note.index);

@@ -5,7 +5,7 @@
  */
 import { HISTORY_NUMBERS } from "../base/defaults.ts";
 import { readNumbers } from "../base/options.ts";
-import { BusClient, playRole, startOf } from "./base_client.ts";
+import { BusClient, playRole } from "./base_client.ts";
 import type { ClientOptions } from "./client_options.ts";
 import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
 import { Feed } from "./feed.ts";
@@ -16,6 +16,7 @@ import type { Value } from "./last_values.ts";
 import { makeEpoch } from "./place.ts";
 import type { BusPort, Receipt } from "./port.ts";
 import { Receipts } from "./receipts.ts";
+import { startOf } from "./since.ts";
 import { Waiters } from "./waiters.ts";
 
 /** One message that a {@linkcode PassiveMessageClient} remembers. */
@@ -214,7 +215,8 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
   /** Counts and remembers it, and delivers it. */
   #handleFrame(frame: Frame, own: OwnMessage | undefined): void {
     const { bytes, start, end } = frame;
-    this.#feed.append(bytes, start, end, 1, Date.now(), performance.now());
+    const time = this.#base.time ?? Date.now();
+    this.#feed.append(bytes, start, end, 1, time, performance.now());
     this.#hasNews = true;
     if (own !== undefined) this.#receipts.handleOwn(own, this.feed.position);
     this.#waiters.look();

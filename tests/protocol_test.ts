@@ -72,7 +72,7 @@ Deno.test("docs/protocol.md: the conversation is what a broker takes and says, b
 Deno.test("docs/protocol.md: every note of its table is one", async () => {
   const { parseNote } = await import("../bus/feed_note.ts");
   const notes = [...DOCUMENT.matchAll(/^\| `(\{.*?\})`/gm)].map(([, note]) => note!);
-  assert.equal(notes.length, 4);
+  assert.equal(notes.length, 5);
   for (const note of notes) assert.ok(parseNote(new TextEncoder().encode(`\0feed/1 ${note}`)), note);
 });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Feed } from "../../bus/feed.ts";
-import { FEED_PROPERTY, type FeedStart, parseFeedTopic } from "../../bus/feed_note.ts";
+import { FEED_PROPERTY, type FeedStart, feedTopic, parseFeedTopic } from "../../bus/feed_note.ts";
 import { FeedReader } from "../../bus/feed_reader.ts";
 import { FeedSender } from "../../bus/feed_sender.ts";
 import { Follower } from "../../bus/follower.ts";
@@ -48,6 +48,31 @@ function numbered(first: number, last: number): string[] {
 }
 
 const place = (seq: number, reason = "start") => `{"place":"life.${seq}","reason":"${reason}"}`;
+
+Deno.test({
+  name:
+    "FeedReader begins with what came in the last so many milliseconds, and tells who asks when each message came",
+  permissions,
+  fn() {
+    const feed = makeFeed();
+    const append = (time: number, ...messages: string[]) => {
+      const bytes = concat(...messages.map((text) => encodeTextFrame(text)));
+      return feed.append(bytes, 0, bytes.length, messages.length, time, 0);
+    };
+    append(1_000, '{"n":1}');
+    append(5_000, '{"n":2}', '{"n":3}');
+    append(9_000, '{"n":4}');
+    const queue = new SimulatedQueue(WIDE);
+    const wish = parseFeedTopic(feedTopic("age 5000", true))!;
+    assert.deepEqual(wish, { start: "age 5000", times: true });
+    const reader = new FeedReader(feed, queue, wish.start, TOKEN, () => {}, { times: true, now: 10_000 });
+    queue.reader = reader;
+    reader.handlePiece(append(9_000, '{"n":5}'));
+    reader.handlePiece(append(9_001, '{"n":6}'));
+    const told = [place(1), '{"time":5000}', '{"n":2}', '{"n":3}', '{"time":9000}', '{"n":4}', '{"n":5}'];
+    assert.deepEqual(texts(queue.drain()), [...told, '{"time":9001}', '{"n":6}']);
+  },
+});
 
 Deno.test({
   name: "FeedReader tells where it begins first, then gives what comes",
@@ -383,7 +408,7 @@ class World {
     const topics = this.#follower.handleConnect((name) => name === FEED_PROPERTY ? hasSaid : undefined);
     assert.equal(topics.length, numbers ? 1 : 0);
     if (numbers) {
-      queue.reader = new FeedReader(feed, queue, parseFeedTopic(topics[0]!)!, TOKEN, () => {});
+      queue.reader = new FeedReader(feed, queue, parseFeedTopic(topics[0]!)!.start, TOKEN, () => {});
     } else {
       // What it passes on from now on comes, unless its queue is full: of that it tells nothing.
       this.#at = { life: this.#lives.length - 1, seq: -log.length - 1 };
@@ -476,7 +501,7 @@ Deno.test({
         bytes: fc.integer({ min: bytes, max: 6000 }),
       });
     const start: fc.Arbitrary<FeedStart> = fc.oneof(
-      fc.constantFrom("now" as const, "earliest" as const),
+      fc.constantFrom("now" as const, "earliest" as const, "age 1" as const),
       fc.record({ epoch: fc.constantFrom("life1", "stranger"), seq: nat(5) }),
     );
     let heard = 0;

@@ -497,3 +497,29 @@ Deno.test({
     for (let i = 0; i < 5; i++) assert.equal(feed.lastOf((type) => type === `kind ${i}`)!.text, text(i));
   },
 });
+
+Deno.test({
+  name: "Feed.before() finds the first message of a time, wherever the window begins and pieces are cut",
+  permissions,
+  fn() {
+    const step = fc.record({
+      messages: fc.integer({ min: 1, max: 5 }),
+      after: fc.integer({ min: 0, max: 3 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step), fc.integer({ min: 1, max: 30 }), fc.nat(60), (steps, held, asked) => {
+        const feed = makeFeed({ limit: { messages: held, bytes: 10_000 } });
+        const times: number[] = [];
+        let time = 0;
+        for (const { messages, after } of steps) {
+          time += after;
+          const bytes = frames(...Array.from({ length: messages }, () => "{}"));
+          feed.append(bytes, 0, bytes.length, messages, time, 0);
+          for (let i = 0; i < messages; i++) times.push(time);
+        }
+        const first = times.findIndex((time, i) => time >= asked && i + 1 >= feed.oldest);
+        assert.equal(feed.before(asked), first < 0 ? feed.position : first);
+      }),
+    );
+  },
+});
