@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { endOfPlain } from "./plain_text.ts";
 
 /**
  * Is `bytes[start, end)` UTF-8 that holds one JSON object (RFC 8259), white space around it allowed? True exactly when
@@ -181,6 +182,16 @@ function endOfLongString(bytes: Uint8Array, from: number, last: number): number 
   return -1;
 }
 
+/** Skips plain ASCII; what is left is looked at byte by byte. */
+function skipPlain(bytes: Uint8Array, from: number, last: number): number {
+  if (last - from <= LONG_TEXT) return skipWords(bytes, from, last);
+  const near = from + LONG_TEXT;
+  const at = skipWords(bytes, from, near);
+  if (at + 4 <= near) return at;
+  const end = endOfPlain(bytes, at, last);
+  return end > at ? end : skipWords(bytes, at, last);
+}
+
 /**
  * Skips plain ASCII by words; what is left is looked at byte by byte.
  *
@@ -188,7 +199,7 @@ function endOfLongString(bytes: Uint8Array, from: number, last: number): number 
  * one subtraction takes all of them below zero; another one does so for the backslash alone. A byte above 7f keeps its high
  * bit in at least one of the two. What a byte borrows from the next one above it does not matter: it is not plain itself.
  */
-function skipPlain(bytes: Uint8Array, from: number, last: number): number {
+function skipWords(bytes: Uint8Array, from: number, last: number): number {
   // Words of an array have to begin at a multiple of four. A DataView could read them anywhere, but half of the times that V8
   // compiles such a loop, it takes three times as long.
   const shift = bytes.byteOffset;
@@ -296,6 +307,8 @@ const IS_DIGIT = table([["0123456789", 1]]);
 const IS_NUMBER = table([["-0123456789", 1]]);
 /** Most keys and values are not longer. */
 const SHORT_TEXT = 16;
+/** After so many plain bytes more of them are likely. */
+const LONG_TEXT = 1024;
 
 export const IS_SPACE: Uint8Array = table([[" \t\n\r", 1]]);
 

@@ -263,7 +263,7 @@ export class FrameDecoder {
 
   /** How large the buffer of the frame in progress becomes. It grows with what has really come, not with what was announced. */
   #plannedSize(needed: number): number {
-    const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * this.#partSize));
+    const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * needed));
     return Math.max(needed, planned, SMALL_PART_BYTES);
   }
 
