@@ -118,6 +118,18 @@ export async function nodeChild(file: string, args: readonly string[] = []): Pro
   });
 }
 
+/** libzmq's C code at one end; see `libzmq_end.ts`. */
+export function libzmqChild(role: "send" | "listen", address: string, count: number, bytes: number): Child {
+  const args = [role, address, `${count}`, `${bytes}`];
+  return new Child(Deno.execPath(), [
+    "run",
+    "--allow-ffi",
+    "--no-prompt",
+    join(FOLDER, "libzmq_end.ts"),
+    ...args,
+  ]);
+}
+
 async function brokerOf(child: Child): Promise<Broker> {
   return {
     ...await child.read() as Broker,

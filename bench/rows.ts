@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { measureLibzmqEnds } from "./ends.ts";
 import { measureFlood } from "./flood.ts";
 import { fileURLToPath } from "node:url";
 import {
@@ -75,6 +76,7 @@ export const ROW_GROUPS: readonly RowGroup[] = [
   clientRow("receive", "text", true),
   clientRow("receive", "object", false),
   { name: "curve-100B", isQuick: true, measure: measureCurve },
+  { name: "libzmq-ends", isQuick: true, measure: measureLibzmqEnds },
   { name: "flood", isQuick: false, measure: measureFlood },
   { name: "resume-100k", isQuick: true, measure: measureResume },
   { name: "start", isQuick: true, measure: measureStart },
