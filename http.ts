@@ -31,6 +31,7 @@
  *
  * @module
  */
+export type * from "./bus/recording.ts";
 export type { Delivery, HandlerStats, Traffic, WaitKind } from "./http/counters.ts";
 export { messageGateway } from "./http/gateway.ts";
 export type { GatewayBus } from "./http/gate.ts";

@@ -58,7 +58,7 @@ export interface SessionFilter {
   readonly starred?: boolean | undefined;
   /** Only those before this session: `next` of the page before. */
   readonly before?: number | undefined;
-  /** @default 50 */
+  /** Sessions at most. @default 50 */
   readonly limit?: number | undefined;
 }
 
@@ -108,7 +108,7 @@ export interface EventFilter {
   readonly after?: number | undefined;
   /** Only those before this message: the last ones of them, still oldest first. Not together with `after`. */
   readonly before?: number | undefined;
-  /** @default 200 */
+  /** Events at most. @default 200 */
   readonly limit?: number | undefined;
   /** Words of the action or the application: events that have all of them. The last one may be the beginning of a word. */
   readonly text?: string | undefined;
@@ -165,7 +165,7 @@ export interface RecordedGap {
 export interface MessageFilter {
   /** Only those behind this message. @default 0 */
   readonly after?: number | undefined;
-  /** @default 200 */
+  /** Messages at most. @default 200 */
   readonly limit?: number | undefined;
   /** Only those of these types; a `*` at the end stands for anything. */
   readonly types?: readonly string[] | undefined;

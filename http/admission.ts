@@ -9,7 +9,7 @@ import type { Gate } from "./gate.ts";
 import type { RouteTraits } from "./policy.ts";
 import { Problem, unavailable } from "./problem.ts";
 import { Query } from "./query.ts";
-import type { Route } from "./route.ts";
+import { type Method, METHODS, type Route } from "./route.ts";
 
 /** No route, no rights. */
 const NO_TRAITS: RouteTraits = {};
@@ -46,9 +46,7 @@ function dispatch(
 ): Response | Promise<Response> | Later {
   if (route === undefined) throw new Problem("not-found", "Cannot find that path");
   const method = request.method;
-  const respond = method === "GET" || method === "POST" || method === "HEAD"
-    ? route.methods[method]
-    : undefined;
+  const respond = isMethod(method) ? route.methods[method] : undefined;
   if (respond === undefined) {
     const allow = [...Object.keys(route.methods), "OPTIONS"].join(", ");
     if (method !== "OPTIONS") {
@@ -69,6 +67,10 @@ function dispatch(
     route: route.name,
     corsOrigin,
   });
+}
+
+function isMethod(method: string): method is Method {
+  return (METHODS as readonly string[]).includes(method);
 }
 
 function preflight(gate: Gate, request: Request): [string, string][] {

@@ -8,6 +8,7 @@ import type { Counters } from "./counters.ts";
 import type { Settings } from "./options.ts";
 import type { Policy } from "./policy.ts";
 import { Problem } from "./problem.ts";
+import { archiveProblem } from "./sessions/archive_problem.ts";
 import type { Stop } from "./stop.ts";
 
 /** See the module. */
@@ -47,7 +48,8 @@ export class Exit {
 
   /** The answer that tells an error. */
   explain(error: unknown): Response {
-    if (error instanceof Problem) return this.refuse(error);
+    const problem = error instanceof Problem ? error : archiveProblem(error);
+    if (problem !== undefined) return this.refuse(problem);
     this.#settings.log(`fault: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
     return this.refuse(
       new Problem("internal-error", "Cannot answer: the gateway made a mistake, its log says more"),

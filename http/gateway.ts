@@ -10,12 +10,14 @@ import { PAGE, PAGE_ROUTES } from "./live_page.ts";
 import { metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
 import type { GatewayOptions } from "./options.ts";
+import { pathOf, templateOf } from "./path.ts";
 import { brokerStatus } from "./broker_status.ts";
 import type { Route } from "./route.ts";
+import { SESSION_ROUTES } from "./sessions/routes.ts";
 import { describeProblem, health, readiness, subscribers } from "./service.ts";
 import { state } from "./state.ts";
 
-/** Every path of the gateway. `/problems/{code}` is the only one with a variable part. */
+/** Every path of the gateway. Names in braces stand for a variable part: a number, except in `/problems/{code}`. */
 export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/messages", MESSAGES],
   ["/messages/longpoll", LONG_POLL],
@@ -35,15 +37,23 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/readyz", { name: "readyz", methods: { GET: readiness, HEAD: readiness }, worksWhileDraining: true }],
   ["/metrics", { name: "metrics", methods: { GET: metrics, HEAD: metrics }, worksWhileDraining: true }],
   ["/openapi.json", { name: "openapi", methods: { GET: openApi, HEAD: openApi } }],
+  ...SESSION_ROUTES,
   ["/problems/{code}", { name: "problems", methods: { GET: describeProblem, HEAD: describeProblem } }],
   ...PAGE_ROUTES,
 ]);
+
+/** The routes with numbers in their paths, by the path with `{}` for each. */
+const NUMBERED: ReadonlyMap<string, Route> = new Map(
+  [...ROUTES].filter(([path]) => path.startsWith("/sessions/"))
+    .map(([path, route]) => [path.replace(/\{\w+\}/g, "{}"), route]),
+);
 
 /**
  * All handlers, the service routes and the live page in one function for `Deno.serve`.
  *
  * - `/messages`, `/messages/longpoll`, `/messages/history`, `/messages/state`, `/messages/stream`, `/messages/ws` (also `/messages_ws`),
  *   `/messages/subscribers`, `/broker`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and the page at `/` and `/monitor`.
+ * - With the option `archive`: `/sessions` and what is below it, `/recording`, `/replay`, and the page at `/monitor/sessions`.
  * - Foreign pages are refused on every path, see the options `allowedHosts`, `allowedOrigins` and `token`.
  * - No queue grows without limit and every wait ends when its client goes; what is dropped or missed is counted.
  *
@@ -73,7 +83,10 @@ export function gatewayOf(gate: Gate): GatewayHandler {
     if (!path.startsWith(prefix)) return undefined;
     const rest = path.slice(prefix.length);
     if (prefix !== "" && rest === "") return PAGE;
-    return ROUTES.get(rest) ?? (rest.startsWith("/problems/") ? problems : undefined);
+    const route = ROUTES.get(rest);
+    if (route !== undefined) return route;
+    if (rest.startsWith("/sessions/")) return NUMBERED.get(templateOf(rest));
+    return rest.startsWith("/problems/") ? problems : undefined;
   };
   // Those who poll ask for the same again and again.
   let lastUrl = "";
@@ -85,15 +98,4 @@ export function gatewayOf(gate: Gate): GatewayHandler {
     }
     return lastRoute;
   });
-}
-
-/** The path of a URL, without the cost of `new URL`, and without its exceptions. */
-function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  if (start < 0) return "/";
-  for (let end = start; end < url.length; end += 1) {
-    const char = url.charCodeAt(end);
-    if (char === 0x3f || char === 0x23) return url.slice(start, end);
-  }
-  return url.slice(start);
 }

@@ -7,6 +7,7 @@ import { FAN_OUT_BOUNDS, type HandlerStats } from "./counters.ts";
 import { LocalBus } from "../bus/local.ts";
 import type { MessageServerStats } from "../bus/server.ts";
 import { answer } from "./answers.ts";
+import { addArchive } from "./archive_metrics.ts";
 import { seqText } from "./entry_json.ts";
 import type { Gate } from "./gate.ts";
 
@@ -142,6 +143,8 @@ export function formatMetrics(gate: Gate): string {
     const queued = subscribers.subscribers.reduce((sum, { queuedMessages }) => sum + queuedMessages, 0);
     one("braviz_broker_queued_messages", "gauge", "Messages that wait for subscribers.", queued);
   }
+  const { archive } = gate.settings;
+  if (archive !== undefined) addArchive(archive, add);
   add(
     "braviz_http_requests_total",
     "counter",

@@ -10,6 +10,8 @@ import type { Gate } from "./gate.ts";
 import { MESSAGE_PARAMETERS, MESSAGE_PATHS, MESSAGE_SCHEMAS } from "./openapi/messages.ts";
 import { type Json, type Paths, ref, text } from "./openapi/parts.ts";
 import { SERVICE_PATHS } from "./openapi/service.ts";
+import { SESSION_SCHEMAS } from "./openapi/session_schemas.ts";
+import { SESSION_PARAMETERS, SESSION_PATHS } from "./openapi/sessions.ts";
 import { PROBLEMS } from "./problem.ts";
 
 /** See the module. */
@@ -18,7 +20,7 @@ export function openApi(gate: Gate): Response {
 }
 
 /** The operations. OPTIONS, which all paths have, is not described one by one. */
-const PATHS: Paths = { ...MESSAGE_PATHS, ...SERVICE_PATHS };
+const PATHS: Paths = { ...MESSAGE_PATHS, ...SESSION_PATHS, ...SERVICE_PATHS };
 
 const PROBLEM: Json = {
   type: "object",
@@ -61,8 +63,8 @@ function describe(gate: Gate): Json {
     security: gate.policy.token === undefined ? [{}] : [{ bearer: [] }],
     paths: PATHS,
     components: {
-      parameters: MESSAGE_PARAMETERS,
-      schemas: { ...MESSAGE_SCHEMAS, Problem: PROBLEM },
+      parameters: { ...MESSAGE_PARAMETERS, ...SESSION_PARAMETERS },
+      schemas: { ...MESSAGE_SCHEMAS, ...SESSION_SCHEMAS, Problem: PROBLEM },
       responses: problemResponses(),
       headers: {
         "Message-Cursor": { description: "Send it back as since", schema: { type: "string" } },

@@ -6,6 +6,7 @@
 import { HANDLER_NUMBERS } from "../base/defaults.ts";
 import { OptionError } from "../base/errors.ts";
 import { readNumbers } from "../base/options.ts";
+import type { ArchivePort } from "../bus/recording.ts";
 
 /** How often one address may publish: a bucket of tokens, one for each message. */
 export interface PublishRate {
@@ -105,12 +106,16 @@ export interface GatewayOptions extends HandlerOptions {
    * @default ""
    */
   readonly prefix?: string;
+  /**
+   * Recorded sessions to show, to replay and to go back to: an `Archive` of `./archive`. Left out, the paths that need one answer 404.
+   */
+  readonly archive?: ArchivePort | undefined;
 }
 
 /** The options with every default filled in. */
 export type Settings =
-  & Required<Omit<GatewayOptions, "publishRate" | "token" | "hostname">>
-  & Pick<GatewayOptions, "publishRate" | "token" | "hostname">;
+  & Required<Omit<GatewayOptions, "publishRate" | "token" | "hostname" | "archive">>
+  & Pick<GatewayOptions, "publishRate" | "token" | "hostname" | "archive">;
 
 const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 
@@ -135,6 +140,7 @@ export function resolveOptions(options: GatewayOptions): Settings {
     log: options.log ?? ((line) => console.warn(line)),
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
+    ...(options.archive === undefined ? {} : { archive: options.archive }),
   };
   if (!PREFIX.test(settings.prefix)) {
     throw bad("prefix", JSON.stringify(settings.prefix), "a path such as /bus");

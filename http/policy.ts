@@ -171,7 +171,7 @@ export class Policy {
   /** The further headers of a preflight's answer. */
   preflightHeaders(request: Request): [name: string, value: string][] {
     const headers: [string, string][] = [
-      ["access-control-allow-methods", "GET, HEAD, POST"],
+      ["access-control-allow-methods", "GET, HEAD, POST, PATCH, DELETE"],
       ["access-control-allow-headers", "content-type, authorization, last-event-id, if-none-match"],
       ["access-control-max-age", "600"],
     ];

@@ -28,7 +28,18 @@ export type ProblemCode =
   | "broker-unavailable"
   | "queue-full"
   | "too-many-waiters"
-  | "shutting-down";
+  | "shutting-down"
+  | "bad-body"
+  | "no-archive"
+  | "no-session"
+  | "no-entry"
+  | "no-replay"
+  | "not-recording"
+  | "running"
+  | "archive-read-only"
+  | "archive-damaged"
+  | "archive-unavailable"
+  | "archive-full";
 
 /** Status, title and advice of every problem. The advice is what `GET /problems/<code>` answers. */
 export const PROBLEMS: Readonly<
@@ -108,6 +119,37 @@ export const PROBLEMS: Readonly<
     "Try again later, or raise `--max-waiters`, in code the option `maxWaiters`.",
   ],
   "shutting-down": [503, "The gateway is stopping", "Try again; it may be back soon."],
+  "bad-body": [
+    400,
+    "The body is not what this path takes",
+    "Send a JSON object; see /openapi.json for what may be in it.",
+  ],
+  "no-archive": [404, "This gateway has no archive", "Start it with `--archive FILE`."],
+  "no-session": [404, "The archive has no such session", "See /sessions for those it has."],
+  "no-entry": [404, "The session has no such message, event, note or picture", "See its events and notes."],
+  "no-replay": [404, "No replay goes on", "Begin one with a POST to /replay."],
+  "not-recording": [
+    409,
+    "Nothing is being recorded",
+    "Start a broker or a gateway with `--archive FILE`, or record by `client.ts record`.",
+  ],
+  "running": [
+    409,
+    "That cannot be done while the session is recorded, or while a replay goes on",
+    "Begin another session with a POST to /sessions, or end the replay with a DELETE of /replay.",
+  ],
+  "archive-read-only": [
+    403,
+    "The archive may not be changed",
+    "Start the gateway with `--allow-write` for the file as well.",
+  ],
+  "archive-damaged": [
+    500,
+    "Part of the archive is not what was written",
+    "`client.ts check FILE` says which part, and can save the rest.",
+  ],
+  "archive-unavailable": [503, "The archive cannot be used at the moment", "Try again; its log says more."],
+  "archive-full": [507, "There is no room for more", "Delete sessions, or make room on the disk."],
 };
 
 /** What a {@linkcode Problem} may carry besides its text. */

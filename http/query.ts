@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { Moment } from "../bus/recording.ts";
 import { type Cursor, parseCursor } from "./cursor.ts";
 import { Problem } from "./problem.ts";
+import { MOMENT_FORM, parseMoment, parseSessionPlace, parseTime, TIME_FORM } from "./sessions/moment.ts";
 import { TypeFilter } from "./type_filter.ts";
 
 const SECONDS = /^\d{1,4}(?:\.\d{1,3})?$/;
@@ -65,6 +67,40 @@ export class Query {
     const value = this.text(name);
     if (value === undefined || value === "0" || value === "false") return false;
     return value === "1" || value === "true" || bad(name, value, "1 or 0");
+  }
+
+  /** A text that is not longer than `max` characters. */
+  shortText(name: string, max: number): string | undefined {
+    const value = this.text(name);
+    if (value === undefined || value.length <= max) return value;
+    return bad(name, value, `a text of ${max} characters at most`);
+  }
+
+  /** A moment of time; answers in milliseconds since 1970. */
+  time(name: string): number | undefined {
+    const value = this.text(name);
+    return value === undefined ? undefined : parseTime(value) ?? bad(name, value, TIME_FORM);
+  }
+
+  /** `from` and `to`, which is not before it. */
+  times(): { readonly from: number | undefined; readonly to: number | undefined } {
+    const [from, to] = [this.time("from"), this.time("to")];
+    if (from !== undefined && to !== undefined && from > to) bad("to", this.text("to")!, "after from");
+    return { from, to };
+  }
+
+  /** The number of a message of a session, by itself or as in `s3.812`. */
+  sessionPlace(name: string, session: number): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    return parseSessionPlace(value, session) ??
+      bad(name, value, `a place of this session, such as s${session}.812`);
+  }
+
+  /** A moment of a session. */
+  moment(name: string, session: number): Moment | undefined {
+    const value = this.text(name);
+    return value === undefined ? undefined : parseMoment(value, session) ?? bad(name, value, MOMENT_FORM);
   }
 
   /** One of a few words. */

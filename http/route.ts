@@ -25,8 +25,11 @@ export interface Call {
 /** Answers one method of one route. */
 export type Answer = (gate: Gate, call: Call) => Response | Promise<Response> | Later;
 
+/** All methods. */
+export const METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE"] as const;
+
 /** The methods that a route can have. OPTIONS is answered for all of them. */
-export type Method = "GET" | "HEAD" | "POST";
+export type Method = (typeof METHODS)[number];
 
 /** A path and what it does. */
 export interface Route extends RouteTraits {

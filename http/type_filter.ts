@@ -42,6 +42,11 @@ export class TypeFilter {
     return this.#prefixes.length > 0 ? undefined : [...this.#types];
   }
 
+  /** The types, and beginnings of types with a `*` behind them. */
+  get patterns(): readonly string[] {
+    return [...this.#types, ...this.#prefixes.map((prefix) => `${prefix}*`)];
+  }
+
   /** Does the message pass? One without a type never does. */
   matches(entry: FeedEntry): boolean {
     return entry.type !== undefined && this.matchesType(entry.type);

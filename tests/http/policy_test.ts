@@ -203,7 +203,7 @@ Deno.test("Policy: a preflight tells what is allowed, and never credentials", as
       "Access-Control-Request-Private-Network: true",
     ]),
   );
-  assert.equal(headers.get("access-control-allow-methods"), "GET, HEAD, POST");
+  assert.equal(headers.get("access-control-allow-methods"), "GET, HEAD, POST, PATCH, DELETE");
   assert.equal(
     headers.get("access-control-allow-headers"),
     "content-type, authorization, last-event-id, if-none-match",
