@@ -44,11 +44,11 @@ export interface ClientOptions {
   /** What carries the messages. @default our own ZMTP engine */
   readonly transport?: Transport;
   /**
-   * Where to begin: with what comes from now on, with everything that the broker still holds, with what came in the last `10m`
+   * Where to begin: with what comes from now on, with the newest message that there is, with everything that the broker still holds, with what came in the last `10m`
    * (`ms`, `s`, `m`, `h`, `d`), or behind a place that `place` gave earlier. With brokers other than ours it is always now.
    * @default "now"
    */
-  readonly since?: "now" | "earliest" | string;
+  readonly since?: "now" | "latest" | "earliest" | string;
   /** Asks the broker when each message came to it. Without, the time of a message is that of its arrival here. @default false */
   readonly times?: boolean;
   /** Closes the client when it is aborted. */

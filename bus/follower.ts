@@ -31,10 +31,13 @@ export interface OwnMessage {
   readonly index: number;
 }
 
+/** From where on a client wants the feed: as {@linkcode FeedStart}, or with the newest message. */
+export type ClientStart = FeedStart | "latest";
+
 /** See the module. */
 export class Follower {
   readonly #handler: FollowerHandler;
-  #start: FeedStart;
+  #start: ClientStart;
   #epoch: string | undefined;
   /** Number of the last message that came over this connection. */
   #seq = 0;
@@ -56,7 +59,7 @@ export class Follower {
   #ownIndex = 0;
 
   /** Begins at `start` when the broker is there for the first time; `times` asks for the time of each message, too. */
-  constructor(start: FeedStart, handler: FollowerHandler, times: boolean = false) {
+  constructor(start: ClientStart, handler: FollowerHandler, times: boolean = false) {
     this.#wantsTimes = times;
     this.#handler = handler;
     this.#start = start;
@@ -84,9 +87,12 @@ export class Follower {
   /** There is a connection. Gives the topics by which to ask for the feed: none where the broker has none. */
   handleConnect(property: (name: string) => string | undefined): readonly Uint8Array[] {
     this.handleDisconnect();
-    this.#isAsked = parsePlace(property(FEED_PROPERTY) ?? "") !== undefined;
-    if (this.#isAsked) {
-      const start = this.#epoch === undefined ? this.#start : { epoch: this.#epoch, seq: this.#upTo };
+    const newest = parsePlace(property(FEED_PROPERTY) ?? "");
+    this.#isAsked = newest !== undefined;
+    if (newest !== undefined) {
+      const latest = { epoch: newest.epoch, seq: Math.max(0, newest.seq - 1) };
+      const begin = this.#start === "latest" ? latest : this.#start;
+      const start = this.#epoch === undefined ? begin : { epoch: this.#epoch, seq: this.#upTo };
       return [feedTopic(start, this.#wantsTimes)];
     }
     this.#handleForeign();

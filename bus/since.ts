@@ -5,12 +5,12 @@
  */
 import { parseDuration } from "../base/duration.ts";
 import { OptionError } from "../base/errors.ts";
-import type { FeedStart } from "./feed_note.ts";
+import type { ClientStart } from "./follower.ts";
 import { parsePlace } from "./place.ts";
 
 /** Where a client begins. */
-export function startOf(since: string = "now"): FeedStart {
-  if (since === "now" || since === "earliest") return since;
+export function startOf(since: string = "now"): ClientStart {
+  if (since === "now" || since === "earliest" || since === "latest") return since;
   const ageMs = parseDuration(since);
   const start = ageMs === undefined ? parsePlace(since) : `age ${ageMs}` as const;
   if (start !== undefined) return start;
@@ -18,6 +18,6 @@ export function startOf(since: string = "now"): FeedStart {
     "bad-option",
     `Cannot use since: it is ${
       JSON.stringify(since)
-    }, expected now, earliest, a duration such as 10m, or a place`,
+    }, expected now, latest, earliest, a duration such as 10m, or a place`,
   );
 }

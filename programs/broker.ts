@@ -12,6 +12,10 @@ import { readMembers, readServerKeys } from "./key_file.ts";
 import { quote } from "../base/quote.ts";
 import { VERSION } from "../base/version.ts";
 import { tellTroubles } from "./broker_notes.ts";
+import { machineAddresses, UNKNOWN_ADDRESS } from "./machine.ts";
+import { openCommand, openPage } from "./open_page.ts";
+import { DEFAULT_PORTS } from "./ports.ts";
+import { isInUse, listenOr, portInUse } from "./port_in_use.ts";
 import { printedCommand } from "./printed_command.ts";
 import { WEB_FLAGS, WEB_HELP, webOptions } from "./web_flags.ts";
 import { type FlagValues, UsageError } from "./arguments.ts";
@@ -26,8 +30,9 @@ USAGE
   deno run --allow-net=127.0.0.1 broker.ts [options]
 
 OPTIONS
-  --broadcast-port N   port of the address to listen at; 0, the default, takes any free one
-  --receive-port N     port of the address to send to; 0, the default, takes any free one
+  --broadcast-port N   port of the address to listen at; ${DEFAULT_PORTS.broadcast} by default, or any free one where that is
+                       in use; 0 takes any free one
+  --receive-port N     port of the address to send to; ${DEFAULT_PORTS.receive} by default, likewise
   --history N          messages that are held for whoever comes late or was away; 100000 by default
   --slowest-reader N   messages a second that a listener must take for the senders to wait for it when it
                        falls behind; 10000 by default, 0 for waiting for nobody
@@ -41,6 +46,8 @@ OPTIONS
 
 FOR THE WEB
   --http PORT          serve web pages and scripts too, with a live page to look at; 0 takes any free port
+  --open               open the live page in your browser, with --allow-run=${openCommand()}; without it, its
+                       address is printed only
 ${WEB_HELP}
 
 KEYS, AND OTHER MACHINES
@@ -68,7 +75,8 @@ export function runBroker(): Promise<void> {
     flags: {
       "broadcast-port": { type: "string" },
       "receive-port": { type: "string" },
-      http: { type: "string" },
+      http: { type: "string", value: "PORT" },
+      open: { type: "boolean" },
       public: { type: "boolean" },
       "allow-anonymous": { type: "boolean" },
       "allow-keys": { type: "string", multiple: true },
@@ -104,25 +112,50 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   const options: MessageServerOptions = {
     ...access.server,
     ...await readTransport(values),
-    broadcastPort: integerFlag(values, "broadcast-port", 0, 65_535) ?? 0,
-    receivePort: integerFlag(values, "receive-port", 0, 65_535) ?? 0,
     heartbeatMs: 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 0),
     ...(history === undefined ? {} : { history: { messages: history } }),
     ...(slowestReader === undefined ? {} : { slowestReader }),
   };
   const webServerOptions = readWeb(values, access.server.curve !== undefined);
-  await using server = new MessageServer(options);
+  await using server = listen(values, options);
   await using web = webServerOptions && await serveWeb(server, webServerOptions);
-  announce(server, web, access, values.json === true);
+  announce(server, web, access, values);
+  if (values.open === true && web !== undefined) openPage(web.pageUrl);
   startStamps();
   tellTroubles(server, complain, values.verbose === true, printed());
   await aborted(signal);
 }
 
+/** A port that nobody asked for is given up where it is in use: the addresses are printed anyway. */
+function listen(values: FlagValues, options: MessageServerOptions): MessageServer {
+  const ports = {
+    broadcastPort: integerFlag(values, "broadcast-port", 0, 65_535),
+    receivePort: integerFlag(values, "receive-port", 0, 65_535),
+  };
+  const open = (broadcast: number, receive: number) =>
+    new MessageServer({
+      ...options,
+      broadcastPort: ports.broadcastPort ?? broadcast,
+      receivePort: ports.receivePort ?? receive,
+    });
+  try {
+    return open(DEFAULT_PORTS.broadcast, DEFAULT_PORTS.receive);
+  } catch (error) {
+    if (!isInUse(error)) throw error;
+  }
+  try {
+    return open(0, 0);
+  } catch (error) {
+    if (!isInUse(error)) throw error;
+    const flag = error.message.includes(`:${ports.broadcastPort}: `) ? "broadcast-port" : "receive-port";
+    throw portInUse(error, flag);
+  }
+}
+
 function readWeb(values: FlagValues, hasKeys: boolean): ServeGatewayOptions | undefined {
   const port = integerFlag(values, "http", 0, 65_535);
   if (port !== undefined) return { ...webOptions(values, hasKeys), port };
-  const flag = Object.keys(WEB_FLAGS).find((name) => values[name] !== undefined);
+  const flag = [...Object.keys(WEB_FLAGS), "open"].find((name) => values[name] !== undefined);
   if (flag === undefined) return undefined;
   throw new UsageError(`Cannot use --${flag}: there is no web side without --http PORT`);
 }
@@ -222,7 +255,7 @@ Start the broker with them; it says how to join:
 /** The gateway reads the broker's own feed: it needs no socket and no keys, and nothing can be lost on the way. */
 async function serveWeb(server: MessageServer, options: ServeGatewayOptions): Promise<Web> {
   const { serveGateway } = await import("../http/server.ts");
-  const gateway = serveGateway(server, options);
+  const gateway = listenOr("http", () => serveGateway(server, options));
   await server.ready; // Whoever reads the page's address may send at once.
   return {
     url: gateway.url,
@@ -234,8 +267,10 @@ async function serveWeb(server: MessageServer, options: ServeGatewayOptions): Pr
 
 /** An address as this machine itself dials it. */
 function here(address: string): string {
-  return address.replace("//0.0.0.0:", "//127.0.0.1:");
+  return address.replace(EVERYWHERE, "//127.0.0.1:");
 }
+
+const EVERYWHERE = "//0.0.0.0:";
 
 /** The gateway. */
 interface Web extends AsyncDisposable {
@@ -244,9 +279,14 @@ interface Web extends AsyncDisposable {
   readonly token: string | undefined;
 }
 
-function announce(server: MessageServer, web: Web | undefined, { keyFile }: Access, json: boolean): void {
+function announce(
+  server: MessageServer,
+  web: Web | undefined,
+  { keyFile }: Access,
+  values: FlagValues,
+): void {
   const { broadcastAddress, receiveAddress, publicKey } = server;
-  if (json) {
+  if (values.json === true) {
     const key = publicKey === undefined ? {} : { publicKey };
     const token = web?.token === undefined ? {} : { token: web.token };
     return print(
@@ -268,15 +308,37 @@ function announce(server: MessageServer, web: Web | undefined, { keyFile }: Acce
   const listen = ["listen", "--broadcast", here(broadcastAddress), ...keys];
   const send = ["send", "--receive", here(receiveAddress), ...keys, '{"type":"subject","subject":119}'];
   const where = keyFile === "FILE" ? ", with the key file of a member in the place of FILE" : "";
-  const others = broadcastAddress === here(broadcastAddress)
-    ? ""
-    : "\n\nOn other machines, put the name or address of this one in the place of 0.0.0.0.";
   printText(`The broker is running (version ${VERSION}). Stop it with Ctrl+C.
 
-${lines.join("\n")}${others}
+${lines.join("\n")}${otherPorts(server, values)}${otherMachines(server)}
 
 Try it in two other terminals${where}:
 
   ${printedCommand("client.ts", listen, read)}
   ${printedCommand("client.ts", send, read)}`);
+}
+
+/** Says that the ports are not those where clients look by themselves, though nobody asked for others. */
+function otherPorts({ broadcastAddress, receiveAddress }: MessageServer, values: FlagValues): string {
+  const taken = ([["broadcast", broadcastAddress], ["receive", receiveAddress]] as const).filter((
+    [name, address],
+  ) => values[`${name}-port`] === undefined && !address.endsWith(`:${DEFAULT_PORTS[name]}`));
+  if (taken.length === 0) return "";
+  const ports = taken.map(([name]) => DEFAULT_PORTS[name]).join(" and ");
+  return `\n\nSomething else uses ${ports} (another broker?), so any free port was taken.`;
+}
+
+/** Where other machines find a broker that is reachable from there. */
+function otherMachines({ broadcastAddress, receiveAddress }: MessageServer): string {
+  if (broadcastAddress === here(broadcastAddress)) return "";
+  const found = machineAddresses();
+  const lines = (found ?? [UNKNOWN_ADDRESS]).flatMap((host) =>
+    [broadcastAddress, receiveAddress].map((address, i) =>
+      `  ${i === 0 ? "listen" : "send  "}  ${address.replace(EVERYWHERE, `//${host}:`)}`
+    )
+  );
+  const hint = found === undefined
+    ? `\n\nPut the name or the address of this machine there; with --allow-sys=networkInterfaces it is printed.`
+    : "";
+  return `\n\nFrom other machines:\n\n${lines.join("\n")}${hint}`;
 }

@@ -22,7 +22,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/send.ts"),
   },
   last: {
-    about: "listen for a while and print the newest message only",
+    about: "print the newest message; with a broker that is not ours, the next one",
     load: () => import("./commands/last.ts"),
   },
 };

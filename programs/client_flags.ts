@@ -6,32 +6,36 @@
 import type { ClientOptions } from "../bus/clients.ts";
 import { quote } from "../base/quote.ts";
 import { type Flag, type Flags, type FlagValues, UsageError } from "./arguments.ts";
-import { addressFlag } from "./command_line.ts";
+import { addressFlag, addressOf } from "./command_line.ts";
+import { DEFAULT_PORTS } from "./ports.ts";
 import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
+import { environment } from "./terminal.ts";
 
 /** Where to listen. */
 export const BROADCAST_FLAG: Flag = {
   type: "string",
   value: "ADDRESS",
-  help: "the broker's broadcast address, tcp://host:port, or only the port on this machine",
+  help: `the broker's broadcast address, host:port, or only the port on this machine; without it
+BUS_BROADCAST where --allow-env=BUS_BROADCAST is given, else ${DEFAULT_PORTS.broadcast}`,
 };
 
 /** Where to send. */
 export const RECEIVE_FLAG: Flag = {
   type: "string",
   value: "ADDRESS",
-  help: "the broker's receive address, tcp://host:port, or only the port on this machine",
+  help: `the broker's receive address, host:port, or only the port on this machine; without it
+BUS_RECEIVE where --allow-env=BUS_RECEIVE is given, else ${DEFAULT_PORTS.receive}`,
 };
 
 /** For a broker with keys. */
 export const KEY_FLAGS: Flags = CURVE_CLIENT_FLAGS;
 
-/** The address that a flag gives. */
+/** An address: what the flag says, or the environment, or where brokers are by default. */
 export function needAddress(values: FlagValues, name: "broadcast" | "receive"): string {
-  const address = addressFlag(values, name);
-  if (address === undefined) throw new UsageError(`Cannot connect: --${name} is missing`);
-  return address;
+  return addressFlag(values, name) ?? addressOf(environment(VARIABLES[name]) ?? String(DEFAULT_PORTS[name]));
 }
+
+const VARIABLES = { broadcast: "BUS_BROADCAST", receive: "BUS_RECEIVE" } as const;
 
 /** A command that takes flags only. */
 export function refuseRest(rest: readonly string[]): void {

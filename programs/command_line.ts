@@ -19,6 +19,7 @@ import {
   OptionError,
   TransportError,
 } from "../base/errors.ts";
+import { parseDuration } from "../base/duration.ts";
 import { quote } from "../base/quote.ts";
 import { VERSION } from "../base/version.ts";
 import { type Flags, type FlagValues, readArguments, UsageError } from "./arguments.ts";
@@ -138,10 +139,40 @@ export function integerFlag(values: FlagValues, name: string, min: number, max: 
   return value;
 }
 
-/** The value of a flag that is an address; a bare port stands for one of this machine. */
+/** The milliseconds of a flag that is a duration: a bare number means the unit, `90s` and `10m` say their own. */
+export function durationFlag(
+  values: FlagValues,
+  name: string,
+  unit: "ms" | "s",
+  minMs: number,
+): number | undefined {
+  const text = values[name];
+  if (text === undefined) return undefined;
+  const ms = parseDuration(/^[\d.]+$/.test(String(text)) ? `${text}${unit}` : String(text));
+  if (ms === undefined || ms < minMs || ms > MAX_TIMER_MS) {
+    const what = unit === "s" ? "seconds" : "milliseconds";
+    throw new UsageError(
+      `Cannot use --${name} ${
+        quote(String(text))
+      }: expected ${what}, or a duration such as 500ms, 90s or 10m`,
+    );
+  }
+  return ms;
+}
+
+/** A timer cannot be set for longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The value of a flag that is an address; a bare port stands for one of this machine, and `tcp://` may be left out. */
 export function addressFlag(values: FlagValues, name: string): string | undefined {
   const text = values[name];
-  return typeof text === "string" && /^\d{1,5}$/.test(text)
-    ? `tcp://127.0.0.1:${text}`
-    : text as string | undefined;
+  return typeof text === "string" ? addressOf(text) : undefined;
+}
+
+/** The address that a person means. */
+export function addressOf(text: string): string {
+  if (/^:?\d{1,5}$/.test(text)) return `tcp://127.0.0.1:${text.replace(":", "")}`;
+  // Deno allows 127.0.0.1 and localhost one by one, and 127.0.0.1 is the one that we ask for.
+  const address = text.includes("://") ? text : `tcp://${text}`;
+  return address.replace(/^tcp:\/\/localhost:/, "tcp://127.0.0.1:");
 }

@@ -12,6 +12,7 @@ import { addressFlag, integerFlag, runProgram } from "./command_line.ts";
 import { gapText, tellTrouble, withHint } from "./client_notes.ts";
 import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
 import { complain, print, printText, startStamps } from "./log.ts";
+import { listenOr } from "./port_in_use.ts";
 import { aborted, type Stop } from "./stop.ts";
 import { SUMMARY_MS, Troubles } from "./troubles.ts";
 import { WEB_FLAGS, WEB_HELP, webOptions } from "./web_flags.ts";
@@ -111,7 +112,7 @@ function tellAll(client: PassiveMessageClient): void {
 
 function serve(client: PassiveMessageClient, options: ServeGatewayOptions): GatewayServer {
   try {
-    return serveGateway(client, options);
+    return listenOr("port", () => serveGateway(client, options));
   } catch (error) {
     if (!(error instanceof OptionError) || error.code !== "anonymous-not-allowed") throw error;
     throw new UsageError(

@@ -72,11 +72,11 @@ export class LineWriter {
     this.#stamps = true;
   }
 
-  /** A line. What would act on a terminal is escaped, line breaks too. */
-  line(text: string): void {
+  /** A line. What would act on a terminal is escaped, line breaks too; not where the caller says that it is done, or meant. */
+  line(text: string, isClean = false): void {
     const { maxLine = Infinity, maxQueued } = this.#options;
     const cut = text.length > maxLine ? `${text.slice(0, maxLine)}… (${text.length} characters)` : text;
-    const line = `${this.#stamps ? `${new Date().toISOString()} ` : ""}${visible(cut)}\n`;
+    const line = `${this.#stamps ? `${new Date().toISOString()} ` : ""}${isClean ? cut : visible(cut)}\n`;
     // One line alone may be longer than all that may wait.
     const isFull = this.#queued > 0 && this.#queued + line.length > maxQueued;
     if (this.#isGone || isFull) {
@@ -199,6 +199,11 @@ let isQuietWithoutReader = false;
 /** Writes a line to stdout. */
 export function print(line: string): void {
   results.line(line);
+}
+
+/** Writes a line to stdout that may have colours and tabs: whatever comes from others in it is escaped already. */
+export function printClean(line: string): void {
+  results.line(line, true);
 }
 
 /** Writes a text of our own to stdout, line by line. */

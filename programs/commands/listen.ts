@@ -4,22 +4,49 @@
  * @module
  */
 import { PassiveMessageClient } from "../../bus/clients.ts";
-import type { FlagValues } from "../arguments.ts";
+import { type FlagValues, UsageError } from "../arguments.ts";
 import { BROADCAST_FLAG, KEY_FLAGS, keyOptions, needAddress, refuseRest } from "../client_flags.ts";
 import { gapText, tellTrouble, throwReason } from "../client_notes.ts";
 import type { Command } from "../command.ts";
-import { integerFlag } from "../command_line.ts";
-import { complain, print, startStamps, untilReaderGone } from "../log.ts";
-import { describe, oneLine } from "../message_line.ts";
+import { durationFlag, integerFlag } from "../command_line.ts";
+import { complain, print, printClean, startStamps, untilReaderGone } from "../log.ts";
+import { FORMAT_HELP, messageFormat } from "../message_format.ts";
+import { MessageLines, oneLine, prettyLines, type Shown } from "../message_line.ts";
 import { aborted, type Stop } from "../stop.ts";
+import { lookOfStdout } from "../terminal.ts";
+import { typeTest } from "../type_flags.ts";
 
 export const command: Command = {
-  usage: "--broadcast ADDRESS [options]",
+  usage: "[options]",
   flags: {
     broadcast: BROADCAST_FLAG,
-    json: { type: "boolean", help: "print the messages as they are, for pipes" },
+    type: {
+      type: "string",
+      multiple: true,
+      value: "T",
+      help: "only messages of this type; T,U for two, vis* for all that begin so; may be repeated",
+    },
+    except: {
+      type: "string",
+      multiple: true,
+      value: "T",
+      help: "all messages but those of this type, likewise",
+    },
+    since: {
+      type: "string",
+      value: "WHEN",
+      help: "begin with what came before: in the last 10m (s, m, h, d), everything that the broker\n" +
+        "still holds (earliest), or what follows a place (%n of --format)",
+    },
     count: { type: "string", value: "N", help: "stop after N messages" },
-    since: { type: "string", value: "earliest", help: "begin with all that the broker still holds" },
+    timeout: {
+      type: "string",
+      value: "SECONDS",
+      help: "stop after so long; with --count it is a failure then, exit code 1",
+    },
+    pretty: { type: "boolean", help: "print each message over several lines, indented" },
+    json: { type: "boolean", help: "print the messages as they are, a line each, for pipes" },
+    format: { type: "string", value: "F", help: `print what F says: ${FORMAT_HELP}` },
     heartbeat: {
       type: "string",
       value: "SECONDS",
@@ -27,6 +54,8 @@ export const command: Command = {
     },
     ...KEY_FLAGS,
   },
+  notes:
+    `On a terminal there are colours, and a message is cut to one line; a pipe or a file gets all of it.`,
   run,
 };
 
@@ -35,12 +64,17 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
   const serverBroadcast = needAddress(values, "broadcast");
   const count = integerFlag(values, "count", 1, Number.MAX_SAFE_INTEGER) ?? Infinity;
   const heartbeatMs = 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15);
+  const timeoutMs = durationFlag(values, "timeout", "s", 1);
+  const { since } = values;
+  const wants = typeTest(values);
+  const show = shower(values);
   const done = new AbortController();
   await using client = new PassiveMessageClient({
     name: "client.ts listen",
     serverBroadcast,
     heartbeatMs,
-    ...(typeof values.since === "string" ? { since: values.since } : {}),
+    times: true,
+    ...(typeof since === "string" ? { since } : {}),
     ...keyOptions(values),
     history: { messages: 0 },
   });
@@ -53,13 +87,61 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
   client.addEventListener("connect", () => tell(`Listening at ${serverBroadcast}`));
   client.addEventListener("messageerror", ({ error }) => tell(`refused (${error.code}): ${error.message}`));
   client.addEventListener("gap", ({ missed, reason }) => tell(gapText(missed, reason)));
+  if (since !== undefined && since !== "now") {
+    client.ready.then(() => {
+      if (client.place === undefined) {
+        tell("this broker cannot tell what came before: it does not number messages");
+      }
+    }, () => {});
+  }
   let printed = 0;
-  client.addEventListener("message", ({ text }) => {
+  client.addEventListener("message", (event) => {
     if (printed === count) return;
-    print(values.json === true ? oneLine(text) : describe(text));
+    const type = () => typeOf(event.message);
+    if (wants !== undefined && !wants(type())) return;
+    show(event.text, type, event.time, client.place);
     if (++printed === count) done.abort();
   });
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => done.abort(), timeoutMs);
   await aborted(AbortSignal.any([stop.signal, done.signal, untilReaderGone()]));
+  clearTimeout(timer);
   throwReason(done.signal);
-  return stop.signal.aborted && count !== Infinity && printed < count ? stop.code : 0;
+  if (Deno.stderr.isTerminal() && client.place !== undefined && stop.signal.aborted) {
+    complain(`Go on from here with --since ${client.place}`);
+  }
+  if (count === Infinity || printed === count) return 0;
+  if (stop.signal.aborted) return stop.code;
+  if (!done.signal.aborted) return 0; // Whoever reads the output has enough.
+  complain(`client.ts: ${printed} of ${count} messages came within ${timeoutMs! / 1000} s`);
+  return 1;
+}
+
+function typeOf({ type }: { readonly type: unknown }): string | undefined {
+  return typeof type === "string" ? type : undefined;
+}
+
+/** Prints a message; nobody parses it who does not need its type. */
+type Show = (text: string, type: () => string | undefined, time: number, place: string | undefined) => void;
+
+function shower({ json, pretty, format }: FlagValues): Show {
+  if (typeof format === "string") {
+    if (json === true || pretty === true) {
+      throw new UsageError(`Cannot use --format and --${json === true ? "json" : "pretty"} together`);
+    }
+    const lines = messageFormat(format);
+    return (text, type, time, place) => {
+      for (const line of lines({ text, type: type(), time }, place)) printClean(line);
+    };
+  }
+  if (json === true && pretty === true) {
+    return (text) => {
+      for (const line of prettyLines(text, lookOfStdout())) printClean(line);
+    };
+  }
+  if (json === true) return (text) => print(oneLine(text));
+  const messages = new MessageLines();
+  return (text, type, time) => {
+    const shown: Shown = { text, type: type(), time };
+    for (const line of messages.lines(shown, lookOfStdout(), pretty === true)) printClean(line);
+  };
 }

@@ -1,35 +1,59 @@
 /**
- * `client.ts send`: sends what stands on the command line or in stdin.
+ * `client.ts send`: sends what stands on the command line, in a file or in stdin.
  *
  * @module
  */
 import { PassiveMessageClient } from "../../bus/clients.ts";
 import { MessageError, QueueFullError } from "../../base/errors.ts";
-import { explainJsonText } from "../../bus/intake.ts";
 import { assertMessage } from "../../bus/messages.ts";
-import { within } from "../../base/waits.ts";
-import type { FlagValues } from "../arguments.ts";
+import { pause, within } from "../../base/waits.ts";
+import { type FlagValues, UsageError } from "../arguments.ts";
 import { KEY_FLAGS, keyOptions, needAddress, RECEIVE_FLAG } from "../client_flags.ts";
 import type { Command } from "../command.ts";
-import { integerFlag, ProgramError } from "../command_line.ts";
-import { inputLines } from "../input_lines.ts";
-import { complain } from "../log.ts";
+import { durationFlag, integerFlag, ProgramError } from "../command_line.ts";
+import { complain, print } from "../log.ts";
+import { messagesOf } from "../message_arguments.ts";
+import { type InputMessage, readMessages } from "../message_input.ts";
 import type { Stop } from "../stop.ts";
 
 export const command: Command = {
-  usage: "--receive ADDRESS [options] [MESSAGE ...]",
+  usage: "[options] [MESSAGE ... | FIELD ...]",
   flags: {
     receive: RECEIVE_FLAG,
+    file: {
+      type: "string",
+      value: "F",
+      help: "send the message that this file holds (with --allow-read=F); - for all of stdin",
+    },
+    lines: { type: "boolean", help: "with --file: each line of it is a message" },
+    repeat: { type: "string", value: "N", help: "send everything N times" },
+    every: { type: "string", value: "MS", help: "so long between two messages: milliseconds, or 1s, 5m" },
+    quiet: { type: "boolean", short: "q", help: "do not print how many were sent" },
     wait: { type: "string", value: "SECONDS", help: "how long to wait for the broker; 5 by default" },
     ...KEY_FLAGS,
   },
+  notes:
+    `A MESSAGE is a JSON object. FIELDs make one message together: name=TEXT, or name:=JSON for anything but a text:
+
+  client.ts send type=subject subject:=119
+  client.ts send '{"type":"subject","subject":119}'
+
+Without both, each line of stdin is a message.`,
   run,
 };
 
-async function run(values: FlagValues, texts: readonly string[], stop: Stop): Promise<number> {
+async function run(values: FlagValues, args: readonly string[], stop: Stop): Promise<number> {
   const serverReceive = needAddress(values, "receive");
-  const waitMs = 1000 * (integerFlag(values, "wait", 1, 86_400) ?? 5);
-  for (const text of texts) checkText(text);
+  const waitMs = durationFlag(values, "wait", "s", 1) ?? 5000;
+  const everyMs = durationFlag(values, "every", "ms", 0) ?? 0;
+  const repeat = integerFlag(values, "repeat", 1, 1_000_000_000) ?? 1;
+  const texts = args.length === 0 ? undefined : messagesOf(args);
+  const input = inputOf(values, texts !== undefined);
+  if (repeat > 1 && texts === undefined && (input === undefined || input.file === "-")) {
+    throw new UsageError("Cannot use --repeat: stdin can be read once only; give a message or --file");
+  }
+  const total = texts === undefined ? undefined : texts.length * repeat;
+  const first = input === undefined ? undefined : await readMessages(input, stop.signal);
   await using client = new PassiveMessageClient({
     name: "client.ts send",
     serverReceive,
@@ -44,24 +68,24 @@ async function run(values: FlagValues, texts: readonly string[], stop: Stop): Pr
     if (!await within(client.ready, waitMs, stop.signal)) {
       throw new ProgramError(`Cannot send: no broker within ${waitMs / 1000} s: ${trouble}`);
     }
-    if (texts.length > 0) {
-      for (const [index, text] of texts.entries()) {
-        warnOfMessage(text, `message ${index + 1}`);
-        await sendOne(client, text, stop.signal);
+    let isFirst = true;
+    const send = async ({ text, where }: InputMessage) => {
+      if (!isFirst && everyMs > 0) await pause(everyMs, stop.signal);
+      warnOfMessage(text, where);
+      await sendOne(client, text, stop.signal);
+      isFirst = false;
+    };
+    for (let round = 1; round <= repeat; round++) {
+      if (texts !== undefined) {
+        for (const [i, text] of texts.entries()) await send({ text, where: `message ${i + 1}` });
+        continue;
       }
-    } else {
-      for await (const { number, text, problem } of inputLines(stdin(stop.signal))) {
-        if (text?.trim() === "") continue;
-        try {
-          if (text === undefined) throw new MessageError("not-utf8", `Cannot send message: ${problem}`);
-          checkText(text);
-          warnOfMessage(text, `line ${number}`);
-          await sendOne(client, text, stop.signal);
-        } catch (error) {
-          if (!(error instanceof MessageError)) throw error;
+      const messages = round === 1 ? first! : await readMessages(input!, stop.signal);
+      for await (const message of messages) {
+        if ("problem" in message) {
           refused++;
-          complain(`client.ts: line ${number}: ${error.message}`);
-        }
+          complain(`client.ts: ${message.where}: ${message.problem}`);
+        } else await send(message);
       }
     }
     if (!await within(client.flush(), waitMs, stop.signal)) {
@@ -73,28 +97,37 @@ async function run(values: FlagValues, texts: readonly string[], stop: Stop): Pr
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     // Whoever types ends with Ctrl+C as well as with Ctrl+D.
-    isTyped = texts.length === 0 && Deno.stdin.isTerminal();
+    isTyped = texts === undefined && Deno.stdin.isTerminal();
     if (isTyped) await within(client.flush(), 1000).catch(() => {});
   }
   const { sent, written, lost } = client.stats();
-  const isDone = isTyped ? written === sent : texts.length > 0 && written === texts.length;
+  const isDone = isTyped ? written === sent : total !== undefined && written === total;
   if (stop.signal.aborted && !isDone) {
-    const all = texts.length > 0 ? ` of ${texts.length}` : "";
     complain(
       written === 0
         ? "client.ts: not sent: stopped before"
-        : `client.ts: not all sent: stopped after ${written}${all} messages`,
+        : `client.ts: not all sent: stopped after ${written}${
+          total === undefined ? "" : ` of ${total}`
+        } messages`,
     );
     return stop.code;
   }
   if (lost > 0) throw new ProgramError(`Cannot send: ${lost} messages were cut by the end of a connection`);
+  if (values.quiet !== true) print(`sent ${written}`);
   return refused > 0 ? 1 : 0;
 }
 
-/** The bus takes every JSON object. */
-function checkText(text: string): void {
-  const error = explainJsonText(text);
-  if (error !== undefined) throw error;
+/** Where the messages are read from; undefined where they stand on the command line. */
+function inputOf(
+  { file, lines }: FlagValues,
+  hasTexts: boolean,
+): { readonly file: string; readonly lines: boolean } | undefined {
+  if (file === undefined) {
+    if (lines === true && hasTexts) throw new UsageError("Cannot use --lines: it goes with --file or stdin");
+    return hasTexts ? undefined : { file: "-", lines: true };
+  }
+  if (hasTexts) throw new UsageError("Cannot use --file: the command line has messages already");
+  return { file: file as string, lines: lines === true };
 }
 
 let warnings = 0;
@@ -128,13 +161,4 @@ async function sendOne(client: PassiveMessageClient, text: string, signal: Abort
     await client.drained({ signal });
     client.sendJsonMessage(text);
   }
-}
-
-/** Throws the signal's reason when it is aborted: a line that is cut is no line. */
-async function* stdin(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const reader = Deno.stdin.readable.getReader();
-  const { promise: stopped, reject } = Promise.withResolvers<never>();
-  stopped.catch(() => {});
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  for (let result; !(result = await Promise.race([reader.read(), stopped])).done;) yield result.value;
 }

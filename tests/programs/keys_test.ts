@@ -59,7 +59,7 @@ Deno.test("broker.ts with keys lets in whom --allow-keys names, and reads only t
     send(),
   ]);
 
-  assert.deepEqual(member, { code: 0, stdout: "", stderr: "" });
+  assert.deepEqual(member, { code: 0, stdout: "sent 1\n", stderr: "" });
   assert.equal(stranger.code, 1);
   assert.match(stranger.stderr, /^client\.ts: .*does not allow your key.*\n$/);
   assert.equal(plain.code, 1);
@@ -228,7 +228,7 @@ Deno.test({
         ...["--server-key", `${dir.path}/server.key`, "--key-file", `${dir.path}/${name}`, '{"type":"a"}'],
       ]);
 
-    assert.deepEqual(await send("alice.key_secret"), { code: 0, stdout: "", stderr: "" });
+    assert.deepEqual(await send("alice.key_secret"), { code: 0, stdout: "sent 1\n", stderr: "" });
     const eve = await send("eve.key_secret");
     assert.equal(eve.code, 1);
     assert.match(eve.stderr, /does not allow your key, see --key-file/);

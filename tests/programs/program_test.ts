@@ -116,7 +116,10 @@ Deno.test("broker.ts says in one line that a port is in use", async () => {
   const { code, stderr } = await run(["broker.ts", "--receive-port", port]);
 
   assert.equal(code, 1);
-  assert.match(stderr, new RegExp(`^broker\\.ts: Cannot listen on tcp://127\\.0\\.0\\.1:${port}: .*\\n$`));
+  assert.match(
+    stderr,
+    new RegExp(`^broker\\.ts: Cannot listen on tcp://127\\.0\\.0\\.1:${port}: .* --receive-port N, 0 .*\\n$`),
+  );
 });
 
 const WRONG: readonly (readonly string[])[] = [
@@ -130,10 +133,24 @@ const WRONG: readonly (readonly string[])[] = [
   ["broker.ts", "--transport", "pigeon"],
   ["client.ts"],
   ["client.ts", "shout"],
-  ["client.ts", "listen"],
+  ["client.ts", "lisetn"],
   ["client.ts", "listen", "--broadcast", "http://127.0.0.1"],
   ["client.ts", "listen", "--broadcast", "9", "argument"],
-  ["client.ts", "send", '{"type":"a"}'],
+  ["client.ts", "send", "--receive", "9", "type=a", '{"type":"a"}'],
+  ["client.ts", "send", "--receive", "9", "type=a", "type=b"],
+  ["client.ts", "send", "--receive", "9", "subject:=one"],
+  ["client.ts", "send", "--receive", "9", "--file", "a.json", "type=a"],
+  ["client.ts", "send", "--receive", "9", "--lines", "type=a"],
+  ["client.ts", "send", "--receive", "9", "--repeat", "2"],
+  ["client.ts", "send", "--receive", "9", "--every", "often", "type=a"],
+  ["client.ts", "listen", "--broadcast", "9", "--since", "yesterday"],
+  ["client.ts", "listen", "--broadcast", "9", "--timeout", "0"],
+  ["client.ts", "listen", "--broadcast", "9", "--type", ""],
+  ["client.ts", "listen", "--broadcast", "9", "--except", "a*b"],
+  ["client.ts", "listen", "--broadcast", "9", "--format", "%x"],
+  ["client.ts", "listen", "--broadcast", "9", "--format", "%t", "--json"],
+  ["client.ts", "listen", "--broadcast", "host"],
+  ["broker.ts", "--open"],
   ["client.ts", "send", "--receive", "9", "no JSON"],
   ["client.ts", "send", "--receive", "9", '["a"]'],
   ["client.ts", "last", "--broadcast", "9", "--wait", "soon"],
@@ -252,9 +269,9 @@ Deno.test("client.ts send delivers 50,000 lines, more than its queue holds", asy
   for (let i = 0; i < 50_000; i++) text += `{"type":"n","i":${i}}\n`;
 
   await sender.say(text);
-  const { code, stderr } = await sender.ended();
+  const { code, stdout, stderr } = await sender.ended();
 
-  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "sent 50000\n", stderr: "" });
   await until(() => server.stats().received === 50_000, "all messages");
 });
 
@@ -345,23 +362,22 @@ Deno.test("client.ts listen --since earliest begins with what the broker still h
   assert.deepEqual([code, stdout], [0, '{"type":"d"}\n{"type":"e"}\n']);
 });
 
-Deno.test("client.ts last prints only the newest message", async () => {
+Deno.test("client.ts last prints the newest message at once", async () => {
   await using server = new MessageServer();
-  await using last = new Program([
-    "client.ts",
-    "last",
-    "--json",
-    "--wait",
-    "1",
-    "--broadcast",
-    server.broadcastAddress,
-  ]);
+  for (const type of ["old", "new"]) server.sendMessage({ type });
+  const args = ["client.ts", "last", "--json", "--wait", "60", "--broadcast", server.broadcastAddress];
+
+  assert.deepEqual(await run(args), { code: 0, stdout: '{"type":"new"}\n', stderr: "" });
+});
+
+Deno.test("client.ts last waits for the first message when there is none yet", async () => {
+  await using server = new MessageServer();
+  await using last = new Program(["client.ts", "last", "--json", "--broadcast", server.broadcastAddress]);
   await until(() => server.stats().subscribers!.subscribers[0]?.topics === 1, "the subscription");
 
-  server.sendMessage({ type: "old" });
-  server.sendMessage({ type: "new" });
+  server.sendMessage({ type: "first" });
 
-  assert.deepEqual(await last.ended(), { code: 0, stdout: '{"type":"new"}\n', stderr: "" });
+  assert.deepEqual(await last.ended(), { code: 0, stdout: '{"type":"first"}\n', stderr: "" });
 });
 
 Deno.test("client.ts last says that none came, with code 1", async () => {
@@ -442,7 +458,7 @@ Deno.test("broker.ts --transport libzmq runs on libzmq, and without --allow-ffi 
   const sent = await run(["client.ts", "send", "--receive", receiveAddress, '{"type":"a"}']);
   const refused = await run(["broker.ts", "--transport", "libzmq"]);
 
-  assert.deepEqual(sent, { code: 0, stdout: "", stderr: "" });
+  assert.deepEqual(sent, { code: 0, stdout: "sent 1\n", stderr: "" });
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /^broker\.ts: .*--allow-ffi.*\n$/);
 });

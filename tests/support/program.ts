@@ -17,6 +17,8 @@ export interface ProgramOptions {
   readonly permission?: string;
   /** @default the root of the project */
   readonly cwd?: string;
+  /** Variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A program that starts ours, such as nohup. */
   readonly command?: string;
 }
@@ -31,14 +33,14 @@ export class Program implements AsyncDisposable {
 
   /** `deno run <permission> <args>`. */
   constructor(args: readonly string[], options: ProgramOptions = {}) {
-    const { permission = "--allow-net=127.0.0.1", cwd = ROOT, command } = options;
+    const { permission = "--allow-net=127.0.0.1", cwd = ROOT, command, env } = options;
     this.#child = new Deno.Command(command ?? Deno.execPath(), {
       args: [
         ...(command === undefined ? [] : [Deno.execPath()]),
         ...["run", "--no-prompt", ...(permission === "" ? [] : [permission]), ...args],
       ],
       cwd,
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

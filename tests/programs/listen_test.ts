@@ -1,0 +1,115 @@
+/** client.ts listen: which messages, how many, since when, and in which form. */
+import assert from "node:assert/strict";
+import { MessageServer } from "../../broker.ts";
+import { Program, run } from "../support/program.ts";
+
+const TEXTS = [
+  '{"type":"subject","subject":119}',
+  '{"type":"log","action":{"name":"zoom","by":1.50},"time":"a\\tb"}',
+  '{"type":"Visualization","source":"brain"}',
+  '{"other":1}',
+];
+
+function holding(texts: readonly string[] = TEXTS): MessageServer {
+  const server = new MessageServer();
+  for (const text of texts) server.sendJsonMessage(text);
+  return server;
+}
+
+/** What `listen` prints of what such a broker holds, up to its end. */
+async function listed(
+  server: MessageServer,
+  args: readonly string[],
+): Promise<{ lines: string[]; code: number; stderr: string }> {
+  const all = ["client.ts", "listen", "--since", "earliest", "--broadcast", server.broadcastAddress, ...args];
+  const { code, stdout, stderr } = await run(all);
+  return { code, stderr, lines: stdout.split("\n").slice(0, -1) };
+}
+
+const CHOICES: readonly (readonly [args: readonly string[], wanted: readonly number[]])[] = [
+  [["--type", "subject"], [0]],
+  [["--type", "subject,log"], [0, 1]],
+  [["--type", "subject", "--type", "Vis*"], [0, 2]],
+  [["--except", "log"], [0, 2, 3]],
+  [["--except", "log,Vis*"], [0, 3]],
+  [["--type", "*", "--except", "subject"], [1, 2]],
+];
+for (const [args, wanted] of CHOICES) {
+  Deno.test(`client.ts listen ${args.join(" ")} prints these types only, and counts no other`, async () => {
+    await using server = holding();
+
+    const { lines, code } = await listed(server, ["--json", "--count", String(wanted.length), ...args]);
+
+    assert.equal(code, 0);
+    assert.deepEqual(lines, wanted.map((i) => TEXTS[i]!));
+  });
+}
+
+Deno.test("client.ts listen --format prints what it says: type, text, times, place, members, tabs and lines", async () => {
+  await using server = holding();
+  const { time } = server.feed.after(0).entries[0]!;
+  const format = String.raw`%t|%p|%I|%U|%l|%n|%{subject}%{action.by}%{time}|100%%\t\\\nnext`;
+
+  const { lines, code } = await listed(server, ["--count", "2", "--format", format]);
+
+  const [first, next, second] = lines;
+  const stamp = `${new Date(time).toISOString()}|${(time / 1000).toFixed(3)}`;
+  const { epoch } = server.feed;
+  assert.equal(first, `subject|${TEXTS[0]}|${stamp}|${TEXTS[0]!.length}|${epoch}.1|119|100%\t\\`);
+  assert.equal(next, "next");
+  assert.match(second!, /\|1\.50a\\u0009b\|100%\t\\$/);
+  assert.equal(code, 0);
+});
+
+Deno.test("client.ts listen --timeout ends with code 0, and with code 1 where --count was not reached", async () => {
+  await using server = holding();
+
+  const [all, some] = [
+    await listed(server, ["--json", "--timeout", "300ms"]),
+    await listed(server, ["--json", "--timeout", "0.3", "--count", "5"]),
+  ];
+
+  assert.deepEqual([all.code, all.lines], [0, TEXTS]);
+  assert.deepEqual([some.code, some.lines], [1, TEXTS]);
+  assert.match(some.stderr, /client\.ts: 4 of 5 messages came within 0\.3 s\n$/);
+});
+
+Deno.test("client.ts listen --since PLACE goes on where --format %n was", async () => {
+  await using server = holding();
+  const { lines: [place] } = await listed(server, ["--count", "1", "--format", "%n"]);
+
+  const { lines } = await listed(server, ["--since", place!, "--json", "--count", "3"]);
+
+  assert.deepEqual(lines, TEXTS.slice(1));
+});
+
+Deno.test("client.ts listen --since 10m prints when each message came, not when it was asked for", async () => {
+  await using server = holding();
+  const { lines } = await listed(server, ["--since", "10m", "--count", "1", "--format", "%U"]);
+  assert.equal(lines[0], (server.feed.after(0).entries[0]!.time / 1000).toFixed(3));
+});
+
+Deno.test("client.ts listen finds the address in BUS_BROADCAST where it may read it, without tcp:// too", async () => {
+  await using server = holding();
+  const address = server.broadcastAddress.replace("tcp://", "");
+  const permission = "--allow-env=BUS_BROADCAST";
+  await using program = new Program(
+    ["--allow-net=127.0.0.1", "client.ts", "listen", "--json", "--since", "earliest", "--count", "1"],
+    { permission, env: { BUS_BROADCAST: address } },
+  );
+
+  const { code, stdout } = await program.ended();
+
+  assert.deepEqual([code, stdout], [0, `${TEXTS[0]}\n`]);
+});
+
+for (const form of ["127.0.0.1:PORT", "localhost:PORT", ":PORT", "PORT", "tcp://127.0.0.1:PORT"]) {
+  Deno.test(`client.ts listen --broadcast ${form} is an address`, async () => {
+    await using server = holding();
+    const port = server.broadcastAddress.split(":").at(-1)!;
+
+    const { code } = await listed(server, ["--broadcast", form.replace("PORT", port), "--count", "1"]);
+
+    assert.equal(code, 0);
+  });
+}
