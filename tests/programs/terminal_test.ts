@@ -68,6 +68,7 @@ Deno.test({
 
     assert.match(
       lines[0]!,
+      // deno-lint-ignore no-control-regex
       /^\x1b\[2m\d\d:\d\d:\d\d\x1b\[0m {2}\x1b\[1msubject\x1b\[0m {2}\{"type":"subject","subject":119\}$/,
     );
     assert.match(plain(lines[1]!), /^\S{8} {2}visualization {2}\{.*日…$/);
