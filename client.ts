@@ -23,7 +23,7 @@ export type {
 export type { EventHandler, TypedEventTarget } from "./bus/events.ts";
 export type { FeedSlice, FeedView, Located } from "./bus/feed_view.ts";
 export type { FeedEntry } from "./bus/feed_entry.ts";
-export type { FeedLimit, Piece, Sender } from "./bus/feed_store.ts";
+export type { FeedLimit, FeedPast, FeedRecorder, PastPiece, Piece, Sender } from "./bus/feed_store.ts";
 export type { Value } from "./bus/last_values.ts";
 export type { MessageTarget } from "./bus/message_target.ts";
 export type { BusPort, Receipt } from "./bus/port.ts";

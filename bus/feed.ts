@@ -17,7 +17,7 @@
 import { Arena, frameBodyStart, frameEnd, type MemoryBudget } from "../zmtp/mod.ts";
 import type { GapReason } from "./events.ts";
 import { FeedEntry } from "./feed_entry.ts";
-import type { FeedLimit, FeedStore, Piece, Sender } from "./feed_store.ts";
+import type { FeedLimit, FeedPast, FeedRecorder, FeedStore, Piece, Sender } from "./feed_store.ts";
 import type { FeedSlice, FeedView, Located } from "./feed_view.ts";
 import { LastValues, type Value } from "./last_values.ts";
 import { MemoryStore } from "./memory_store.ts";
@@ -33,6 +33,8 @@ export interface FeedOptions {
   readonly seq?: number;
   /** What the bytes that are held count against. */
   readonly memory?: MemoryBudget | undefined;
+  /** Takes what is added, and knows what was added in earlier runs. */
+  readonly recorder?: FeedRecorder | undefined;
 }
 
 /** Positions of one life of a broker: `base + seq`. */
@@ -64,14 +66,17 @@ export class Feed implements FeedView {
   #values: LastValues | undefined;
   #gaps = 0;
   #missed = 0;
+  #recorder: FeedRecorder | undefined;
 
-  /** Empty; the next message has the number `seq + 1`. */
-  constructor({ limit, epoch, seq = 0, memory }: FeedOptions) {
+  /** Empty, or with the past that its recorder knows; the next message has the number `seq + 1`. */
+  constructor({ limit, epoch, seq = 0, memory, recorder }: FeedOptions) {
     this.limit = limit;
     this.#arena = new Arena(memory, true);
     this.#store = new MemoryStore(limit, (piece) => this.#values?.forget(piece));
     this.#lives = [{ epoch, base: 0 }];
     this.#position = seq;
+    if (recorder?.past !== undefined) this.#restore(recorder.past, epoch, seq);
+    this.#recorder = recorder;
   }
 
   // Writing.
@@ -108,12 +113,15 @@ export class Feed implements FeedView {
     this.#newest = piece;
     this.#last = undefined;
     this.#store.append(piece, now);
+    const { epoch, base } = this.#life;
+    this.#recorder?.handlePiece(piece, epoch, piece.first - base, now);
     return piece;
   }
 
   /** So many of the broker's numbers are missing here; `null`: nobody knows how many. */
   skip(missed: number | null, reason: GapReason): void {
     if (missed === 0) return;
+    this.#recorder?.handleGap(missed, reason);
     const after = this.#position;
     // Only a broker that lies gets there, again and again if it likes.
     if (missed !== null && after + missed > MAX_POSITION) missed = null;
@@ -148,8 +156,10 @@ export class Feed implements FeedView {
    * is missing for those who waited for it, and their places of before stay good.
    */
   join(epoch: string, seq: number): void {
+    // Behind a past, positions rise as with any new life.
+    if (this.#lives.length > 1 && this.#position + seq <= MAX_POSITION) this.#position += seq;
     this.#alias = { epoch: this.epoch, position: this.#position };
-    this.#lives.splice(0, this.#lives.length, { epoch, base: this.#position - seq });
+    this.#lives.splice(-1, 1, { epoch, base: this.#position - seq });
   }
 
   /** Calls those who listen: something was added, or is missing. */
@@ -309,6 +319,27 @@ export class Feed implements FeedView {
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Goes on from an earlier run: in the same life, or in one that begins behind a hole. */
+  #restore(past: FeedPast, epoch: string, seq: number): void {
+    const first = past.pieces[0];
+    this.#lives[0] = { epoch: first?.epoch ?? past.epoch, base: 0 };
+    this.#position = (first?.seq ?? past.seq + 1) - 1;
+    const goOn = (epoch: string, seq: number) => {
+      if (epoch !== this.epoch) this.begin(epoch, seq);
+      else if (seq > this.seq) this.skip(seq - this.seq, "expired");
+    };
+    for (const piece of past.pieces) {
+      goOn(piece.epoch, piece.seq - 1);
+      if (piece.epoch !== this.epoch || piece.seq <= this.seq) continue;
+      const { bytes, start, end, messages, time } = piece;
+      this.append(bytes, start, end, messages, time, time + past.clock);
+    }
+    goOn(past.epoch, past.seq);
+    goOn(epoch, seq);
+    // What was before is none of this run's messages and gaps.
+    this.#count = this.#gaps = this.#missed = 0;
   }
 
   get #life(): Life {

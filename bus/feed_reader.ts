@@ -115,8 +115,10 @@ export class FeedReader implements SubscriberReader {
       let piece = this.#feed.pieceAfter(this.#position);
       const next = piece?.first ?? this.#feed.position + 1;
       if (next > this.#position + 1) {
-        // Both "too late" and "too slow" are lost to it; only those that were lost while it was here are its queue's.
-        if (this.#due !== "start") queue.countDropped(next - 1 - this.#position);
+        // Both "too late" and "too slow" are lost to it; only those that were lost while it was here are its queue's. What was
+        // lost between two lives of the broker never was in a queue.
+        const { missed } = this.#feed.gapBetween(this.#position, next - 1);
+        if (this.#due !== "start" && missed !== null) queue.countDropped(missed);
         this.#position = next - 1;
         this.#due ??= "slow";
       }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Block } from "../zmtp/mod.ts";
+import type { GapReason } from "./events.ts";
 
 /** Who sent what lies in a piece, where that is known: the connection over which it came. */
 export interface Sender {
@@ -59,4 +60,52 @@ export interface FeedStore {
   after(position: number): Piece | undefined;
   /** Forgets what is too old by now. */
   expire(now: number): void;
+}
+
+/** Messages of an earlier run that follow each other without a hole: whole frames, `bytes[start, end)`. */
+export interface PastPiece {
+  /** The life that numbered them. */
+  readonly epoch: string;
+  /** The number of the first one in that life. */
+  readonly seq: number;
+  /** Where they lie. */
+  readonly bytes: Uint8Array;
+  /** Their first byte. */
+  readonly start: number;
+  /** One behind their last byte. */
+  readonly end: number;
+  /** How many. */
+  readonly messages: number;
+  /** When they came: milliseconds since 1970-01-01 UTC, whole. */
+  readonly time: number;
+}
+
+/** What was broadcast in earlier runs, as far as it is kept. */
+export interface FeedPast {
+  /** The life that was the last one. */
+  readonly epoch: string;
+  /** The number of its last message that is known of. */
+  readonly seq: number;
+  /** Nothing was accepted behind that, so its numbers go on. */
+  readonly isExact: boolean;
+  /** Oldest first. */
+  readonly pieces: readonly PastPiece[];
+  /** What `performance.now()` showed at the time 0. */
+  readonly clock: number;
+}
+
+/**
+ * Takes all that a feed adds, and knows what was added in earlier runs: an archive. It is called where the feed is written, so it
+ * copies what it needs and is quick.
+ */
+export interface FeedRecorder {
+  /** What was broadcast before; undefined when nothing is known. */
+  readonly past: FeedPast | undefined;
+  /**
+   * Messages were added, of which the first one has the number `seq` of the life `epoch`. The piece is only lent. `now` is
+   * `performance.now()`.
+   */
+  handlePiece(piece: Piece, epoch: string, seq: number, now: number): void;
+  /** Messages are missing here. */
+  handleGap(missed: number | null, reason: GapReason): void;
 }

@@ -10,7 +10,7 @@ import type { ClientOptions } from "./client_options.ts";
 import type { ClientBase, ClientRole, Frame } from "./client_role.ts";
 import { Feed } from "./feed.ts";
 import type { FeedView } from "./feed_view.ts";
-import type { FeedLimit } from "./feed_store.ts";
+import type { FeedLimit, FeedRecorder } from "./feed_store.ts";
 import type { OwnMessage } from "./follower.ts";
 import type { Value } from "./last_values.ts";
 import { makeEpoch } from "./place.ts";
@@ -43,6 +43,12 @@ export interface HistorySlice {
 export interface PassiveMessageClientOptions extends ClientOptions {
   /** How much is remembered, and for how long. @default 1000 messages, 16 MiB, however old */
   readonly history?: Partial<FeedLimit>;
+  /**
+   * Records what comes, and knows what came in earlier runs; the option `since` says where to go on, `recorder.place` for example. See
+   * the entry `/archive`.
+   * @default nothing is recorded
+   */
+  readonly recorder?: FeedRecorder;
 }
 
 /**
@@ -96,6 +102,7 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
         bytes: numbers["history.bytes"],
         maxAgeMs: numbers["history.maxAgeMs"] || undefined,
       },
+      recorder: options.recorder,
     });
     this.#feed.watchTypes();
     this.feed = this.#feed;

@@ -26,6 +26,7 @@ import {
 } from "./events.ts";
 import { Exchange, type ExchangeHandler } from "./exchange.ts";
 import { Feed } from "./feed.ts";
+import type { FeedPast } from "./feed_store.ts";
 import type { FeedView } from "./feed_view.ts";
 import { FEED_PROPERTY } from "./feed_note.ts";
 import { checkText, Refusals } from "./intake.ts";
@@ -144,7 +145,12 @@ export class MessageServer<Own extends { readonly type: string } = never>
     this.#lingerMs = lingerMs;
     this.#authorize = options.authorize;
     this.#memory = memory;
-    const feed = new Feed({ epoch: makeEpoch(), limit: history, memory });
+    const feed = new Feed({
+      ...startOf(options.recorder?.past),
+      limit: history,
+      memory,
+      recorder: options.recorder,
+    });
     this.feed = feed;
     this.#exchange = new Exchange(feed, this.#handler());
     this.publicKey = options.curve && formatPublicKey(options.curve);
@@ -315,6 +321,11 @@ export class MessageServer<Own extends { readonly type: string } = never>
     checkText(text, this.#maxMessageBytes);
     return encodeTextFrame(text);
   }
+}
+
+/** Only where nothing can be missing do the numbers of the last run go on. */
+function startOf(past: FeedPast | undefined): { readonly epoch: string; readonly seq: number } {
+  return past?.isExact === true ? past : { epoch: makeEpoch(), seq: 0 };
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -17,7 +17,7 @@ import {
   ReadGate,
   type Transport,
 } from "../zmtp/mod.ts";
-import type { FeedLimit } from "./feed_store.ts";
+import type { FeedLimit, FeedRecorder } from "./feed_store.ts";
 
 /** Options of a {@linkcode MessageServer}. */
 export interface MessageServerOptions {
@@ -62,6 +62,12 @@ export interface MessageServerOptions {
    * @default 100_000 messages, 16 MiB or a quarter of `memoryBudgetBytes`, however old
    */
   readonly history?: Partial<FeedLimit>;
+  /**
+   * Records what is broadcast, and knows what was broadcast in earlier runs: places stay good across restarts. See the entry
+   * `/archive`.
+   * @default nothing is recorded
+   */
+  readonly recorder?: FeedRecorder;
   /** Milliseconds that a handshake may take, `authorize` included. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
   /** Milliseconds for which a message that has begun may stall before its connection is closed; 0 for no limit. @default 30_000 */
