@@ -4,7 +4,7 @@
  * @module
  */
 import { frameHeaderSize, writeFrameHeader } from "./frame.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget } from "../base/memory_budget.ts";
 import { freeBuffer } from "./read_buffers.ts";
 import { LARGE_READ_BYTES, LONG_HEADER_SIZE, SHORT_HEADER_SIZE } from "./wire.ts";
 

@@ -9,7 +9,7 @@
  * @module
  */
 import { ProtocolError } from "../base/errors.ts";
-import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
+import type { MemoryBudget, MemoryHolder } from "../base/memory_budget.ts";
 import { freeBuffer } from "./read_buffers.ts";
 import {
   FIRST_ALLOCATION_BYTES,

@@ -7,7 +7,7 @@
 import { ClosedError, ConnectionError } from "../base/errors.ts";
 import type { Connection } from "./connection.ts";
 import type { MessageBox } from "./mechanism.ts";
-import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
+import type { MemoryBudget, MemoryHolder } from "../base/memory_budget.ts";
 import type { Outbox } from "./outbox.ts";
 import { type ReadGate, Turn } from "./read_gate.ts";
 import {

@@ -18,7 +18,7 @@ export { type CurveKeyPair, curveKeyPair, formatPublicKey } from "./curve/keys.t
 export type * from "./transport.ts";
 export { Arena, Block } from "./arena.ts";
 export { encodeTextFrame, frameBodyStart, frameEnd } from "./frame.ts";
-export { MemoryBudget, type MemoryHolder } from "./memory_budget.ts";
+export { MemoryBudget, type MemoryHolder } from "../base/memory_budget.ts";
 export type { QueueLimit } from "./outbox.ts";
 export type { SlowestReader } from "./pace.ts";
 export { ReadGate } from "./read_gate.ts";

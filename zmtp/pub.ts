@@ -7,7 +7,7 @@ import { ChurnRate } from "./admission.ts";
 import { decider } from "./authorize.ts";
 import { formatEndpoint, parseBindEndpoint } from "./endpoint.ts";
 import { FaultCounter } from "./fault_counter.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget } from "../base/memory_budget.ts";
 import { Outbox } from "./outbox.ts";
 import { BusPace, HIGH } from "./pace.ts";
 import { metadataOf } from "./properties.ts";

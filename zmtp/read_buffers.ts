@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget } from "../base/memory_budget.ts";
 
 /** A connection's own buffer, for its first read and for each after a read that was not longer. */
 export const SMALL_READ_BYTES: number = 4 * 1024;

@@ -9,7 +9,7 @@ import { type Cryptography, KEY_SIZE } from "./curve/crypto.ts";
 import type { CurveClient, CurveServer } from "./curve/handshake.ts";
 import { parseClientKeys, parseServerKeys } from "./curve/keys.ts";
 import type { Mechanism } from "./mechanism.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget } from "../base/memory_budget.ts";
 import { NullMechanism } from "./null.ts";
 import type { CurveClientOptions, CurveServerOptions } from "./transport.ts";
 

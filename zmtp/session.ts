@@ -37,7 +37,7 @@ import {
 } from "./command.ts";
 import { frameBodyStart, FrameDecoder, frameEnd } from "./frame.ts";
 import { checkGreetingStart, encodeGreeting, parseGreeting, printable } from "./greeting.ts";
-import type { MemoryBudget, MemoryHolder } from "./memory_budget.ts";
+import type { MemoryBudget, MemoryHolder } from "../base/memory_budget.ts";
 import type { Mechanism, MessageBox } from "./mechanism.ts";
 import { canTalk, peersOf, type SocketType } from "./socket_type.ts";
 import {

@@ -8,7 +8,7 @@ import { atTurnEnd } from "../base/waits.ts";
 import type { SubscriptionChange } from "./command.ts";
 import type { FaultCounter } from "./fault_counter.ts";
 import { encodeFrame } from "./frame.ts";
-import type { MemoryHolder } from "./memory_budget.ts";
+import type { MemoryHolder } from "../base/memory_budget.ts";
 import type { Outbox, QueueLimit } from "./outbox.ts";
 import { HIGH, Pace } from "./pace.ts";
 import { PeerRecord } from "./peer_record.ts";

@@ -5,7 +5,7 @@
  */
 import { Arena, type Block } from "./arena.ts";
 import { frameBodyStart, frameEnd } from "./frame.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget } from "../base/memory_budget.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Block } from "./arena.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget } from "../base/memory_budget.ts";
 import type { QueueLimit } from "./outbox.ts";
 import type { SlowestReader } from "./pace.ts";
 import type { ReadGate } from "./read_gate.ts";

@@ -13,7 +13,7 @@ import {
   parseServerKeys,
 } from "../../zmtp/curve/keys.ts";
 import { encodeFrame, FrameDecoder } from "../../zmtp/frame.ts";
-import { MemoryBudget } from "../../zmtp/memory_budget.ts";
+import { MemoryBudget } from "../../base/memory_budget.ts";
 import { Session, type SessionOptions } from "../../zmtp/session.ts";
 import type { SocketType } from "../../zmtp/socket_type.ts";
 import { FLAG_COMMAND, FLAG_MORE } from "../../zmtp/wire.ts";

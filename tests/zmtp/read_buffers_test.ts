@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MemoryBudget } from "../../zmtp/memory_budget.ts";
+import { MemoryBudget } from "../../base/memory_budget.ts";
 import { freeBuffer, giveReadBuffer, takeReadBuffer } from "../../zmtp/read_buffers.ts";
 import { PURE } from "./core_test_support.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeFrame, FrameDecoder, type FrameHandler } from "../../zmtp/frame.ts";
-import { MemoryBudget } from "../../zmtp/memory_budget.ts";
+import { MemoryBudget } from "../../base/memory_budget.ts";
 import { concat, PURE } from "./core_test_support.ts";
 
 const KIB = 1024;

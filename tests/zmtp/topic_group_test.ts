@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeTextFrame } from "../../zmtp/frame.ts";
-import { MemoryBudget } from "../../zmtp/memory_budget.ts";
+import { MemoryBudget } from "../../base/memory_budget.ts";
 import { Outbox } from "../../zmtp/outbox.ts";
 import { Subscriptions } from "../../zmtp/subscriptions.ts";
 import { TopicGroup } from "../../zmtp/topic_group.ts";

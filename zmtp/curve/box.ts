@@ -17,7 +17,7 @@ import { Arena } from "../arena.ts";
 import { type Cryptography, type MessageCipher, TAG_SIZE, writeNonceEnd } from "./crypto.ts";
 import { frameBodyStart, frameEnd, frameHeaderSize, writeFrameHeader } from "../frame.ts";
 import type { MessageBox } from "../mechanism.ts";
-import type { MemoryBudget } from "../memory_budget.ts";
+import type { MemoryBudget } from "../../base/memory_budget.ts";
 import { FLAG_COMMAND, FLAG_LONG, FLAG_MORE } from "../wire.ts";
 
 /** Bytes by which a frame's body grows in its box: name, nonce, tag and inner flags. */

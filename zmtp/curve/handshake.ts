@@ -19,7 +19,7 @@ import { HandshakeError, ProtocolError } from "../../base/errors.ts";
 import { type Command, encodeCommand, encodeMetadata, type Metadata, parseMetadata } from "../command.ts";
 import { type Cryptography, KEY_SIZE, type KeyPair, NONCE_SIZE, TAG_SIZE } from "./crypto.ts";
 import { BOX_OVERHEAD, CurveBox, isHigher, type Nonce, readNonce } from "./box.ts";
-import type { MemoryBudget } from "../memory_budget.ts";
+import type { MemoryBudget } from "../../base/memory_budget.ts";
 import type { Mechanism, MechanismStep, MessageBox } from "../mechanism.ts";
 
 const SHORT_NONCE_SIZE = 8;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MemoryBudget, type MemoryHolder } from "../../zmtp/memory_budget.ts";
+import { MemoryBudget, type MemoryHolder } from "../../base/memory_budget.ts";
 import { PURE } from "./core_test_support.ts";
 
 Deno.test("MemoryBudget.take() takes up to the limit and refuses above it", PURE, () => {
