@@ -114,6 +114,7 @@ for (const [name, start] of Object.entries(GATEWAYS)) {
 
   Deno.test(`${name} ends at once at the second signal`, async () => {
     await using gateway = await start();
+    await isUp(gateway.started); // A POST before the broker is there would be refused.
     const request = PEERS["does not end its POST"]![0];
     using connection = await connect(gateway.started, request);
     await isUp(gateway.started); // Who connected later was answered: the POST was heard.
