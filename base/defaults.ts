@@ -58,6 +58,10 @@ export const HANDLER_NUMBERS = {
   longPollMaxMs: { default: 0, min: 0 },
   heartbeatMs: { default: 15_000, min: 0 },
   bodyTimeoutMs: { default: 30_000, min: 1 },
+  answerTimeoutMs: { default: 30_000, min: 0 },
+  openTimeoutMs: { default: 10_000, min: 1 },
+  maxUpgrades: { default: 128, min: 1 },
+  memoryBudgetBytes: { default: 268_435_456, min: 1 },
   "publishRate.perSecond": { min: 0.001, isFraction: true },
   "publishRate.burst": { min: 1 },
 } as const;

@@ -9,7 +9,7 @@ import type { Gate } from "./gate.ts";
 import type { RouteTraits } from "./policy.ts";
 import { Problem, unavailable } from "./problem.ts";
 import { Query } from "./query.ts";
-import { type Method, METHODS, type Route } from "./route.ts";
+import { type Method, METHODS, remoteOf, type Route } from "./route.ts";
 
 /** No route, no rights. */
 const NO_TRAITS: RouteTraits = {};
@@ -63,6 +63,7 @@ function dispatch(
   return respond(gate, {
     request,
     query: Query.of(request.url),
+    info,
     remote: gate.publishRate === undefined ? "" : remoteOf(info),
     route: route.name,
     corsOrigin,
@@ -78,9 +79,4 @@ function preflight(gate: Gate, request: Request): [string, string][] {
   return origin !== null && gate.settings.allowedOrigins.includes(origin)
     ? gate.policy.preflightHeaders(request)
     : [];
-}
-
-function remoteOf(info: Deno.ServeHandlerInfo | undefined): string {
-  const address = info?.remoteAddr;
-  return address !== undefined && "hostname" in address ? address.hostname : "";
 }

@@ -11,6 +11,8 @@ export interface WatchedBody {
   deadline: number;
   /** It is there, was given up, or its client is gone: whatever comes now is too late. */
   isOver: boolean;
+  /** Called once when it is not there with its head. */
+  handleSlow(): void;
   /** Called once when the deadline has passed. */
   handleLate(): void;
 }
@@ -51,6 +53,7 @@ export class Bodies {
       if (body.isOver) continue;
       body.deadline = performance.now() + this.timeoutMs;
       this.#late.add(body);
+      body.handleSlow();
     }
     if (this.#late.size > 0) this.#timer ??= setTimeout(this.#checkLate, this.timeoutMs);
   };

@@ -34,8 +34,12 @@ export interface HandlerStats {
   readonly sent: Readonly<Record<Delivery, Readonly<Traffic>>>;
   /** Messages handed from socket to socket because there is no broker to send to. */
   readonly relayed: number;
-  /** Readers that were cut because too much waited for them. */
-  readonly slowClientsCut: Readonly<Record<"sse" | "websocket", number>>;
+  /** Readers that were cut because too much waited for them, or waited for too long. */
+  readonly slowClientsCut: Readonly<Record<"sse" | "websocket" | "answer", number>>;
+  /** Bytes held for clients: bodies on their way, unread answers, queues; and how many there may be. */
+  readonly memory: { readonly usedBytes: number; readonly limitBytes: number };
+  /** WebSockets that are not open yet, and those that never will be: each of these has cost a descriptor. */
+  readonly upgrades: { readonly underWay: number; readonly lost: number };
   /** Gaps that clients were told of, and how many messages they missed as far as that is known. */
   readonly gaps: { readonly told: number; readonly missed: number };
   /** Rounds of handing out messages to those who wait, and the time they took. */
@@ -88,7 +92,11 @@ export class Counters {
   /** After a fault. */
   listenRestarts = 0;
   /** By the way they went. */
-  readonly slowClientsCut: Record<"sse" | "websocket", number> = { sse: 0, websocket: 0 };
+  readonly slowClientsCut: Record<"sse" | "websocket" | "answer", number> = {
+    sse: 0,
+    websocket: 0,
+    answer: 0,
+  };
   /** Told, and known to be missed. */
   readonly gaps: { told: number; missed: number } = { told: 0, missed: 0 };
   readonly #fanOut = { rounds: 0, seconds: 0, buckets: FAN_OUT_BOUNDS.map(() => 0) };
@@ -129,7 +137,7 @@ export class Counters {
   };
 
   /** A copy that does not change any more. */
-  snapshot(isDraining: boolean): HandlerStats {
+  snapshot(isDraining: boolean): Omit<HandlerStats, "memory" | "upgrades"> {
     const requests = [...this.#requests].flatMap(([route, counts]) =>
       [...counts].flatMap((count, status) => count === 0 ? [] : [[`${route} ${status}`, count] as const])
     );

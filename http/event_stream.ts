@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { MemoryHolder } from "../base/memory_budget.ts";
 import type { FeedView } from "../bus/feed_view.ts";
 import type { FeedEntry } from "../bus/feed_entry.ts";
 import { answer } from "./answers.ts";
@@ -127,7 +128,7 @@ export function eventStream(gate: Gate, { request, query }: Call): Response {
   return stream.open();
 }
 
-class EventStream implements Waiter {
+class EventStream implements Waiter, MemoryHolder {
   readonly kind = "sse";
   readonly gate: Gate;
   readonly #format: StreamFormat;
@@ -142,6 +143,7 @@ class EventStream implements Waiter {
   /** The position whose cursor the reader was told last. */
   #toldPosition: number;
   #isSilent = true;
+  lastProgress = performance.now();
   // Invariant: at least what is in the queue. The queue counts in chunks; asking it costs more than keeping this.
   #queuedBytes = 0;
 
@@ -163,13 +165,15 @@ class EventStream implements Waiter {
   open(): Response {
     const { hub, counters } = this.gate;
     this.gate.waiting.enter(this);
+    this.gate.memory.join(this);
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
         this.#controller = controller;
       },
       // Asked only when the queue is empty.
       pull: () => {
-        this.#queuedBytes = 0;
+        this.#release();
+        this.lastProgress = performance.now();
         if (this.#stall !== undefined) {
           clearTimeout(this.#stall);
           this.#stall = undefined;
@@ -201,6 +205,15 @@ class EventStream implements Waiter {
     const before = this.#position;
     this.#fill();
     return this.#position !== before;
+  }
+
+  get heldBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  giveWay(): boolean {
+    this.#cutSlow();
+    return true;
   }
 
   drain(): void {
@@ -257,8 +270,16 @@ class EventStream implements Waiter {
 
   #enqueue(chunk: Uint8Array<ArrayBuffer>): void {
     this.#isSilent = false;
+    const controller = this.#controller;
+    if (controller === undefined) return;
+    if (!this.gate.memory.take(chunk.byteLength, this)) return this.#cutSlow();
     this.#queuedBytes += chunk.byteLength;
-    this.#controller?.enqueue(chunk);
+    controller.enqueue(chunk);
+  }
+
+  #release(): void {
+    this.gate.memory.give(this.#queuedBytes);
+    this.#queuedBytes = 0;
   }
 
   /** Ends the connection without its queue: closing politely would keep the queue in memory until the reader has read it. */
@@ -273,6 +294,8 @@ class EventStream implements Waiter {
     this.#controller = undefined;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#stall);
+    this.#release();
+    this.gate.memory.leave(this);
     this.gate.waiting.leave(this);
   }
 }

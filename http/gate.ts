@@ -9,9 +9,11 @@ import { Bodies } from "./bodies.ts";
 import { Counters, type HandlerStats } from "./counters.ts";
 import { Exit } from "./exit.ts";
 import { type Hub, hubOf } from "./hub.ts";
+import { WebMemory } from "./memory.ts";
 import { type GatewayOptions, resolveOptions, type Settings } from "./options.ts";
 import { Policy } from "./policy.ts";
 import { Stop } from "./stop.ts";
+import { Upgrades } from "./upgrades.ts";
 import { WaitingRoom } from "./waiting.ts";
 
 /**
@@ -36,6 +38,12 @@ export class Gate {
   readonly waiting: WaitingRoom;
   /** Bodies of requests under way. */
   readonly bodies: Bodies;
+  /** What is held in memory for clients. */
+  readonly memory: WebMemory;
+  /** Large answers that are not read to their end. */
+  readonly unread: Set<{ cut(reason: string): void }> = new Set();
+  /** WebSockets that are not open yet. */
+  readonly upgrades: Upgrades;
   /** How answers leave. */
   readonly exit: Exit;
   /** `undefined` when publishing is not limited. */
@@ -48,6 +56,8 @@ export class Gate {
     this.hub.addFanOutListener(this.counters.handleFanOut);
     this.waiting = new WaitingRoom(this.hub, this.counters, this.stop, this.settings.maxWaiters);
     this.bodies = new Bodies(this.settings.bodyTimeoutMs);
+    this.memory = new WebMemory(this.settings.memoryBudgetBytes);
+    this.upgrades = new Upgrades(this.settings.maxUpgrades, this.settings.openTimeoutMs);
     this.exit = new Exit(this.settings, this.policy, this.counters, this.stop);
     this.publishRate = this.settings.publishRate === undefined
       ? undefined
@@ -56,14 +66,20 @@ export class Gate {
 
   /** The counters as they are now. */
   stats(): HandlerStats {
-    return this.counters.snapshot(this.stop.hasBegun);
+    return {
+      ...this.counters.snapshot(this.stop.hasBegun),
+      memory: { usedBytes: this.memory.usedBytes, limitBytes: this.memory.limitBytes },
+      upgrades: { underWay: this.upgrades.underWay, lost: this.upgrades.lost },
+    };
   }
 
   /** Refuses what is new, sends home who waits, and resolves when nothing is left, or when the time is over; says which. */
   async close(lingerMs: number): Promise<boolean> {
     this.stop.begin();
+    this.upgrades.end();
     this.waiting.sendHome(this, 1);
     const isIdle = await this.stop.idle(lingerMs);
+    for (const answer of [...this.unread]) answer.cut("the gateway is stopping");
     this.hub.removeFanOutListener(this.counters.handleFanOut);
     return isIdle;
   }

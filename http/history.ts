@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { json } from "./answers.ts";
+import { JSON_TYPE } from "./answers.ts";
 import type { Cursor } from "./cursor.ts";
 import { entryJson, seqText } from "./entry_json.ts";
 import type { Gate } from "./gate.ts";
@@ -14,6 +14,7 @@ import { cursorExpired, missedText } from "./missing.ts";
 import { Problem } from "./problem.ts";
 import type { Call } from "./route.ts";
 import type { TypeFilter } from "./type_filter.ts";
+import { textAnswer } from "./unread.ts";
 
 /** Most messages in one answer. */
 export const MAX_LIMIT = 1000;
@@ -23,7 +24,8 @@ export const DEFAULT_LIMIT = 100;
 const MAX_LENGTH = 8 * 1_048_576;
 
 /** See the module. */
-export function history(gate: Gate, { request, query }: Call): Response | Promise<Response> {
+export function history(gate: Gate, call: Call): Response | Promise<Response> {
+  const { request, query } = call;
   const cursor: Cursor = query.cursor("since") ?? { kind: "earliest" };
   const limit = query.integer("limit", 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
   const timeoutMs = query.milliseconds("timeout", 0, MAX_TIMEOUT_S) ?? 0;
@@ -32,6 +34,7 @@ export function history(gate: Gate, { request, query }: Call): Response | Promis
   gate.hub.requireBroker();
   const standing = gate.hub.locate(cursor);
   const poll = new HistoryPoll(gate, {
+    call,
     limit,
     filter,
     standing,
@@ -42,6 +45,7 @@ export function history(gate: Gate, { request, query }: Call): Response | Promis
 }
 
 interface HistoryParameters {
+  readonly call: Call;
   readonly limit: number;
   readonly filter: TypeFilter | undefined;
   readonly standing: Standing;
@@ -107,6 +111,7 @@ class HistoryPoll implements Waiter {
   }
 
   fail(error: unknown): void {
+    if (error instanceof Problem) return this.#finish(this.gate.exit.refuse(error));
     this.gate.settings.log(`fault: history: ${String(error)}`);
     this.#finish(
       this.gate.exit.refuse(
@@ -138,7 +143,8 @@ class HistoryPoll implements Waiter {
       `"missed":${missed},"more":${position < feed.position}}`;
     counters.countGap(missed);
     counters.countSent("history", entries.length, body.length);
-    return json(body, 200, [
+    return textAnswer(this.gate, this.#parameters.call, body, [
+      ["content-type", JSON_TYPE],
       ["message-cursor", cursor],
       ["message-count", seqText(latest)],
       ...missed === 0 ? [] : [["message-missed", missedText(missed)] as const],

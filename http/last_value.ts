@@ -9,6 +9,7 @@ import type { Gate } from "./gate.ts";
 import type { Hub } from "./hub.ts";
 import type { Call } from "./route.ts";
 import type { TypeFilter } from "./type_filter.ts";
+import { isLarge, textAnswer } from "./unread.ts";
 
 /** In which form a message stands in an answer. */
 export type MessageForm = "text" | "value";
@@ -26,7 +27,8 @@ interface Template {
 }
 
 /** See the module. */
-export function lastValue(gate: Gate, { request, query }: Call): Response {
+export function lastValue(gate: Gate, call: Call): Response {
+  const { request, query } = call;
   const { hub, counters } = gate;
   hub.requireBroker();
   const form = query.choice("as", MESSAGE_FORMS) ?? gate.settings.messageAs;
@@ -36,10 +38,18 @@ export function lastValue(gate: Gate, { request, query }: Call): Response {
   if (filter !== undefined) {
     const text = findLast(hub, filter);
     counters.countSent("poll", 1, text?.length ?? 0);
-    return answer(bodyOf(cursor, text, form), 200, [["content-type", JSON_TYPE], ...headersOf(cursor, form)]);
+    return textAnswer(gate, call, bodyOf(cursor, text, form), [
+      ["content-type", JSON_TYPE],
+      ...headersOf(cursor, form),
+    ]);
   }
   const byForm = templates.getOrInsertComputed(hub, () => new Map());
   let template: Template | undefined = byForm.get(form);
+  if (isLarge(hub.feed.last?.text ?? "")) {
+    const body = bodyOf(cursor, hub.feed.last?.text, form);
+    counters.countSent("poll", 1, body.length);
+    return textAnswer(gate, call, body, [["content-type", JSON_TYPE], ...headersOf(cursor, form)]);
+  }
   if (template === undefined || template.position !== hub.feed.position) {
     const body = bodyOf(cursor, hub.feed.last?.text, form);
     const response = answer(body, 200, [["content-type", JSON_TYPE], ...headersOf(cursor, form)]);

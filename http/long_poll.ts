@@ -17,6 +17,7 @@ import { Problem, unavailable } from "./problem.ts";
 import type { Call } from "./route.ts";
 import type { Format } from "./shared_bodies.ts";
 import type { TypeFilter } from "./type_filter.ts";
+import { isLarge, unreadAnswer } from "./unread.ts";
 
 /** Longest `timeout`, in seconds. */
 export const MAX_TIMEOUT_S = 300;
@@ -25,6 +26,8 @@ export const MAX_TIMEOUT_S = 300;
 interface Ready {
   readonly response: Response;
   readonly bytes: number;
+  /** The body, where it is so large that it is counted for each of them. */
+  readonly large?: Uint8Array<ArrayBuffer>;
 }
 
 /** There is one format object for each gate and form, for the answers carry the gate's headers. */
@@ -112,7 +115,11 @@ class LongPoll implements Waiter {
     }
     if (ready === undefined) return undefined;
     counters.countSent("longpoll", 1, ready.bytes);
-    return this.#mark(ready.response.clone());
+    return this.#mark(
+      ready.large === undefined
+        ? ready.response.clone()
+        : unreadAnswer(this.gate, undefined, ready.large, [...ready.response.headers]),
+    );
   }
 
   /** The answer when nothing came. */
@@ -154,6 +161,7 @@ class LongPoll implements Waiter {
   }
 
   fail(error: unknown): void {
+    if (error instanceof Problem) return this.#refuse(error);
     this.gate.settings.log(`fault: long-poll: ${String(error)}`);
     this.#refuse(new Problem("internal-error", "Cannot wait any longer: the gateway made a mistake"));
   }
@@ -202,7 +210,7 @@ function formatOf(gate: Gate, form: MessageForm): Format<Ready> {
         ["message-cursor", cursor],
         ["etag", entityTag(cursor, form)],
       ]);
-      return { response, bytes: body.byteLength };
+      return { response, bytes: body.byteLength, ...(isLarge(body) ? { large: body } : {}) };
     },
   }));
 }

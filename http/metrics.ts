@@ -194,6 +194,25 @@ export function formatMetrics(gate: Gate): string {
     {},
     stats.gaps.missed,
   ]]);
+  one(
+    "braviz_http_memory_bytes",
+    "gauge",
+    "Bytes held for clients: bodies, unread answers, queues.",
+    stats.memory.usedBytes,
+  );
+  one("braviz_http_memory_limit_bytes", "gauge", "Bytes that may be held.", stats.memory.limitBytes);
+  one(
+    "braviz_http_upgrades_under_way",
+    "gauge",
+    "WebSockets that are not open yet.",
+    stats.upgrades.underWay,
+  );
+  one(
+    "braviz_http_upgrades_lost",
+    "gauge",
+    "WebSockets that were broken off while they opened; each has cost a descriptor.",
+    stats.upgrades.lost,
+  );
   add("braviz_http_draining", "gauge", "Is the gateway stopping.", [[{}, Number(stats.isDraining)]]);
 
   add("braviz_http_lingering_sockets", "gauge", "WebSockets that we closed and that are not gone yet.", [

@@ -64,6 +64,33 @@ export interface HandlerOptions {
    */
   readonly bodyTimeoutMs?: number;
   /**
+   * Time in milliseconds after which a large answer is given up of which its reader takes nothing; 0 for no limit.
+   *
+   * @default 30_000
+   */
+  readonly answerTimeoutMs?: number;
+  /**
+   * Time in milliseconds in which a WebSocket must be open after its upgrade, or get its turn for one.
+   *
+   * @default 10_000
+   */
+  readonly openTimeoutMs?: number;
+  /**
+   * Most WebSockets that are upgraded at once, a quarter of them for one other machine; more wait for their turn. It is also how many
+   * file descriptors can be lost for good to clients that reset their connection in that moment, which Deno never gives back: with all
+   * of them lost, WebSockets are answered 503. Keep it to an eighth of the limit of open files.
+   *
+   * @default 128
+   */
+  readonly maxUpgrades?: number;
+  /**
+   * Bytes of memory for bodies on their way, unread answers, and queues of streams and WebSockets, of all clients together. When it is
+   * short, those who have held the most for the longest are cut, and what does not fit even then is answered 503.
+   *
+   * @default 268_435_456
+   */
+  readonly memoryBudgetBytes?: number;
+  /**
    * The most messages a second from one remote address, over POST and WebSocket. Left out, there is no limit.
    */
   readonly publishRate?: PublishRate;

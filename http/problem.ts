@@ -28,6 +28,8 @@ export type ProblemCode =
   | "broker-unavailable"
   | "queue-full"
   | "too-many-waiters"
+  | "too-many-upgrades"
+  | "memory-short"
   | "shutting-down"
   | "bad-body"
   | "no-archive"
@@ -118,6 +120,17 @@ export const PROBLEMS: Readonly<
     "Too many clients are waiting",
     "Try again later, or raise `--max-waiters`, in code the option `maxWaiters`.",
   ],
+  "too-many-upgrades": [
+    503,
+    "Too many WebSockets are being opened",
+    "Try again later, or use the event stream. Where WebSockets that were broken off take all places, which the text says, only a " +
+    "new start of the gateway frees them; in code the option `maxUpgrades` says how many there may be.",
+  ],
+  "memory-short": [
+    503,
+    "The gateway holds too much for its clients already",
+    "Try again later, send or ask for less at once, or raise in code the option `memoryBudgetBytes`.",
+  ],
   "shutting-down": [503, "The gateway is stopping", "Try again; it may be back soon."],
   "bad-body": [
     400,
@@ -201,7 +214,13 @@ export function retryAfter(): string {
 
 /** A refusal that is worth another try soon. */
 export function unavailable(
-  code: "broker-unavailable" | "queue-full" | "too-many-waiters" | "shutting-down",
+  code:
+    | "broker-unavailable"
+    | "queue-full"
+    | "too-many-waiters"
+    | "too-many-upgrades"
+    | "memory-short"
+    | "shutting-down",
   detail: string,
   fields: Readonly<Record<string, unknown>> = {},
 ): Problem {

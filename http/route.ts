@@ -14,8 +14,10 @@ export interface Call {
   readonly request: Request;
   /** Its query. */
   readonly query: Query;
-  /** Where it came from, for the rate limit. */
+  /** Where it came from, for the rate limit. Empty where nobody asks. */
   readonly remote: string;
+  /** What the server knows of it. */
+  readonly info: Deno.ServeHandlerInfo | undefined;
   /** Name of the route, for the counters. */
   readonly route: string;
   /** The origin that the answer allows to read it. */
@@ -39,4 +41,10 @@ export interface Route extends RouteTraits {
   readonly methods: Readonly<Partial<Record<Method, Answer>>>;
   /** Works while the gateway stops. */
   readonly worksWhileDraining?: boolean;
+}
+
+/** The address that a request came from, without the port; empty when it is not known. */
+export function remoteOf(info: Deno.ServeHandlerInfo | undefined): string {
+  const address = info?.remoteAddr;
+  return address !== undefined && "hostname" in address ? address.hostname : "";
 }

@@ -11,12 +11,14 @@ import type { Gate } from "./gate.ts";
 import type { Hub } from "./hub.ts";
 import { entityTag, isUnchanged } from "./last_value.ts";
 import type { Call } from "./route.ts";
+import { textAnswer } from "./unread.ts";
 
 /** The kinds that are answered when none are asked for. */
 export const DEFAULT_STATE_TYPES: readonly string[] = ["subject", "sample", "variables"];
 
 /** See the module. */
-export function state(gate: Gate, { request, query }: Call): Response {
+export function state(gate: Gate, call: Call): Response {
+  const { request, query } = call;
   const { hub, counters } = gate;
   hub.requireBroker();
   const types = query.stateTypes() ?? DEFAULT_STATE_TYPES;
@@ -27,7 +29,7 @@ export function state(gate: Gate, { request, query }: Call): Response {
   const values = hub.feed.state(types);
   const body = `{"cursor":"${cursor}","values":[${values.map((value) => valueJson(value, hub)).join(",")}]}`;
   counters.countSent("poll", values.length, body.length);
-  return answer(body, 200, [["content-type", JSON_TYPE], ...headers]);
+  return textAnswer(gate, call, body, [["content-type", JSON_TYPE], ...headers]);
 }
 
 function valueJson({ type, target, entry }: Value, hub: Hub): string {

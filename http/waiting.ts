@@ -24,10 +24,10 @@ export class WaitingRoom {
     this.#limit = limit;
   }
 
-  /** Throws when the house is full. */
-  requireRoom(): void {
+  /** Throws when the house is full, or would be with so many more who are at the door. */
+  requireRoom(arriving = 0): void {
     const { lingering } = this.#counters;
-    if (this.#count + lingering < this.#limit) return;
+    if (this.#count + lingering + arriving < this.#limit) return;
     throw unavailable(
       "too-many-waiters",
       `Cannot wait: ${this.#count} clients wait already and ${lingering} connections are about to end, ` +

@@ -14,9 +14,10 @@ import type { Found, Missing, Standing } from "./lookup.ts";
 import { gapEnd, gapMembers } from "./missing.ts";
 import { Problem } from "./problem.ts";
 import { send, takeRate } from "./publish.ts";
-import type { Call } from "./route.ts";
+import { type Call, remoteOf } from "./route.ts";
 import type { Format } from "./shared_bodies.ts";
 import type { TypeFilter } from "./type_filter.ts";
+import type { UpgradePlace } from "./upgrades.ts";
 
 /** The subprotocol with cursors. */
 export const FRAME_PROTOCOL = "braviz.v1";
@@ -30,6 +31,10 @@ const MAX_LENGTH = 256 * 1024;
 const CATCH_UP_MS = 10;
 /** A reader that takes nothing for so long while its queue is full is as good as gone. */
 const STALL_MS = 2000;
+/** What waits in a socket is counted from here on: a message that is on its way through is not worth it. */
+const UNCOUNTED_BYTES = 16 * 1024;
+/** How often it is looked whether a queue has become shorter. */
+const ACCOUNT_MS = 200;
 
 /** Close codes of RFC 6455 and its registry. */
 const GOING_AWAY = 1001;
@@ -56,7 +61,7 @@ const FRAMES: SocketFormat = {
 };
 
 /** See the module. */
-export function webSocket(gate: Gate, { request, query, remote }: Call): Response {
+export async function webSocket(gate: Gate, { request, query, info }: Call): Promise<Response> {
   const filter = query.typeFilter();
   const cursor = query.cursor("since", "lastEventId");
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
@@ -66,21 +71,27 @@ export function webSocket(gate: Gate, { request, query, remote }: Call): Respons
   }
   const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
   const protocol = offered.find((name) => name === FRAME_PROTOCOL || name === RAW_PROTOCOL);
-  gate.waiting.requireRoom();
+  gate.waiting.requireRoom(gate.upgrades.underWay);
   const standing = gate.hub.locate(cursor ?? { kind: "now" });
+  const remote = remoteOf(info);
+  const place = await gate.upgrades.enter(request, remote);
   let upgraded: { readonly socket: WebSocket; readonly response: Response };
   try {
+    // Others may have come in meanwhile.
+    gate.waiting.requireRoom();
     upgraded = Deno.upgradeWebSocket(request, {
       idleTimeout: IDLE_TIMEOUT_S,
       ...(protocol === undefined ? {} : { protocol }),
     });
   } catch (error) {
+    place.give();
+    if (error instanceof Problem) throw error;
     throw new Problem(
       "bad-upgrade",
       `Cannot open WebSocket: ${error instanceof Error ? error.message : error}`,
     );
   }
-  new BusSocket(gate, upgraded.socket, protocol === FRAME_PROTOCOL, filter, standing, remote);
+  new BusSocket(gate, upgraded.socket, protocol === FRAME_PROTOCOL, filter, standing, remote, place);
   return upgraded.response;
 }
 
@@ -92,9 +103,16 @@ class BusSocket implements Waiter {
   readonly #filter: TypeFilter | undefined;
   readonly #standing: Standing;
   readonly #remote: string;
+  readonly #place: UpgradePlace;
+  #openTimer: ReturnType<typeof setTimeout> | undefined;
+  // Invariant: so many bytes of the budget stand for what waits in the socket, at the last look.
+  #heldBytes = 0;
   #position: number;
   #isOpen = false;
   #isLingering = false;
+  #isLost = false;
+  #isGone = false;
+  #accounting: ReturnType<typeof setInterval> | undefined;
   #catchUp: ReturnType<typeof setTimeout> | undefined;
   #stalledSince: number | undefined;
   #lastBuffered = 0;
@@ -106,6 +124,7 @@ class BusSocket implements Waiter {
     filter: TypeFilter | undefined,
     standing: Standing,
     remote: string,
+    place: UpgradePlace,
   ) {
     this.gate = gate;
     this.#socket = socket;
@@ -113,15 +132,19 @@ class BusSocket implements Waiter {
     this.#filter = filter;
     this.#standing = standing;
     this.#remote = remote;
+    this.#place = place;
     this.#position = standing.position;
     socket.binaryType = "arraybuffer";
     // Counted from now on, so that a crowd that opens at once cannot pass the limit.
     gate.waiting.enter(this);
+    this.#openTimer = setTimeout(() => this.#handleNeverOpen(), gate.settings.openTimeoutMs);
     socket.onopen = () => this.#handleOpen();
     socket.onmessage = (event) => this.#handleMessage(event.data);
     // Deno tells some ends twice, and some only as an error.
-    socket.onclose = () => this.#handleGone();
-    socket.onerror = () => this.#handleGone();
+    socket.onclose = socket.onerror = () => {
+      this.#handleTold();
+      this.#handleGone();
+    };
   }
 
   deliver(): boolean {
@@ -140,7 +163,9 @@ class BusSocket implements Waiter {
   }
 
   #handleOpen(): void {
+    this.#handleTold();
     // Closed before it was open: then it had no way to tell.
+    if (this.#isLost) return this.#socket.close(GOING_AWAY, "it took too long to open");
     if (this.#isLingering) return this.#socket.close(GOING_AWAY, "the gateway is stopping");
     this.#isOpen = true;
     const { hub, counters } = this.gate;
@@ -155,12 +180,33 @@ class BusSocket implements Waiter {
     this.#fill();
   }
 
+  /** Deno told something of it, so it is not lost. */
+  #handleTold(): void {
+    clearTimeout(this.#openTimer);
+    this.#place.give();
+  }
+
+  /** Its client reset the connection while it was upgraded: nobody will ever hear of it again. */
+  #handleNeverOpen(): void {
+    this.#place.lose();
+    if (this.gate.upgrades.lost === 1) {
+      this.gate.settings.log(
+        "WebSocket: a client broke off while its WebSocket was opened. Deno does not give the file descriptor back, so there may be " +
+          `${this.gate.settings.maxUpgrades} of these (maxUpgrades); /metrics counts them`,
+      );
+    }
+    this.#isLost = true;
+    this.#handleGone();
+  }
+
   /** Hands messages from the feed to the socket, as many as fit. */
   #fill(): void {
     const { hub, counters, settings } = this.gate;
     const format = this.#hasFrames ? FRAMES : RAW;
     while (this.#isOpen && this.#position < hub.feed.position) {
-      if (this.#socket.bufferedAmount > settings.maxQueuedBytes) return this.#handleFull();
+      if (this.#socket.bufferedAmount > settings.maxQueuedBytes || !this.#account()) {
+        return this.#handleFull();
+      }
       const found = hub.bodies.render(this.#position, this.#filter, format);
       this.#position = found.position;
       if (found.body === undefined) continue;
@@ -172,7 +218,27 @@ class BusSocket implements Waiter {
       }
       counters.countSent("websocket", found.entries.length, bytes);
     }
+    this.#account();
     this.#stalledSince = undefined;
+  }
+
+  /**
+   * Counts what waits in the socket against the budget, where that is much. Says whether there is room for more. Nothing tells of a
+   * queue that becomes shorter, so it is looked at again after a while.
+   */
+  #account(): boolean {
+    const { memory } = this.gate;
+    const buffered = this.#isGone ? 0 : this.#socket.bufferedAmount;
+    const wanted = buffered < UNCOUNTED_BYTES ? 0 : buffered;
+    if (wanted <= this.#heldBytes) memory.give(this.#heldBytes - wanted);
+    else if (!memory.take(wanted - this.#heldBytes)) return false;
+    this.#heldBytes = wanted;
+    if (wanted > 0) this.#accounting ??= setInterval(() => this.#account(), ACCOUNT_MS);
+    else if (this.#accounting !== undefined) {
+      clearInterval(this.#accounting);
+      this.#accounting = undefined;
+    }
+    return true;
   }
 
   /** There is no event that tells of room in the queue, so it is looked at until there is some, or the reader has stalled. */
@@ -261,7 +327,9 @@ class BusSocket implements Waiter {
 
   readonly #handleRelay = (text: string): void => {
     if (!this.#isOpen) return;
-    if (this.#socket.bufferedAmount > this.gate.settings.maxQueuedBytes) return this.#cutSlow();
+    if (this.#socket.bufferedAmount > this.gate.settings.maxQueuedBytes || !this.#account()) {
+      return this.#cutSlow();
+    }
     this.#socket.send(
       this.#hasFrames ? `{"seq":null,"cursor":null,"time":${Date.now()},"message":${text}}` : text,
     );
@@ -282,6 +350,8 @@ class BusSocket implements Waiter {
 
   #handleGone(): void {
     if (this.#finish()) this.gate.counters.gone.websocket += 1;
+    this.#isGone = true;
+    this.#account();
     if (!this.#isLingering) return;
     this.#isLingering = false;
     this.gate.counters.lingering -= 1;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryBudget, type MemoryHolder } from "../../base/memory_budget.ts";
-import { PURE } from "./core_test_support.ts";
+import { PURE } from "../zmtp/core_test_support.ts";
 
 Deno.test("MemoryBudget.take() takes up to the limit and refuses above it", PURE, () => {
   const budget = new MemoryBudget(100);
