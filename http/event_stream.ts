@@ -11,6 +11,7 @@ import type { FeedView } from "../bus/feed_view.ts";
 import type { FeedEntry } from "../bus/feed_entry.ts";
 import { answer } from "./answers.ts";
 import { parseLastEventId } from "./cursor.ts";
+import { CutStream, SLOW_READERS, UNREAD_AT_STOP } from "./cut_stream.ts";
 import { entryJson } from "./entry_json.ts";
 import type { Gate } from "./gate.ts";
 import { encodeUtf8, type Waiter } from "./hub.ts";
@@ -218,7 +219,7 @@ class EventStream implements Waiter, MemoryHolder {
 
   drain(): void {
     // What waits for a slow reader would hold up the stop; it resumes by its cursor.
-    if (this.#queuedBytes > 0) return this.#cut("the gateway is stopping");
+    if (this.#queuedBytes > 0) return this.#cut("the gateway is stopping", UNREAD_AT_STOP);
     this.#enqueue(encodeUtf8(this.#format.end()));
     this.#controller?.close();
     this.#finish();
@@ -253,7 +254,7 @@ class EventStream implements Waiter, MemoryHolder {
   #cutSlow(): void {
     if (this.#controller === undefined) return;
     this.gate.counters.slowClientsCut.sse += 1;
-    this.#cut(`its reader is too slow, ${this.#queuedBytes} bytes wait for it`);
+    this.#cut(`its reader is too slow, ${this.#queuedBytes} bytes waited for it`, SLOW_READERS);
   }
 
   #beat(): void {
@@ -283,11 +284,12 @@ class EventStream implements Waiter, MemoryHolder {
   }
 
   /** Ends the connection without its queue: closing politely would keep the queue in memory until the reader has read it. */
-  #cut(reason: string): void {
+  #cut(reason: string, kind?: string): void {
     const controller = this.#controller;
     this.#finish();
-    // Deno writes the reason of a broken body to stderr; this makes it one line.
-    controller?.error({ [Symbol.for("Deno.customInspect")]: () => `An event stream was cut: ${reason}` });
+    const line = `An event stream was cut: ${reason}`;
+    this.gate.settings.log(line, kind);
+    controller?.error(new CutStream(line));
   }
 
   #finish(): void {

@@ -118,11 +118,12 @@ export interface HandlerOptions {
    */
   readonly allowPrivateNetwork?: boolean;
   /**
-   * Takes one line for each new kind of refusal and for each internal fault. It never holds a token.
+   * Takes one line for each new kind of refusal, for each reader that is cut off because it is too slow, and for each internal
+   * fault. It never holds a token. `kind` is given where many of a kind may come at once: it is enough to show the first of them.
    *
    * @default console.warn
    */
-  readonly log?: (line: string) => void;
+  readonly log?: (line: string, kind?: string) => void;
 }
 
 /** Options of {@linkcode messageGateway}. */

@@ -13,6 +13,7 @@ import { explainListen } from "../base/listen_error.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
 import { within } from "../base/waits.ts";
 import type { HandlerStats } from "./counters.ts";
+import { CutStream } from "./cut_stream.ts";
 import { Gate, type GatewayBus } from "./gate.ts";
 import { gatewayOf } from "./gateway.ts";
 import type { CloseOptions, GatewayHandler } from "./handlers.ts";
@@ -207,6 +208,7 @@ class Server implements GatewayServer {
         tcpBacklog: this.#tcpBacklog,
         signal: this.#abort.signal,
         onListen: () => {},
+        onError: (error) => this.#handleError(error),
       }, this.#gateway);
     } catch (error) {
       throw explainListen(error, `${hostname}:${port}`, hostname);
@@ -215,6 +217,13 @@ class Server implements GatewayServer {
     this.#listensSince = performance.now();
     server.finished.then(() => {}, (error: unknown) => this.#handleFailure(error));
     return server.addr.port;
+  }
+
+  /** An answer broke off when it had begun. What is returned goes nowhere then. */
+  #handleError(error: unknown): Response {
+    return error instanceof CutStream
+      ? new Response(null, { status: 500 }) // It was told when it was cut.
+      : this.#gate.exit.explain(error);
   }
 
   /** Accepting failed. Connections that are open live on; only the listening has ended. */

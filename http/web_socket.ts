@@ -6,6 +6,7 @@
  */
 import type { FeedView } from "../bus/feed_view.ts";
 import { memberSpan } from "../bus/json_member.ts";
+import { SLOW_READERS } from "./cut_stream.ts";
 import { entryJson } from "./entry_json.ts";
 import { decodeUtf8 } from "./form.ts";
 import type { Gate } from "./gate.ts";
@@ -256,7 +257,12 @@ class BusSocket implements Waiter {
   }
 
   #cutSlow(): void {
+    const { bufferedAmount } = this.#socket;
     this.gate.counters.slowClientsCut.websocket += 1;
+    this.gate.settings.log(
+      `A WebSocket was cut: its reader is too slow, ${bufferedAmount} bytes waited for it`,
+      SLOW_READERS,
+    );
     this.#close(TRY_AGAIN_LATER, "too slow");
   }
 

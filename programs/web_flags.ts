@@ -8,6 +8,7 @@ import { type FlagValues, UsageError } from "./arguments.ts";
 import { integerFlag } from "./command_line.ts";
 import { readToken } from "./key_file.ts";
 import { complain } from "./log.ts";
+import { SUMMARY_MS, Troubles } from "./troubles.ts";
 
 /** See the module. */
 export const WEB_FLAGS = {
@@ -35,9 +36,20 @@ export function webOptions(values: FlagValues, hasKeys: boolean): GatewayOptions
   return {
     allowedHosts: (values["allow-host"] ?? []) as string[],
     allowedOrigins: (values["allow-origin"] ?? []) as string[],
-    log: complain,
+    log: tellFirst(),
     ...(token === undefined ? {} : { token }),
     ...(maxBody === undefined ? {} : { maxBodyBytes: maxBody }),
+  };
+}
+
+/** Of a kind that may come by the hundred, the first is told, and then once a minute how many there were. */
+function tellFirst(): NonNullable<GatewayOptions["log"]> {
+  const troubles = new Troubles(complain);
+  let summaries: ReturnType<typeof setInterval> | undefined;
+  return (line, kind) => {
+    if (kind === undefined) return complain(line);
+    troubles.add(kind, "", () => line);
+    summaries ??= setInterval(() => troubles.summarize(), SUMMARY_MS);
   };
 }
 

@@ -5,12 +5,14 @@ import { MessageServer } from "../../broker.ts";
 import { soon } from "../support/deadline.ts";
 import { Program, run } from "../support/program.ts";
 import { encodeSubscription } from "../../zmtp/command.ts";
+import { RawConnection, requestText } from "../http/support/raw.ts";
 import { RawPeer } from "../support/raw_peer.ts";
 
 interface Broker extends AsyncDisposable {
   readonly program: Program;
   readonly broadcastAddress: string;
   readonly receiveAddress: string;
+  readonly http: string;
 }
 
 async function startBroker(...args: string[]): Promise<Broker> {
@@ -95,6 +97,33 @@ Deno.test("broker.ts tells who reads too slowly and has lost messages", async ()
   assert.match(value!, /Z 127\.0\.0\.1:\d+ reads too slowly and has lost \d+ messages?\n/);
   child.kill("SIGKILL");
   await Promise.all([stderr.cancel(), stdout.cancel(), child.status]);
+});
+
+Deno.test("broker.ts --http tells of the first web reader that is cut off for being too slow, not of each", async () => {
+  await using broker = await startBroker("--http", "0");
+  const { receiveAddress, http } = broker;
+  const { port } = new URL(http);
+  const readers = await Promise.all([1, 2, 3].map(() => RawConnection.open(Number(port))));
+  for (const reader of readers) {
+    await reader.write(requestText("GET", "/messages/stream", [`Host: 127.0.0.1:${port}`]));
+  }
+  await using sender = new PassiveMessageClient({ serverReceive: receiveAddress });
+  await soon(sender.ready);
+  const text = JSON.stringify({ type: "n", text: "x".repeat(100_000) });
+  let cut = 0;
+  for (let i = 0; cut < 3; i++) {
+    sender.sendJsonMessage(text);
+    await sender.flush();
+    if (i % 20 !== 0) continue;
+    const metrics = await (await fetch(`${http}/metrics`)).text();
+    cut = Number(/slow_clients_cut_total\{transport="sse"\} (\d+)/.exec(metrics)![1]);
+  }
+
+  const told = await notes(broker);
+
+  assert.equal(told.length, 1, told.join("\n"));
+  assert.match(told[0]!, /An event stream was cut: its reader is too slow, \d+ bytes waited for it$/);
+  for (const reader of readers) reader[Symbol.dispose]();
 });
 
 Deno.test("http.ts tells that the broker is away, that it came, and where messages may be missing", async () => {
