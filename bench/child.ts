@@ -118,16 +118,20 @@ export async function nodeChild(file: string, args: readonly string[] = []): Pro
   });
 }
 
-/** libzmq's C code at one end; see `libzmq_end.ts`. */
-export function libzmqChild(role: "send" | "listen", address: string, count: number, bytes: number): Child {
-  const args = [role, address, `${count}`, `${bytes}`];
-  return new Child(Deno.execPath(), [
-    "run",
-    "--allow-ffi",
-    "--no-prompt",
-    join(FOLDER, "libzmq_end.ts"),
-    ...args,
-  ]);
+/** libzmq's C code at one end; see `libzmq_end.ts` for its roles and their arguments. */
+export function libzmqChild(...args: readonly (string | number)[]): Child {
+  const program = join(FOLDER, "libzmq_end.ts");
+  return new Child(Deno.execPath(), ["run", "--allow-ffi", "--no-prompt", program, ...args.map(String)]);
+}
+
+/** Our broker as its users run it, with flags of its own. */
+export async function startProgram(
+  flags: readonly string[],
+  permissions: readonly string[] = [],
+): Promise<Broker> {
+  const program = join(FOLDER, "../broker.ts");
+  const args = ["run", "--allow-net=127.0.0.1", ...permissions, "--no-prompt", program, "--json", ...flags];
+  return await brokerOf(new Child(Deno.execPath(), args));
 }
 
 async function brokerOf(child: Child): Promise<Broker> {

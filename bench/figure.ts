@@ -75,6 +75,7 @@ const BARS: Readonly<Record<string, Bar>> = {
   "client-send-object": { of: "ratio", is: "at least", value: 4 },
   "client-receive-text": { of: "ratio", is: "at least", value: 4 },
   "curve-100B": { of: "ratio", is: "at least", value: 0.9 },
+  "mixed-load-longest": { of: "ours", is: "at most", value: 20 },
   "flood-1to1": { of: "ratio", is: "at least", value: 0.9 },
   "flood-1to16": { of: "ratio", is: "at least", value: 0.9 },
   "resume-100k": { of: "ours", is: "at most", value: 300 },

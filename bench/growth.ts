@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { type Broker, LoadGenerator, startOurs, startProxy } from "./child.ts";
+import { type Broker, denoChild, LoadGenerator, startOurs, startProxy } from "./child.ts";
 import { formatTable, short } from "./figure.ts";
 import type { ConnectRequest, RunResult } from "./load.ts";
 import { memoryBytes } from "./process_stats.ts";
 import { drawPanels, type Panel } from "./plot.ts";
+import { messageText } from "./wire.ts";
 
 /** One series of measurements, with one thing changing. */
 interface Series {
@@ -29,7 +30,7 @@ const SERIES: readonly Series[] = [
   {
     title: "Message size",
     xLabel: "bytes",
-    values: [20, 50, 100, 250, 1000, 4000, 16_000, 65_536, 262_144, 1_000_000],
+    values: [20, 50, 100, 250, 1000, 4000, 16_000, 65_536, 262_144, 1_000_000, 4_000_000, 16_000_000],
     load: (size) => ({ size }),
   },
   {
@@ -41,7 +42,7 @@ const SERIES: readonly Series[] = [
   {
     title: "Subscribers",
     xLabel: "subscribers, 100 B, 1 sender",
-    values: [1, 2, 4, 8, 16, 64, 256],
+    values: [1, 2, 4, 8, 16, 64, 256, 1000],
     load: (subscribers) => ({ subscribers }),
     isPerDelivery: true,
   },
@@ -72,6 +73,13 @@ interface Point {
 
 /** The best of them counts: other programs on the machine only ever make it slower. */
 const ROUNDS = 5;
+/** Messages that a client missed, and a broker that holds all of them. */
+const MISSED: readonly number[] = [1000, 10_000, 100_000, 1_000_000];
+const RESUMED_OPTIONS = {
+  history: { messages: 1_000_000, bytes: 256 * 1024 * 1024 },
+  memoryBudgetBytes: 2 * 1024 * 1024 * 1024,
+  subscriberQueue: { messages: 2_000_000, bytes: 1024 * 1024 * 1024 },
+};
 const MEASURE_MS = 500;
 const WARMUP_MS = 300;
 const PICTURE = new URL("../docs/performance.svg", import.meta.url);
@@ -108,6 +116,15 @@ export async function measureGrowth(tell: (line: string) => void): Promise<void>
       },
     );
   }
+  tell("measuring what was missed");
+  const resumed = await measureResumed();
+  tables.push(resumedTable(resumed));
+  panels.push({
+    title: "What was missed",
+    xLabel: "messages of 100 B that were missed",
+    yLabel: "ms until a client has all of them",
+    curves: [{ name: "ours", points: resumed }],
+  });
   await Deno.writeTextFile(PICTURE, drawPanels(panels, 2));
   const text = await Deno.readTextFile(DOCUMENT);
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
@@ -165,6 +182,33 @@ async function measure(series: Series, start: () => Promise<Broker>): Promise<Po
     });
   }
   return points;
+}
+
+/** How long it takes a client that comes back to get what it missed: the best of some rounds, in milliseconds. */
+async function measureResumed(): Promise<(readonly [missed: number, ms: number])[]> {
+  const points: (readonly [number, number])[] = [];
+  for (const missed of MISSED) {
+    await using broker = await startOurs(RESUMED_OPTIONS);
+    await using child = denoChild("resume_child.ts", [
+      broker.broadcastAddress,
+      broker.receiveAddress,
+      `${missed}`,
+      messageText(100),
+    ]);
+    await child.read();
+    const rounds: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) rounds.push((await child.ask({}) as { ms: number }).ms);
+    points.push([missed, Math.min(...rounds)]);
+  }
+  return points;
+}
+
+function resumedTable(points: readonly (readonly [number, number])[]): string {
+  const rows = points.map((
+    [missed, ms],
+  ) => [`${missed}`, ms.toPrecision(3), (1000 * ms / missed).toPrecision(3)]);
+  const head = ["messages of 100 B that were missed", "ms until a client has them", "us a message"];
+  return `### What was missed\n\n\`\`\`text\n${formatTable(head, rows)}\n\`\`\``;
 }
 
 function tableOf(series: Series, ours: readonly Point[], proxy: readonly Point[] | undefined): string {

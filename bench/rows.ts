@@ -21,6 +21,7 @@ import {
 } from "./child.ts";
 import { type Figure, figure } from "./figure.ts";
 import type { ConnectRequest, CountResult, EndResult, LatencyResult, RunResult } from "./load.ts";
+import { measurePauses } from "./pauses.ts";
 import { cpuSeconds, memoryBytes } from "./process_stats.ts";
 import { messageText } from "./wire.ts";
 
@@ -77,6 +78,7 @@ export const ROW_GROUPS: readonly RowGroup[] = [
   clientRow("receive", "object", false),
   { name: "curve-100B", isQuick: true, measure: measureCurve },
   { name: "libzmq-ends", isQuick: true, measure: measureLibzmqEnds },
+  { name: "mixed-load", isQuick: false, measure: measurePauses },
   { name: "flood", isQuick: false, measure: measureFlood },
   { name: "resume-100k", isQuick: true, measure: measureResume },
   { name: "start", isQuick: true, measure: measureStart },
