@@ -13,6 +13,7 @@ import type { GatewayOptions } from "./options.ts";
 import { pathOf, templateOf } from "./path.ts";
 import { brokerStatus } from "./broker_status.ts";
 import type { Route } from "./route.ts";
+import { SESSION_PAGE_ROUTES } from "./sessions/page.ts";
 import { SESSION_ROUTES } from "./sessions/routes.ts";
 import { describeProblem, health, readiness, subscribers } from "./service.ts";
 import { state } from "./state.ts";
@@ -40,6 +41,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ...SESSION_ROUTES,
   ["/problems/{code}", { name: "problems", methods: { GET: describeProblem, HEAD: describeProblem } }],
   ...PAGE_ROUTES,
+  ...SESSION_PAGE_ROUTES,
 ]);
 
 /** The routes with numbers in their paths, by the path with `{}` for each. */

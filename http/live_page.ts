@@ -23,23 +23,26 @@ import style from "./page/page.css" with { type: "text" };
 import type { Route } from "./route.ts";
 
 /** Nothing but our own files runs or is shown, nobody frames the page, and it talks to its own gateway only. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-].join("; ");
+const contentSecurityPolicy = (images: string) =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    `img-src ${images}`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+  ].join("; ");
 
-const SCRIPT = "text/javascript; charset=utf-8";
-const STYLE = "text/css; charset=utf-8";
+/** Content type of a script. */
+export const SCRIPT = "text/javascript; charset=utf-8";
+/** Content type of a style sheet. */
+export const STYLE = "text/css; charset=utf-8";
 
 /** A file that the page loads. */
-interface PageFile {
+export interface PageFile {
   readonly path: string;
   readonly text: string;
   readonly contentType: string;
@@ -65,30 +68,32 @@ export const PAGE_FILES: readonly PageFile[] = [
 ];
 
 /** `GET /` and `GET /monitor`. */
-export const PAGE: Route = {
-  name: "page",
-  methods: { GET: livePage, HEAD: livePage },
-  isOpen: true,
-  isPage: true,
-};
+export const PAGE: Route = pageRoute("page", page, "'self'");
 
 /** The routes of the page and of its files. */
 export const PAGE_ROUTES: readonly (readonly [path: string, route: Route])[] = [
   ["/", PAGE],
   ["/monitor", PAGE],
-  ...PAGE_FILES.map(({ path, text, contentType }): [string, Route] => {
-    const file = () => answer(text, 200, [["content-type", contentType]]);
-    return [path, { name: "page", methods: { GET: file, HEAD: file }, isOpen: true }];
-  }),
+  ...PAGE_FILES.map(fileRoute),
 ];
 
-function livePage(gate: Gate): Response {
-  return answer(page.replaceAll("{{prefix}}", gate.settings.prefix), 200, [
-    ["content-type", "text/html; charset=utf-8"],
-    ["content-security-policy", CONTENT_SECURITY_POLICY],
-    ["referrer-policy", "no-referrer"],
-    ["cross-origin-opener-policy", "same-origin"],
-    ["permissions-policy", "camera=(), geolocation=(), microphone=()"],
-    ["x-frame-options", "DENY"],
-  ]);
+/** The route of a page. It holds no data, so it needs no token. `images` is where it may take them from. */
+export function pageRoute(name: string, text: string, images: string): Route {
+  const policy = contentSecurityPolicy(images);
+  const respond = (gate: Gate) =>
+    answer(text.replaceAll("{{prefix}}", gate.settings.prefix), 200, [
+      ["content-type", "text/html; charset=utf-8"],
+      ["content-security-policy", policy],
+      ["referrer-policy", "no-referrer"],
+      ["cross-origin-opener-policy", "same-origin"],
+      ["permissions-policy", "camera=(), geolocation=(), microphone=()"],
+      ["x-frame-options", "DENY"],
+    ]);
+  return { name, methods: { GET: respond, HEAD: respond }, isOpen: true, isPage: true };
+}
+
+/** The route of a file of a page. */
+export function fileRoute({ path, text, contentType }: PageFile): readonly [path: string, route: Route] {
+  const file = () => answer(text, 200, [["content-type", contentType]]);
+  return [path, { name: "page", methods: { GET: file, HEAD: file }, isOpen: true }];
 }

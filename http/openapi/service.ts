@@ -5,6 +5,7 @@
  */
 import { PAGE_FILES } from "../live_page.ts";
 import { PROBLEMS } from "../problem.ts";
+import { SESSION_PAGE_FILES } from "../sessions/page.ts";
 import { head, type Json, json, type Paths, problems, text } from "./parts.ts";
 
 const service = (
@@ -103,7 +104,8 @@ export const SERVICE_PATHS: Paths = {
     ([
       ["/", "page", "The live page", "text/html"],
       ["/monitor", "monitor", "The live page", "text/html"],
-      ...PAGE_FILES.map(({ path, contentType }) =>
+      ["/monitor/sessions", "sessionsPage", "The Sessions page", "text/html"],
+      ...[...PAGE_FILES, ...SESSION_PAGE_FILES].map(({ path, contentType }) =>
         [path, path.slice(1).replace(/\W/g, "_"), "A file of the page", contentType.split(";")[0]!] as const
       ),
     ] as const).map(([path, id, summary, type]) => {

@@ -12,7 +12,22 @@ const form = byId("token-form");
  * Like `fetch`. The deadline covers the body too. Browsers open six connections to one host for all tabs together, so a
  * question without an end would in time stop them all.
  */
-export async function ask(path, deadlineMs, init = {}) {
+export function ask(path, deadlineMs, init = {}) {
+  return request(path, deadlineMs, init, async (response) => {
+    const text = await response.text();
+    return { status: response.status, isOk: response.ok, text };
+  });
+}
+
+/** What a path holds, as bytes; throws when the gateway refuses it. */
+export function askBlob(path, deadlineMs) {
+  return request(path, deadlineMs, {}, (response) => {
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return response.blob();
+  });
+}
+
+async function request(path, deadlineMs, init, use) {
   const headers = { ...init.headers, ...(token === "" ? {} : { authorization: `Bearer ${token}` }) };
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), deadlineMs);
@@ -23,9 +38,9 @@ export async function ask(path, deadlineMs, init = {}) {
       cache: "no-store",
       signal: controller.signal,
     });
-    const text = await response.text();
+    const result = await use(response);
     if (response.status === 401) askForToken();
-    return { status: response.status, isOk: response.ok, text };
+    return result;
   } finally {
     clearTimeout(timer);
   }

@@ -5,6 +5,7 @@ import { watchToken } from "./gateway.js";
 import { addGap, addMessage, redrawList, startList, togglePause } from "./list.js";
 import { startPeople } from "./people.js";
 import { drawPlot, drawTypes } from "./plot.js";
+import { pollRecording, startRecording } from "./sessions/recording.js";
 import { startSend } from "./send.js";
 import { noteSign, pollNow, setLink, startStatus } from "./status.js";
 import { Stream } from "./stream.js";
@@ -63,6 +64,7 @@ function handleKey(event) {
 watchToken(() => {
   stream.connect();
   pollNow();
+  pollRecording();
 });
 document.addEventListener("keydown", handleKey);
 filterType.addEventListener("change", handleType);
@@ -70,6 +72,7 @@ startList(drawNumbers);
 startSend();
 startStatus();
 startPeople();
+startRecording();
 stream.connect();
 setInterval(() => {
   drawTypes(chooseType);
