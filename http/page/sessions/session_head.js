@@ -47,7 +47,9 @@ function titleRow(session, on) {
   const name = element("h2", "", "");
   name.id = "session-name";
   name.append(element("bdi", "", session.name));
-  row.append(back, star, name);
+  const titled = element("div", "titled");
+  titled.append(star, name);
+  row.append(back, titled);
   if (session.ended === null) row.append(element("span", "running", "recording now"));
   return row;
 }

@@ -33,7 +33,8 @@ import { linkTo, momentOfAddress, utcText } from "./times.js";
 
 const REFRESH_MS = 3000;
 const BUCKETS = 240;
-const LAST = 999_999_999_999_999;
+/** Behind every message. */
+const LAST = "9999-12-31";
 
 /** The session that is open. */
 let opened;
@@ -48,10 +49,10 @@ async function openSession(id, moment) {
   const mine = ++attempt;
   try {
     const words = searchText();
-    const [session, timeline, plan, hits] = await Promise.all([
+    const [session, timeline, instances, hits] = await Promise.all([
       read(`/sessions/${id}`),
       read(`/sessions/${id}/timeline?buckets=${BUCKETS}`),
-      read(`/sessions/${id}/state?at=${LAST}`),
+      readInstances(id),
       words === "" ? { events: [] } : read(`/sessions/${id}/events?limit=1&q=${encodeURIComponent(words)}`),
     ]);
     if (mine !== attempt) return;
@@ -65,7 +66,7 @@ async function openSession(id, moment) {
     markOpen(id);
     forgetHead();
     forgetStrip();
-    drawSession(timeline, plan);
+    drawSession(timeline, instances);
     openEvents(id, moment === undefined && hits.events.length > 0 ? words : "");
     await jumpTo(moment);
     tellTrouble("");
@@ -74,8 +75,17 @@ async function openSession(id, moment) {
   }
 }
 
-function drawSession(timeline, plan) {
-  setInstances(plan.instances);
+/** All instances of a session. Before its first message there is no moment to ask for. */
+async function readInstances(id) {
+  const plan = await read(`/sessions/${id}/state?at=${LAST}`).catch((error) => {
+    if (error.code === "no-entry") return { instances: [] };
+    throw error;
+  });
+  return plan.instances;
+}
+
+function drawSession(timeline, instances) {
+  setInstances(instances);
   setApplications(applicationNames());
   kinds = timeline.types.map(({ type }) => type);
   showHead(opened, head);
@@ -134,14 +144,14 @@ async function refresh() {
   if (document.hidden || opened === undefined || opened.ended !== null) return;
   const { id } = opened;
   try {
-    const [session, timeline, plan] = await Promise.all([
+    const [session, timeline, instances] = await Promise.all([
       read(`/sessions/${id}`),
       read(`/sessions/${id}/timeline?buckets=${BUCKETS}`),
-      read(`/sessions/${id}/state?at=${LAST}`),
+      readInstances(id),
     ]);
     if (opened?.id !== id) return;
     opened = session;
-    drawSession(timeline, plan);
+    drawSession(timeline, instances);
     replaceSession(session);
     await lookForNew();
     tellTrouble("");

@@ -176,8 +176,6 @@ function draw() {
   canvas.height = Math.round(HEIGHT * ratio);
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
-  const style = getComputedStyle(strip);
-  const color = (name) => style.getPropertyValue(name).trim();
   const bottom = HEIGHT - 1;
   const step = width / line.buckets;
   const sums = Array.from(
@@ -185,19 +183,21 @@ function draw() {
     (_, i) => kinds.reduce((sum, { counts }) => sum + counts[i], 0),
   );
   const peak = Math.max(1, ...sums);
-  setText(byId("strip-peak"), sums.some((sum) => sum > 0) ? `highest: ${numberText(peak)} at once` : "");
+  setText(
+    byId("strip-peak"),
+    sums.some((sum) => sum > 0) ? `highest: ${numberText(peak)} (logarithmic)` : "",
+  );
   const xOf = (time) => (time - line.from) / span() * width;
-  const palette = color("--strip-line");
-  context.fillStyle = palette;
+  context.fillStyle = color("--line");
   context.fillRect(0, bottom, width, 1);
   for (const { from, to } of line.gaps) drawGap(context, xOf(from), xOf(to), bottom, color("--bad"));
   sums.forEach((sum, i) => {
     let base = bottom;
     for (const { type, counts } of kinds) {
-      // Rare ones beside many stay to be seen.
+      // By the logarithm: a flood would make all else invisible. What is rare beside many stays to be seen.
       const size = counts[i] === 0
         ? 0
-        : Math.max(sum === counts[i] ? 2 : 1, Math.sqrt(sum / peak) * (bottom - TOP) * counts[i] / sum);
+        : Math.max(1.5, Math.log1p(sum) / Math.log1p(peak) * (bottom - TOP) * counts[i] / sum);
       context.fillStyle = `hsl(${hueOf(type)} ${isDark.matches ? "45% 62%" : "50% 48%"})`;
       context.fillRect(i * step, base - size, Math.max(1, step - (step > 3 ? 1 : 0)), size);
       base -= size;
@@ -220,6 +220,12 @@ function draw() {
     context.fillStyle = color(name);
     context.fillRect(Math.min(width - 2, Math.max(0, xOf(marks[what]))), 0, 2, HEIGHT);
   }
+}
+
+/** A colour of the style sheet as it is now, dark or light. */
+function color(name) {
+  canvas.style.color = `var(${name})`;
+  return getComputedStyle(canvas).color;
 }
 
 function drawGap(context, from, to, bottom, color) {
