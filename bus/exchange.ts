@@ -13,9 +13,12 @@ import {
   type MessageHandler,
   type PeerConnection,
   type PubSocket,
+  type ReadGate,
   type SubscriberQueue,
   type SubscriberReader,
 } from "../zmtp/mod.ts";
+import type { Backbone } from "./backbone.ts";
+import { BackboneTap, type Taken } from "./backbone_tap.ts";
 import type { Feed } from "./feed.ts";
 import { LINK_PROPERTY, parseFeedTopic, parseLink } from "./feed_note.ts";
 import { FeedReader } from "./feed_reader.ts";
@@ -47,6 +50,7 @@ export class Exchange {
   readonly #handler: ExchangeHandler;
   /** Invariant: set before the first message comes. */
   #pub: PubSocket | undefined;
+  #tap: BackboneTap | undefined;
   /** Subscribers that follow the feed. */
   readonly #readers: Set<FeedReader> = new Set();
   readonly #senders: WeakMap<PeerConnection, FeedSender | undefined> = new WeakMap();
@@ -79,6 +83,30 @@ export class Exchange {
     this.#pub = pub;
   }
 
+  /** Everything that is accepted goes to a backbone, too. */
+  join(
+    backbone: Backbone,
+    limits: { readonly maxMessageBytes: number; readonly gate: ReadGate | undefined },
+  ): void {
+    this.#tap = new BackboneTap(backbone, {
+      publish: (bytes, start, end, messages, sender, index) => {
+        this.#publish(bytes, start, end, messages, sender, index);
+        return this.#feed.position;
+      },
+      passOn: () => this.#passOn(),
+      flush: () => this.#flush(),
+      handleMessage: (body) => {
+        if (this.#handler.wantsMessages()) this.#handler.handleMessage(body);
+      },
+      handleRefused: (bytes) => this.#handler.handleRefused(bytes, 0, bytes.length, undefined),
+      handleTooLarge: (size) => this.#handler.handleUnfit("too-large", size, 1, undefined),
+      tellRefused: (sender) => {
+        this.#tellRefused(sender);
+        this.#pub!.flush();
+      },
+    }, limits);
+  }
+
   /** What came in and went out so far. */
   get counts(): { readonly [K in "received" | "receivedBytes" | "broadcast" | "ignored"]: number } {
     return {
@@ -89,28 +117,43 @@ export class Exchange {
     };
   }
 
-  /** Whole frames of the broker's own, which go out also while paused. */
-  send(frames: Uint8Array, messages: number): void {
+  /**
+   * Whole frames of the broker's own, which go out also while paused.
+   *
+   * @throws {QueueFullError} If they have to wait for a backbone, and there is no room. Nothing was sent.
+   */
+  send(frames: Uint8Array, messages: number): Taken {
     this.#passOn(); // What came in before goes out before.
+    if (this.#tap !== undefined) {
+      const taken = this.#tap.acceptOwn(frames, messages);
+      this.#flush();
+      return taken;
+    }
     this.#publish(frames, 0, frames.length, messages);
     this.#flush();
+    return { position: this.#feed.position, told: undefined };
   }
 
-  /** Whole frames, as if they had come in over a socket. Returns the position of the last message; undefined while paused. */
-  take(frames: Uint8Array, messages: number): number | undefined {
-    this.#received += messages;
+  /**
+   * Whole frames, as if they had come in over a socket. Says nothing of a position while paused.
+   *
+   * @throws {QueueFullError} As {@linkcode Exchange.send}.
+   */
+  take(frames: Uint8Array, messages: number): Taken {
     if (this.pause) {
+      this.#received += messages;
       this.#ignored += messages;
-      return undefined;
+      return NOT_TAKEN;
     }
+    const taken = this.send(frames, messages);
+    this.#received += messages;
     for (let at = 0; at < frames.length;) {
       const [bodyStart, end] = [frameBodyStart(frames, at), frameEnd(frames, at)];
       this.#receivedBytes += end - bodyStart;
       if (this.#handler.wantsMessages()) this.#handler.handleMessage(frames.subarray(bodyStart, end));
       at = end;
     }
-    this.send(frames, messages);
-    return this.#feed.position;
+    return taken;
   }
 
   // The hot path: these three, and `Pub.publish`. A message is checked where it lies; frames that lie together are passed on
@@ -161,7 +204,11 @@ export class Exchange {
     const [bytes, messages] = [this.#bytes, this.#messages];
     this.#bytes = NOTHING;
     this.#messages = 0;
-    this.#publish(bytes, this.#start, this.#end, messages, this.#sender, this.#index);
+    if (this.#tap === undefined) {
+      this.#publish(bytes, this.#start, this.#end, messages, this.#sender, this.#index);
+    } else {
+      this.#tap.accept(bytes, this.#start, this.#end, messages, this.#sender, this.#index);
+    }
   }
 
   #publish(
@@ -240,3 +287,4 @@ export class Exchange {
 }
 
 const NOTHING = new Uint8Array(0);
+const NOT_TAKEN: Taken = { position: undefined, told: undefined };

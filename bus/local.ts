@@ -4,6 +4,8 @@
  * @module
  */
 import { ClosedError } from "../base/errors.ts";
+import type { BackboneStatus } from "./backbone.ts";
+import type { Taken } from "./backbone_tap.ts";
 import type { FeedView } from "./feed_view.ts";
 import type { BusPort, Receipt } from "./port.ts";
 import type { BusConnection, FailedHandshake, Refusal } from "./presence.ts";
@@ -18,8 +20,8 @@ export interface LocalBroker {
   isClosed(): boolean;
   /** Checks a text and makes a frame of it. */
   frameOf(text: string): Uint8Array;
-  /** Takes whole frames. Returns the position of the last message; undefined when they were ignored. */
-  publish(frames: Uint8Array, messages: number): number | undefined;
+  /** Takes whole frames, and says what became of them. */
+  publish(frames: Uint8Array, messages: number): Taken;
   /** Its counters. */
   stats(): object;
   /** Who is connected. */
@@ -28,6 +30,8 @@ export interface LocalBroker {
   refusals(): readonly Refusal[];
   /** Who could not join, lately. */
   failedHandshakes(): readonly FailedHandshake[];
+  /** How its backbone fares; undefined without one. */
+  backbone(): BackboneStatus | undefined;
 }
 
 /** See the module. What is published is in the feed when the call returns. */
@@ -62,8 +66,11 @@ export class LocalBus implements BusPort {
   publish(texts: readonly string[]): Receipt {
     const frames = texts.map((text) => this.#broker.frameOf(text));
     if (this.#broker.isClosed()) throw new ClosedError("Cannot send message: the broker is closed");
-    const position = this.#broker.publish(joined(frames), frames.length);
-    return { position, told: () => Promise.resolve(position) };
+    const { position, told } = this.#broker.publish(joined(frames), frames.length);
+    return {
+      position,
+      told: (signal) => told === undefined ? Promise.resolve(position) : unlessAborted(told, signal),
+    };
   }
 
   stats(): object {
@@ -75,12 +82,28 @@ export class LocalBus implements BusPort {
     readonly connections: readonly BusConnection[];
     readonly refusals: readonly Refusal[];
     readonly failedHandshakes: readonly FailedHandshake[];
+    readonly backbone?: BackboneStatus;
   } {
+    const backbone = this.#broker.backbone();
     return {
       connections: this.#broker.connections(),
       refusals: this.#broker.refusals(),
       failedHandshakes: this.#broker.failedHandshakes(),
+      ...(backbone && { backbone }),
     };
+  }
+}
+
+/** What a promise gives; undefined when the signal is aborted before. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const abort = () => resolve(undefined);
+  if (signal.aborted) return undefined;
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 

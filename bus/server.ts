@@ -17,6 +17,7 @@ import {
   type PullSocket,
   zmtp,
 } from "../zmtp/mod.ts";
+import type { Backbone, BackboneStatus } from "./backbone.ts";
 import {
   BusMessageEvent,
   HandshakeErrorEvent,
@@ -64,6 +65,8 @@ export interface MessageServerStats {
   readonly senders?: ListenStats;
   /** The broadcast address; absent with a transport that cannot tell, such as libzmq. */
   readonly subscribers?: PubStats;
+  /** How its backbone fares; absent without one. */
+  readonly backbone?: BackboneStatus;
 }
 
 /** The events of a {@linkcode MessageServer}. */
@@ -129,6 +132,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
   readonly #refusals = new Refusals(this);
   readonly #presence = new Presence();
   readonly #authorize: Authorize | undefined;
+  readonly #backbone: Backbone | undefined;
 
   /**
    * Binds both addresses before it returns.
@@ -162,6 +166,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
       serve: (topic, queue) => this.#exchange.serve(topic, queue),
     });
     this.#exchange.attach(this.#pub);
+    this.#backbone = options.backbone;
     try {
       this.#pull = transport.pull(
         { ...settings.pull, handleFailedHandshake: this.#failedHandshake("send") },
@@ -170,6 +175,9 @@ export class MessageServer<Own extends { readonly type: string } = never>
     } catch (error) {
       void this.#pub.close(0);
       throw error;
+    }
+    if (this.#backbone !== undefined) {
+      this.#exchange.join(this.#backbone, { maxMessageBytes, gate: settings.pull.gate });
     }
     this.ready = Promise.all([this.#pull.ready, this.#pub.ready]).then(() => {});
     this.ready.catch(() => void this.close());
@@ -223,6 +231,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
    *
    * @throws {MessageError} If it is not a JSON object (`not-json`, `not-an-object`, `not-utf8`), or if it is larger than
    * `maxMessageBytes` (`too-large`).
+   * @throws {QueueFullError} If it has to wait for a backbone, and too many do already (`queue-full`).
    * @throws {ClosedError} If the broker is closed (`closed`).
    */
   sendJsonMessage(text: string): void {
@@ -243,6 +252,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
       connections: () => this.connections(),
       refusals: () => this.refusals(),
       failedHandshakes: () => this.failedHandshakes(),
+      backbone: () => this.#backbone?.status(),
     });
   }
 
@@ -255,6 +265,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
       ...(senders && { memory: { usedBytes: this.#memory.used, limitBytes: this.#memory.limit } }),
       ...(senders && { senders }),
       ...(subscribers && { subscribers }),
+      ...(this.#backbone && { backbone: this.#backbone.status() }),
     };
   }
 
@@ -289,6 +300,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
   async #close(): Promise<void> {
     this.#stopListening();
     await this.#pull.close(0);
+    await this.#backbone?.close(this.#lingerMs);
     await this.#pub.close(this.#lingerMs);
   }
 

@@ -17,6 +17,7 @@ import {
   ReadGate,
   type Transport,
 } from "../zmtp/mod.ts";
+import type { Backbone } from "./backbone.ts";
 import type { FeedLimit, FeedRecorder } from "./feed_store.ts";
 
 /** Options of a {@linkcode MessageServer}. */
@@ -85,6 +86,8 @@ export interface MessageServerOptions {
   readonly allowAnonymous?: boolean;
   /** Milliseconds that `close` gives to subscribers to take what waits for them. @default 1000 */
   readonly lingerMs?: number;
+  /** Joins the broker with brokers on other machines; the broker closes it. @default none */
+  readonly backbone?: Backbone;
   /** What carries the messages. @default our own ZMTP engine */
   readonly transport?: Transport;
   /** Closes the broker when it is aborted. */
@@ -143,12 +146,15 @@ export function readBrokerOptions(options: MessageServerOptions): BrokerSettings
     authorize: checkAuthorize(options.authorize),
     heartbeatMs: numbers.heartbeatMs,
   };
-  const gate = slowestReader === 0 ? undefined : new ReadGate();
+  // A backbone makes senders wait, too.
+  const gate = slowestReader === 0 && options.backbone === undefined ? undefined : new ReadGate();
   return {
     pull: { ...common, gate, address: formatEndpoint({ hostname, port: receivePort }) },
     pub: {
       ...common,
-      pace: gate && { gate, slowest: { messages: slowestReader, bytes: 1000 * slowestReader } },
+      pace: slowestReader === 0
+        ? undefined
+        : gate && { gate, slowest: { messages: slowestReader, bytes: 1000 * slowestReader } },
       address: formatEndpoint({ hostname, port: broadcastPort }),
       queue,
       maxTopics: numbers.maxTopics,

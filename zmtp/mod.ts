@@ -17,7 +17,7 @@ export { allowKeys, keyNameOf } from "./authorize.ts";
 export { type CurveKeyPair, curveKeyPair, formatPublicKey } from "./curve/keys.ts";
 export type * from "./transport.ts";
 export { Arena, Block } from "./arena.ts";
-export { encodeTextFrame, frameBodyStart, frameEnd } from "./frame.ts";
+export { encodeTextFrame, frameBodyStart, frameEnd, frameHeaderSize, writeFrameHeader } from "./frame.ts";
 export { MemoryBudget, type MemoryHolder } from "../base/memory_budget.ts";
 export type { QueueLimit } from "./outbox.ts";
 export type { SlowestReader } from "./pace.ts";

@@ -13,21 +13,22 @@ export class ReadGate {
   readonly #waiting: Map<object, () => void> = new Map();
   /** Whose turn it is. */
   #current: object | undefined;
-  #isClosed = false;
+  /** Why it is closed; it is open when there is no reason. */
+  readonly #reasons: Set<string> = new Set();
 
   /** Does nobody wait? Then whoever comes goes through without {@linkcode ReadGate.enter}. */
   get isOpen(): boolean {
-    return !this.#isClosed && this.#current === undefined && this.#waiting.size === 0;
+    return this.#reasons.size === 0 && this.#current === undefined && this.#waiting.size === 0;
   }
 
-  /** From now on everybody waits. */
-  close(): void {
-    this.#isClosed = true;
+  /** From now on everybody waits, until whoever closed it for this reason opens it. */
+  close(reason: string = "subscribers"): void {
+    this.#reasons.add(reason);
   }
 
-  /** There is room. */
-  open(): void {
-    this.#isClosed = false;
+  /** There is room, as far as this reason goes. */
+  open(reason: string = "subscribers"): void {
+    this.#reasons.delete(reason);
     this.#next();
   }
 
@@ -50,7 +51,7 @@ export class ReadGate {
   }
 
   #next(): void {
-    if (this.#isClosed || this.#current !== undefined) return;
+    if (this.#reasons.size > 0 || this.#current !== undefined) return;
     const first = this.#waiting.entries().next().value;
     if (first === undefined) return;
     const [who, begin] = first;

@@ -1,0 +1,109 @@
+/**
+ * What both orders need of a connection: how it ends, how often something is tried, and what a session may do with its backbone.
+ *
+ * @module
+ */
+import type { Relayed } from "../bus/backbone.ts";
+import type { NatsConnection, NatsLibrary } from "./library.ts";
+import type { BackboneSettings } from "./options.ts";
+import type { BackboneProblem } from "./problem.ts";
+import type { Receiver } from "./receiver.ts";
+import type { SendQueue } from "./send_queue.ts";
+import type { Subjects } from "./subject.ts";
+
+/** Counters of what comes. */
+export interface ReceiveCounts {
+  foreign: number;
+  ownBack: number;
+  skippedOld: number;
+  replayed: number;
+  cut: number;
+  consumers: number;
+}
+
+/** What of a stream is known beyond one connection. */
+export interface StreamMemory {
+  /** The stream's number of what was heard last; undefined before anything was. */
+  lastSeq: number | undefined;
+  /** When the stream was made: another time is another stream. */
+  created: string | undefined;
+  /** The stream's last number, as far as it is known. */
+  endSeq: number;
+}
+
+/** What a session needs of the backbone. */
+export interface SessionHost {
+  readonly settings: BackboneSettings;
+  readonly library: NatsLibrary;
+  readonly subjects: Subjects;
+  readonly queue: SendQueue;
+  readonly receiver: Receiver;
+  readonly counts: ReceiveCounts;
+  readonly stream: StreamMemory;
+  /** Subjects that we may not use. Emptied for each connection: permissions may have been given. */
+  readonly forbidden: Set<string>;
+  /** How many connections there were before this one. */
+  readonly connects: number;
+  /** Broadcasts, soon and together. */
+  deliver(message: Relayed): void;
+  /** Messages of ours will never be broadcast. */
+  drop(numbers: readonly number[]): void;
+  /** A message of ours came back in its turn. */
+  handleBack(): void;
+  /** So long it took NATS to confirm a message. */
+  handleLatency(ms: number): void;
+  /** How the session fares has changed. */
+  look(): void;
+  tell(problem: BackboneProblem): void;
+  /** What was told is over. */
+  untell(): void;
+}
+
+/** One connection, for as long as it lasts. */
+export interface Session {
+  /** Are we with the others: do we hear everything there is? */
+  readonly isWell: boolean;
+  /** Resolves when the connection is gone. */
+  run(): Promise<void>;
+  /** Sends what waits, as far as it may go. */
+  pump(): void;
+  /** Time has passed. */
+  tick(now: number): void;
+}
+
+/** Waits that end with the connection. */
+export class Life {
+  readonly #ended: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #isEnded = false;
+  readonly #timers: Set<() => void> = new Set();
+
+  constructor(nc: NatsConnection) {
+    void nc.closed().then(() => this.end(), () => this.end());
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const stop of this.#timers) stop();
+    this.#ended.resolve();
+  }
+
+  /** Resolves after that time, or when the connection is gone. */
+  async pause(ms: number): Promise<void> {
+    if (this.#isEnded) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    this.#timers.add(resolve);
+    await promise;
+    clearTimeout(timer);
+    this.#timers.delete(resolve);
+  }
+}
