@@ -10,6 +10,7 @@
  * @module
  */
 export type * from "../bus/backbone.ts";
+export type { EventHandler, TypedEventTarget } from "../bus/events.ts";
 export { type BackboneEvents, BackboneProblemEvent, NatsBackbone } from "./nats_backbone.ts";
 export type { NatsAuth, NatsBackboneOptions } from "./options.ts";
 export { BackboneProblem } from "./problem.ts";

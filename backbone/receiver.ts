@@ -97,6 +97,16 @@ export class Receiver {
   }
 
   /**
+   * A message that was there before we were: nobody here hears it. Whoever begins some messages earlier than it passes on knows
+   * whose turn it is when a sender is just going back.
+   */
+  learn({ instance, number }: Origin, now: number): void {
+    const sender = this.#senders.get(instance);
+    if (sender === undefined) this.#add(instance, number, now, 0, false);
+    else if (number === sender.last + 1) sender.last = number;
+  }
+
+  /**
    * The stream itself has a hole: its limits cut what was not read yet. What is missing there never comes, so nobody waits for it:
    * the next message of each sender is passed on whatever its number, if only it is newer.
    */
@@ -120,14 +130,14 @@ export class Receiver {
     }));
   }
 
-  #add(instance: string, number: number, now: number, gone: number): void {
+  #add(instance: string, number: number, now: number, gone: number, isHeard = true): void {
     if (this.#senders.size >= MAX_SENDERS) {
       const heard = [...this.#senders.values()].map((sender) => sender.heard).sort((a, b) => a - b);
       const middle = heard[heard.length >> 1]!;
       for (const [other, sender] of this.#senders) if (sender.heard < middle) this.#senders.delete(other);
     }
     this.#missed += gone;
-    const messages = gone === 0 ? 1 : 0;
+    const messages = isHeard && gone === 0 ? 1 : 0;
     this.#passed += messages;
     this.#senders.set(instance, {
       last: number,

@@ -171,6 +171,8 @@ export class SendQueue {
   next(maxBytes: number, given: number[]): Outgoing | undefined {
     const { windowMessages, windowBytes } = this.#limits;
     if (this.inFlight >= windowMessages || this.#windowBytes >= windowBytes) return undefined;
+    // The first number that receivers hear is their base, so nothing may be stored in front of it.
+    if (this.inFlight > 0 && this.#wireNumber(this.#confirmedCount) === 0) return undefined;
     let waiting = this.#sent.at(this.#sentCount);
     if (waiting === undefined) {
       for (let first; (first = this.#fresh.first) !== undefined && first.body.length > maxBytes;) {
@@ -201,14 +203,15 @@ export class SendQueue {
 
   /** NATS has the message of that round and wire number. Returns whether it was the one that was due. */
   confirm(round: number, wireNumber: number): boolean {
-    if (wireNumber === this.#wireNumber(this.#confirmedCount) + 1) {
-      // One of an earlier round counts as well: it was in its turn.
-      if (this.#confirmedCount === this.#sent.length) return false;
+    // One of an earlier round may have been stored behind a missing one, where all receivers drop it.
+    if (round !== this.#round || wireNumber > this.lastWireNumber) return false;
+    const due = this.#wireNumber(this.#confirmedCount) + 1;
+    if (wireNumber === due) {
       this.#confirmFirst();
       return true;
     }
-    // Confirmations come in order. A later one of this round says that an earlier message failed.
-    if (round === this.#round && wireNumber > this.#wireNumber(this.#confirmedCount)) this.goBack();
+    // Confirmations come in order. A later one says that an earlier message failed.
+    if (wireNumber > due) this.goBack();
     return false;
   }
 

@@ -27,6 +27,8 @@ const HEARTBEAT_NANOS = 1_000_000_000;
 /** What only a person can change is looked at so often. */
 const LASTING_RETRY_MS = 30_000;
 const REQUEST_MS = 2000;
+/** A sender goes back by a window at most, so whoever has seen so many messages knows whose turn it is. */
+const LEARNT = 4096;
 /** Of a stream that has to be made. */
 const MAX_AGE_NANOS = 3_600_000_000_000;
 const MAX_BYTES = 512 * 1024 * 1024;
@@ -51,6 +53,8 @@ export class StreamSession implements Session {
   #pending = Infinity;
   /** The last message of each type comes first. */
   #isReplaying = false;
+  /** What is not newer is not passed on: it was there before we were. */
+  #learnUpTo = 0;
   #heardAt = 0;
   #renew: (() => void) | undefined;
   #progressAt = 0;
@@ -182,7 +186,11 @@ export class StreamSession implements Session {
     stream.endSeq = lastSeq;
     this.#isOpen = true;
     this.#isReplaying = stream.lastSeq === undefined && settings.replay === "last";
-    const from = (stream.lastSeq ??= lastSeq) + 1;
+    if (stream.lastSeq === undefined) {
+      this.#learnUpTo = lastSeq;
+      stream.lastSeq = Math.max(info.state.first_seq - 1, lastSeq - LEARNT, 0);
+    }
+    const from = stream.lastSeq + 1;
     const inbox = `${this.#inbox}.in.${++this.#round}`;
     this.#delivered = 0;
     this.#pending = Infinity;
@@ -313,7 +321,10 @@ export class StreamSession implements Session {
     const isReplayed = this.#isReplaying;
     stream.lastSeq = delivery.seq;
     if (delivery.seq > stream.endSeq) stream.endSeq = delivery.seq;
-    this.#judge(message, delivery.timeMs, isReplayed);
+    if (delivery.seq <= this.#learnUpTo && !isReplayed) {
+      const origin = parseOrigin(headers?.get(FROM) ?? "");
+      if (origin !== undefined) receiver.learn(origin, this.#heardAt);
+    } else this.#judge(message, delivery.timeMs, isReplayed);
     if (this.#pending === 0) {
       this.#isReplaying = false;
       this.#host.look();
