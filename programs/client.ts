@@ -25,6 +25,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     about: "print the newest message; with a broker that is not ours, the next one",
     load: () => import("./commands/last.ts"),
   },
+  top: {
+    about: "show who is on the bus, at which rates, and who loses messages",
+    load: () => import("./commands/top.ts"),
+  },
+  bench: {
+    about: "measure messages a second and round trips through a running broker",
+    load: () => import("./commands/bench.ts"),
+  },
 };
 
 /** Runs one of the commands. */
