@@ -86,6 +86,8 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
   /** Microseconds since 1970 at the zero of `performance.now()`: a clock that never goes back. */
   #anchor = 1000 * (Date.now() - performance.now());
   #time = 0;
+  /** Time of the last message that was added. */
+  #written = 0;
   #session: number;
   #seq = 0;
   #block: BlockWriter | undefined;
@@ -162,7 +164,7 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
     this.#lastEpoch = epoch;
     this.#lastNumber = seq + messages - 1;
     if (this.#isEnded !== undefined) return;
-    const time = this.#clock(now);
+    const time = this.#timeOf(piece.time, now);
     if (this.#isReplaying) this.#leftOutByReplay += messages;
     else if (this.#pause) this.#leftOutByPause += messages;
     else if (this.#passes !== undefined) this.#addPassing(piece, time);
@@ -275,6 +277,12 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
     return this.#time = Math.max(this.#time, Math.round(this.#anchor + 1000 * now));
   }
 
+  /** Microseconds of our own clock, but for what a broker tells of messages that came while we were away. */
+  #timeOf(ms: number, now: number): number {
+    const own = this.#clock(now);
+    return 1000 * ms > own - AWAY_US ? own : Math.max(this.#written, 1000 * ms);
+  }
+
   /** The runs of messages whose types pass. */
   #addPassing(piece: Piece, time: number): void {
     const { bytes } = piece;
@@ -315,6 +323,7 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
     if (this.#block !== undefined && !(this.#block.hasRoomFor(size) && this.#follows(place))) this.#finish();
     if (this.#block === undefined) this.#begin(size, time, place);
     this.#block!.add(bytes, start, end, messages, time);
+    this.#written = time;
     this.#recorded += messages;
   }
 
@@ -376,5 +385,7 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
   }
 }
 
+/** A message whose time is farther back than this was not just sent. */
+const AWAY_US = 1_000_000;
 /** A message is on disk at the latest so long after it came, if the disk keeps up. */
 const FLUSH_MS = 250;

@@ -155,8 +155,9 @@ export interface RecordedGap {
   /** Until when. */
   readonly to: number;
   /**
-   * Why: `full` no room on the disk, `behind` the disk was too slow, `failed` it could not be written for another reason, `damaged` it
-   * was written and cannot be read, or the reason of the bus: `slow`, `expired`, `restarted`, `disconnected`, `refused`.
+   * Why: `full` no room on the disk, `behind` the disk was too slow, `failed` it could not be written for another reason, `killed` the
+   * recorder ended without a goodbye, `damaged` it was written and cannot be read, or the reason of the bus: `slow`, `expired`,
+   * `restarted`, `disconnected`, `refused`.
    */
   readonly reason: string;
 }

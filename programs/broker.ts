@@ -11,6 +11,7 @@ import { allowKeys, curveKeyPair } from "../zmtp/mod.ts";
 import { readMembers, readServerKeys } from "./key_file.ts";
 import { quote } from "../base/quote.ts";
 import { VERSION } from "../base/version.ts";
+import { ARCHIVE_FLAGS, ARCHIVE_HELP, openRecording, type Recording } from "./archive_flag.ts";
 import { tellTroubles } from "./broker_notes.ts";
 import { machineAddresses, UNKNOWN_ADDRESS } from "./machine.ts";
 import { openCommand, openPage } from "./open_page.ts";
@@ -38,6 +39,7 @@ OPTIONS
                        falls behind; 10000 by default, 0 for waiting for nobody
   --heartbeat SECONDS  how often to make sure that clients are still there; 0, the default, for never:
                        libzmq older than 4.2 does not understand it
+${ARCHIVE_HELP}
   --json               print one line of JSON with the addresses, for programs
   -v, --verbose        tell on stderr all that comes in, is refused or goes wrong; without it the first of each
                        kind and, once a minute, how many there were
@@ -86,6 +88,7 @@ export function runBroker(): Promise<void> {
       history: { type: "string" },
       heartbeat: { type: "string" },
       "slowest-reader": { type: "string" },
+      ...ARCHIVE_FLAGS,
       ...WEB_FLAGS,
       transport: { type: "string" },
       json: { type: "boolean" },
@@ -117,13 +120,20 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
     ...(slowestReader === undefined ? {} : { slowestReader }),
   };
   const webServerOptions = readWeb(values, access.server.curve !== undefined);
-  await using server = listen(values, options);
-  await using web = webServerOptions && await serveWeb(server, webServerOptions);
-  announce(server, web, access, values);
+  const past = history === undefined ? {} : { past: { messages: history, bytes: 16 * 1024 * 1024 } };
+  await using recording = await openRecording(values, { program: "broker.ts", ...past }, complain);
+  await using server = listen(values, { ...options, ...recordedBy(recording) });
+  await using web = webServerOptions &&
+    await serveWeb(server, { ...webServerOptions, archive: recording?.archive });
+  announce(server, web, access, values, recording);
   if (values.open === true && web !== undefined) openPage(web.pageUrl);
   startStamps();
   tellTroubles(server, complain, values.verbose === true, printed());
   await aborted(signal);
+}
+
+function recordedBy(recording: Recording | undefined): Pick<MessageServerOptions, "recorder"> {
+  return recording === undefined ? {} : { recorder: recording.recorder };
 }
 
 /** A port that nobody asked for is given up where it is in use: the addresses are printed anyway. */
@@ -284,13 +294,24 @@ function announce(
   web: Web | undefined,
   { keyFile }: Access,
   values: FlagValues,
+  recording: Recording | undefined,
 ): void {
   const { broadcastAddress, receiveAddress, publicKey } = server;
   if (values.json === true) {
     const key = publicKey === undefined ? {} : { publicKey };
     const token = web?.token === undefined ? {} : { token: web.token };
+    const archive = recording === undefined
+      ? {}
+      : { archive: recording.archive.path, session: recording.recorder.session };
     return print(
-      JSON.stringify({ broadcastAddress, receiveAddress, http: web?.url ?? null, ...token, ...key }),
+      JSON.stringify({
+        broadcastAddress,
+        receiveAddress,
+        http: web?.url ?? null,
+        ...token,
+        ...key,
+        ...archive,
+      }),
     );
   }
   const lines = [
@@ -299,6 +320,7 @@ function announce(
     ["live page for your browser", web?.pageUrl],
     ["token (scripts need it)", web?.token],
     ["public key (clients need it)", publicKey],
+    ["recording into", recording && `${recording.archive.path} (session ${recording.recorder.session})`],
   ].filter(([, value]) => value !== undefined).map(([name, value]) => `  ${name!.padEnd(31)}  ${value}`);
   const keys = [
     ...(publicKey === undefined ? [] : [`--server-key=${publicKey}`]),

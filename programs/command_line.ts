@@ -12,6 +12,7 @@
  */
 import {
   AddressError,
+  ArchiveError,
   ConnectionError,
   HandshakeError,
   ListenError,
@@ -100,7 +101,8 @@ function explain({ name, command }: Pick<Program, "name" | "command">, error: un
     error instanceof AddressError ||
     error instanceof MessageError;
   const isKnown = isUsage || error instanceof ProgramError || error instanceof ListenError ||
-    error instanceof ConnectionError || error instanceof HandshakeError || error instanceof TransportError;
+    error instanceof ConnectionError || error instanceof HandshakeError || error instanceof TransportError ||
+    error instanceof ArchiveError;
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const text = error instanceof OptionError ? withFlags(message) : message;
   const help = command === undefined ? name : `${name} ${command}`;

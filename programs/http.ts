@@ -9,6 +9,7 @@ import { quote } from "../base/quote.ts";
 import { type FlagValues, UsageError } from "./arguments.ts";
 import { flagLines } from "./command.ts";
 import { addressFlag, integerFlag, runProgram } from "./command_line.ts";
+import { ARCHIVE_FLAGS, ARCHIVE_HELP, openRecording, type Recording } from "./archive_flag.ts";
 import { gapText, tellTrouble, withHint } from "./client_notes.ts";
 import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
 import { complain, print, printText, startStamps } from "./log.ts";
@@ -35,6 +36,7 @@ ${WEB_HELP}
   --max-waiters N      clients that may wait at the same time at most; 2000 by default
   --history N          messages that are held for late clients; 1000 by default
   --heartbeat SECONDS  how often to make sure that the broker is still there; 15 by default, 0 for never
+${ARCHIVE_HELP}
 ${flagLines(CURVE_CLIENT_FLAGS)}
   --json               print one line of JSON with the URLs, for programs
   -h, --help           print this text
@@ -60,6 +62,7 @@ export function runGateway(): Promise<void> {
       "max-waiters": { type: "string" },
       "history": { type: "string" },
       "heartbeat": { type: "string" },
+      ...ARCHIVE_FLAGS,
       ...WEB_FLAGS,
       ...CURVE_CLIENT_FLAGS,
       "json": { type: "boolean" },
@@ -74,8 +77,20 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   }
   const clientOptions = readClientOptions(values);
   const serverOptions = readServerOptions(values, clientOptions.curve !== undefined);
-  await using client = new PassiveMessageClient({ name: "http.ts", ...clientOptions, lingerMs: 500 });
-  await using server = serve(client, serverOptions);
+  const { serverBroadcast: broker } = clientOptions;
+  if (broker === undefined && values.archive !== undefined) {
+    throw new UsageError(
+      "Cannot use --archive: without --broadcast ADDRESS nothing comes that could be recorded",
+    );
+  }
+  await using recording = await openRecording(values, { program: "http.ts", broker }, complain);
+  await using client = new PassiveMessageClient({
+    name: "http.ts",
+    ...clientOptions,
+    ...recordedBy(recording),
+    lingerMs: 500,
+  });
+  await using server = serve(client, { ...serverOptions, archive: recording?.archive });
   announce(server, client, values.json === true);
   startStamps();
   // A broker that refuses us, or a sandbox that does, will do so again: that ends the program. One that is away may come.
@@ -85,6 +100,13 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
     if (!(error instanceof ClosedError)) throw withHint(error);
   });
   await server.close({ lingerMs: 3000 });
+}
+
+/** It goes on where the recording ends. */
+function recordedBy(recording: Recording | undefined): Partial<PassiveMessageClientOptions> {
+  if (recording === undefined) return {};
+  const { recorder } = recording;
+  return { recorder, since: recorder.place ?? "earliest" };
 }
 
 /** What goes wrong between the broker and the gateway. */

@@ -35,10 +35,7 @@ const calls = {
   begin({ name, broker, program, time }) {
     takeLock();
     finishDeletions();
-    // Nobody else records, so whoever has not ended cannot end any more.
-    file.sql(`update session set clean = 0,
-      ended = max(started, coalesce((select max(t1) from block where session = session.id), 0),
-        coalesce((select max(t1) from gap where session = session.id), 0)) where ended is null`).run();
+    endUnended();
     const last = file.sql(
       "select clean, epoch, number, file from session where deleted = 0 order by id desc limit 1",
     ).get();
@@ -211,6 +208,23 @@ function checkThere() {
   if (lock === undefined) return;
   const { dev, ino } = lock.statSync();
   if (`${dev}:${ino}` !== fileId()) throw failure("failed", "another file has taken its place");
+}
+
+/** Nobody else records, so whoever has not ended cannot end any more. What it had not written yet nobody knows. */
+function endUnended() {
+  const latest = `max(started, coalesce((select max(t1) from block where session = session.id), 0),
+    coalesce((select max(t1) from gap where session = session.id), 0))`;
+  for (
+    const { id, t } of file.sql(`select id, ${latest} as t from session where ended is null`).all()
+  ) {
+    file.transaction(() => {
+      const { after } = file.sql(
+        "select coalesce(max(first + count), 1) - 1 as after from block where session = ?",
+      ).get(id);
+      addGap({ session: id, after, missed: null, t0: t, t1: t, reason: "killed" });
+      file.sql("update session set clean = 0, ended = ? where id = ?").run(t, id);
+    });
+  }
 }
 
 function addSession({ name, broker, program, time, ended = null }) {
