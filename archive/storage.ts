@@ -11,6 +11,7 @@ import copy from "./worker/copy.js" with { type: "text" };
 import file from "./worker/file.js" with { type: "text" };
 import message from "./worker/message.js" with { type: "text" };
 import reader from "./worker/reader.js" with { type: "text" };
+import rows from "./worker/rows.js" with { type: "text" };
 import state from "./worker/state.js" with { type: "text" };
 import writer from "./worker/writer.js" with { type: "text" };
 
@@ -143,7 +144,7 @@ export class Storage {
 }
 
 /** What the Workers are made of: each module after those that it imports. */
-const MODULES = { block, file, message, blocks, content, state, copy };
+const MODULES = { block, file, message, blocks, content, state, copy, rows };
 
 /** A module of a data: URL has no neighbours: what it imports becomes data: URLs as well. */
 function urlOf(script: string): string {

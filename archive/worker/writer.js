@@ -6,10 +6,10 @@
  */
 import { joinBlocks } from "./block.js";
 import { lookAt } from "./content.js";
+import { addBlock, addGap } from "./rows.js";
 import { codeOf, failure, File, pack, serve, unpack } from "./file.js";
 
 const RETRY_MS = 2000;
-const MAX_TYPES = 1000;
 /** Of blocks with less than this in them … */
 const SMALL_BYTES = 32 * 1024;
 /** … so many that follow each other are joined. */
@@ -81,7 +81,7 @@ const calls = {
             file.sql("select coalesce(max(first + count), 1) - 1 as n from block where session = ?").get(
               session,
             ).n;
-          addGap({ session, after, missed: lost, t0: unwritten[0].t0, t1: time, reason: "full" });
+          addGap(file, { session, after, missed: lost, t0: unwritten[0].t0, t1: time, reason: "full" });
         }
         const isKnown = lost === 0 && unwritten.length === 0;
         file.sql("update session set ended = ?, clean = 1, file = ? where id = ?").run(
@@ -221,7 +221,7 @@ function endUnended() {
       const { after } = file.sql(
         "select coalesce(max(first + count), 1) - 1 as after from block where session = ?",
       ).get(id);
-      addGap({ session: id, after, missed: null, t0: t, t1: t, reason: "killed" });
+      addGap(file, { session: id, after, missed: null, t0: t, t1: t, reason: "killed" });
       file.sql("update session set clean = 0, ended = ? where id = ?").run(t, id);
     });
   }
@@ -268,7 +268,7 @@ function pump(isLast) {
     if (trouble !== undefined && trouble !== "full") reopen();
     while (waiting.length > 0) {
       const item = waiting[0];
-      if (item.what === "gap") file.transaction(() => addGap(item));
+      if (item.what === "gap") file.transaction(() => addGap(file, item));
       else writeBlock(item);
       waiting.shift();
       if (trouble !== undefined) postMessage({ state: "recording", message: "" });
@@ -306,7 +306,7 @@ function writeBlock(item) {
   item.found ??= lookAt(raw, item);
   item.packed ??= pack(raw); // Kept: it may have to be tried again.
   file.transaction(() => {
-    addBlock(session, item.packed, { first, count, t0, t1, epoch, number }, item.found);
+    addBlock(file, session, item.packed, { first, count, t0, t1, epoch, number }, item.found);
     file.sql(
       `update session set messages = messages + ?, events = events + ?, bytes = bytes + ?, epoch = ?, number = ? where id = ?`,
     )
@@ -321,69 +321,6 @@ function writeBlock(item) {
   });
   if (size < SMALL_BYTES) joinSmall(session, false);
   else small.delete(session);
-}
-
-function addBlock(
-  session,
-  { codec, data, raw, crc },
-  { first, count, t0, t1, epoch, number },
-  { types, values, events },
-) {
-  const block = Number(
-    file.sql(
-      `insert into block(session, first, count, t0, t1, codec, raw, crc, epoch, number, data)
-      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(session, first, count, t0, t1, codec, raw, crc, epoch ?? null, number ?? null, data)
-      .lastInsertRowid,
-  );
-  const byId = new Map();
-  for (const [name, messages] of types) {
-    const id = typeId(name);
-    byId.set(id, (byId.get(id) ?? 0) + messages);
-  }
-  for (const [id, messages] of byId) {
-    file.sql("insert into block_type values (?, ?, ?)").run(block, id, messages);
-  }
-  for (const { type, target, seq } of values) {
-    file.sql("insert into value(session, block, type, target, seq) values (?, ?, ?, ?, ?)").run(
-      session,
-      block,
-      type,
-      target,
-      seq,
-    );
-  }
-  for (const event of events) {
-    file.sql(
-      `insert into event(session, seq, block, time, sent, instance, application, action, has_state, has_picture)
-      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(session, event.seq, block, event.time, ...event.columns);
-  }
-  return block;
-}
-
-function typeId(name) {
-  const known = file.sql("select id from type where name = ?").get(name.toWellFormed());
-  if (known !== undefined) return known.id;
-  const isRoom = name === "(other)" || file.sql("select count(*) as n from type").get().n < MAX_TYPES;
-  if (!isRoom) return typeId("(other)");
-  return Number(file.sql("insert into type(name) values (?)").run(name.toWellFormed()).lastInsertRowid);
-}
-
-/** What a gap has to be: `after` is the number of the message in front of it. */
-function addGap({ session, after, missed, t0, t1, reason, epoch, number }) {
-  file.sql("insert into gap(session, after, missed, t0, t1, reason) values (?, ?, ?, ?, ?, ?)").run(
-    session,
-    after,
-    missed,
-    t0,
-    t1,
-    reason,
-  );
-  file.sql("update session set lost = lost + ? where id = ?").run(missed ?? 0, session);
-  if (epoch !== undefined) {
-    file.sql("update session set epoch = ?, number = ? where id = ?").run(epoch, number, session);
-  }
 }
 
 /** Small blocks that follow each other, by session: a quiet bus makes four a second. */
@@ -441,7 +378,7 @@ function join(session, group) {
     file.sql(`update block set first = -id where id in (select value from json_each(?))`).run(
       JSON.stringify(ids),
     );
-    const block = addBlock(session, packed, { ...head, count, t1: whole.t1 }, { ...found, events: [] });
+    const block = addBlock(file, session, packed, { ...head, count, t1: whole.t1 }, { ...found, events: [] });
     file.sql("update event set block = ? where block in (select value from json_each(?))").run(
       block,
       JSON.stringify(ids),
