@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import { Recorder, type RecordOptions, type Row } from "../../archive/mod.ts";
 import { walkBlock } from "../../archive/worker/block.js";
-import { Feed } from "../../bus/feed.ts";
+import type { Feed } from "../../bus/feed.ts";
 import { add, feedOf, frames } from "./support/files.ts";
 
 /** Takes rows, and writes them when the test says so. */
