@@ -116,6 +116,8 @@ Deno.test("MemoryBudget gives read buffers an eighth of the limit, of what is fr
   assert.equal(budget.takeForReading(1), false);
   budget.giveFromReading(8_000_000);
   assert.equal(budget.used, 0);
+  assert.equal(budget.takeForReading(8_000_000), true);
+  budget.giveFromReading(8_000_000);
   assert.equal(budget.take(62_000_000), true);
   assert.equal(budget.takeForReading(2_000_000), false);
 });

@@ -110,6 +110,34 @@ for (
 }
 
 Deno.test({
+  name: "FeedReader is as full as the window is behind it, but not before it was here once",
+  permissions,
+  fn() {
+    const feed = makeFeed({ messages: 100, bytes: 100_000 });
+    add(feed, numbered(1, 50), []);
+    const queue = follow(feed, "earliest", { messages: 10, bytes: 1000 });
+    assert.equal(queue.reader!.fill, 0);
+    while (queue.drain().length > 0);
+    add(feed, numbered(51, 75), [queue]);
+    assert.equal(queue.reader!.fill, 15 / 100);
+  },
+});
+
+Deno.test({
+  name: "FeedReader tells of refusals as long as its queue has room",
+  permissions,
+  fn() {
+    const feed = makeFeed();
+    const queue = follow(feed, "now", { messages: 1, bytes: 1000 });
+    const reader = queue.reader as FeedReader;
+    reader.handleRefused(2, 3, 7);
+    add(feed, numbered(1, 1), [queue]);
+    reader.handleRefused(1, 3, 9); // It will never know.
+    assert.deepEqual(texts(queue.drain()), [place(0), '{"refused":2,"link":3,"index":7}', '{"n":1}']);
+  },
+});
+
+Deno.test({
   name: "FeedReader tells whose messages come next to the one whose they are, and to nobody else",
   permissions,
   fn() {

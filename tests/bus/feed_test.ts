@@ -171,6 +171,7 @@ Deno.test({
     const waiting = feed.position;
     const place = parsePlace(feed.place(waiting))!;
     feed.join("life", 1000);
+    assert.deepEqual(feed.locate(place), { position: waiting, missed: 0 });
     add(feed, "{}");
     assert.deepEqual([feed.seq, feed.place(feed.position)], [1001, "life.1001"]);
     assert.deepEqual(readAll(feed, waiting).heard, ["{}"]);
@@ -478,22 +479,38 @@ Deno.test({
   },
 });
 
+for (
+  const [how, read] of [
+    ["after()", (feed: Feed) => feed.after(0).entries[0]!],
+    ["last", (feed: Feed) => feed.last!],
+    ["lastOf()", (feed: Feed) => feed.lastOf((type) => type === "kind 0")!],
+  ] as const
+) {
+  Deno.test({
+    name:
+      `FeedEntry of ${how} has its text whenever it is asked for, also when the window has let go of its bytes`,
+    permissions,
+    fn() {
+      const feed = makeFeed({ limit: { messages: 1, bytes: 1_000_000 } });
+      if (how === "lastOf()") feed.watchTypes();
+      const text = (i: number) => JSON.stringify({ type: `kind ${i}`, pad: "x".repeat(60_000) });
+      add(feed, text(0));
+      const entry = read(feed);
+      for (let i = 1; i < 5; i++) add(feed, text(i));
+      assert.equal(feed.oldest, 5);
+      assert.equal(entry.text, text(0));
+    },
+  });
+}
+
 Deno.test({
-  name: "FeedEntry has its text whenever it is asked for, also when the window has let go of its bytes",
+  name: "Feed.lastOf() has the text of every kind, also of those that the window has let go of",
   permissions,
   fn() {
     const feed = makeFeed({ limit: { messages: 1, bytes: 1_000_000 } });
     feed.watchTypes();
     const text = (i: number) => JSON.stringify({ type: `kind ${i}`, pad: "x".repeat(60_000) });
-    add(feed, text(0));
-    const [read, last, ofType] = [
-      feed.after(0).entries[0]!,
-      feed.last!,
-      feed.lastOf((type) => type === "kind 0")!,
-    ];
-    for (let i = 1; i < 5; i++) add(feed, text(i));
-    assert.equal(feed.oldest, 5);
-    for (const entry of [read, last, ofType]) assert.equal(entry.text, text(0));
+    for (let i = 0; i < 5; i++) add(feed, text(i));
     for (let i = 0; i < 5; i++) assert.equal(feed.lastOf((type) => type === `kind ${i}`)!.text, text(i));
   },
 });
@@ -521,5 +538,70 @@ Deno.test({
         assert.equal(feed.before(asked), first < 0 ? feed.position : first);
       }),
     );
+  },
+});
+
+Deno.test({
+  name: "Feed.gaps counts every hole, and the messages of those of known size",
+  permissions,
+  fn() {
+    const feed = makeFeed();
+    feed.skip(3, "slow");
+    feed.skip(null, "disconnected");
+    feed.skip(0, "slow");
+    assert.deepEqual(feed.gaps, { told: 2, missed: 3 });
+  },
+});
+
+Deno.test({
+  name: "Feed.gapBetween() gives a hole's own reason only for what lies within it",
+  permissions,
+  fn() {
+    const feed = makeFeed({ limit: { messages: 1, bytes: 1000 } });
+    add(feed, "{}");
+    feed.skip(2, "slow"); // 2 and 3
+    add(feed, "{}", "{}");
+    assert.deepEqual(feed.gapBetween(1, 3), { missed: 2, reason: "slow" });
+    assert.deepEqual(feed.gapBetween(2, 3), { missed: 1, reason: "slow" });
+    assert.deepEqual(feed.gapBetween(0, 4), { missed: 4, reason: "expired" });
+    assert.deepEqual(feed.gapBetween(3, 4), { missed: 1, reason: "expired" });
+  },
+});
+
+Deno.test({
+  name:
+    "Feed remembers a thousand holes, and of older ones no more than that nobody knows how many are missing",
+  permissions,
+  fn() {
+    const feed = makeFeed();
+    feed.skip(null, "disconnected"); // 1
+    add(feed, "{}");
+    feed.skip(2, "slow"); // 3 and 4
+    add(feed, "{}");
+    for (let i = 0; i < 999; i++) {
+      feed.skip(1, "slow");
+      add(feed, "{}");
+    }
+    // The first one is forgotten, but that it was there.
+    assert.deepEqual(feed.gapBetween(0, 1), { missed: null, reason: "expired" });
+    assert.deepEqual(feed.gapBetween(2, 4), { missed: 2, reason: "slow" });
+    feed.skip(1, "slow");
+    assert.deepEqual(feed.gapBetween(2, 4), { missed: 2, reason: "expired" });
+  },
+});
+
+Deno.test({
+  name: "Feed keeps apart what different connections sent in the same moment",
+  permissions,
+  fn() {
+    const feed = makeFeed();
+    const bytes = frames("{}", "{}");
+    const half = bytes.length / 2;
+    const [one, two] = [{ token: "a", link: 1 }, { token: "b", link: 1 }];
+    feed.append(bytes, 0, half, 1, 1_000, 0, one, 0);
+    feed.append(bytes, half, bytes.length, 1, 1_000, 0, two, 1);
+    assert.equal(feed.pieceAfter(0)!.sender, one);
+    assert.equal(feed.pieceAfter(0)!.messages, 1);
+    assert.equal(feed.pieceAfter(1)!.sender, two);
   },
 });

@@ -109,13 +109,39 @@ Deno.test({
     const { follower } = makeFollower();
     connect(follower);
     place(follower, 0);
-    follower.handleNote(encodeNote({ what: "own", messages: 2, link: 3, index: 5 }));
+    follower.handleNote(encodeNote({ what: "own", messages: 3, link: 3, index: 5 }));
     assert.deepEqual(follower.handleMessage(), { link: 3, index: 5 });
+    assert.deepEqual(follower.handleMessage(), { link: 3, index: 6 });
     place(follower, 9, "life", "slow");
     assert.equal(follower.handleMessage(), undefined);
     follower.handleNote(encodeNote({ what: "own", messages: 1, link: 3, index: 6 }));
     assert.deepEqual(follower.handleMessage(), { link: 3, index: 6 });
     assert.equal(follower.handleMessage(), undefined);
+  },
+});
+
+Deno.test({
+  name: "Follower asks from its place on, also when it is cut while the broker says again what it said",
+  permissions,
+  fn() {
+    const { follower } = makeFollower();
+    connect(follower);
+    place(follower, 8);
+    place(follower, 3);
+    assert.equal(follower.handleMessage(), "repeated");
+    assert.deepEqual(connect(follower), ["\0feed/1 life.8"]);
+  },
+});
+
+Deno.test({
+  name: "Follower that was told a place once does not ask for everything that is held again",
+  permissions,
+  fn() {
+    const { follower } = makeFollower("earliest");
+    assert.deepEqual(connect(follower), ["\0feed/1 earliest"]);
+    place(follower, 5);
+    foreign(follower);
+    assert.deepEqual(connect(follower, "other.9"), ["\0feed/1 now"]);
   },
 });
 

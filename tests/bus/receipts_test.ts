@@ -47,3 +47,16 @@ Deno.test({
     assert.deepEqual(await told(), [w, w, w, undefined, undefined, undefined, w, undefined, undefined]);
   },
 });
+
+Deno.test({
+  name: "Receipts remembers the last sixteen connections",
+  permissions,
+  async fn() {
+    const receipts = new Receipts();
+    for (let link = 1; link <= 17; link++) receipts.handleLink(link, 0);
+    const told = await waiting(receipts);
+    receipts.handleOwn({ link: 1, index: 0 }, 40);
+    receipts.handleOwn({ link: 2, index: 1 }, 50);
+    assert.deepEqual((await told()).slice(0, 2), ["waits", 50]);
+  },
+});

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { OptionError } from "../../base/errors.ts";
 import { messageGateway, messageHandler, serveGateway } from "../../http.ts";
-import { parseAuthority } from "../../http/policy.ts";
+import { resolveOptions } from "../../http/options.ts";
+import { parseAuthority, Policy, type RouteTraits } from "../../http/policy.ts";
 import { soon, until } from "../support/deadline.ts";
 import { quiet } from "./support/bus.ts";
 import { TestBroker } from "./support/test_broker.ts";
@@ -558,4 +559,51 @@ Deno.test("Policy: nothing of a refused request stays", async () => {
   await until(() => gateway.stats().refused["host-not-allowed"] === 1);
   assert.equal(broker.listeners, 0);
   assert.equal(gateway.stats().waiting.longpoll, 0);
+});
+
+/** What a policy with a token says of a request: the code of its refusal, or undefined. */
+function verdict(
+  policy: Policy,
+  url: string,
+  init: RequestInit,
+  traits: RouteTraits = {},
+): string | undefined {
+  try {
+    policy.check(new Request(url, init), traits);
+    return undefined;
+  } catch (error) {
+    return (error as { readonly code?: string }).code;
+  }
+}
+
+Deno.test("Policy of all hosts still refuses the addresses that mean every address", () => {
+  const policy = new Policy(resolveOptions({ token: "secret", allowedHosts: ["*"], log: quiet.log! }));
+  const headers = { authorization: "Bearer secret" };
+  assert.equal(verdict(policy, "http://lab.example:8000/", { headers }), undefined);
+  assert.equal(verdict(policy, "http://0.0.0.0:8000/", { headers }), "host-not-allowed");
+});
+
+Deno.test("Policy looks at the name in the URL of every request, whatever passed before with the same Host", () => {
+  const policy = new Policy(resolveOptions({ log: quiet.log! }));
+  const headers = { host: "127.0.0.1:8000" };
+  assert.equal(verdict(policy, "http://127.0.0.1:8000/", { headers }), undefined);
+  assert.equal(verdict(policy, "http://evil.example:8000/", { headers }), "host-not-allowed");
+  assert.equal(verdict(policy, "http://127.0.0.1:8000/again", { headers }), undefined);
+});
+
+Deno.test("Policy with a token answers no OPTIONS but those of allowed origins", () => {
+  const policy = new Policy(resolveOptions({ token: "secret", allowedOrigins: [LAB], log: quiet.log! }));
+  const ask = (headers: Record<string, string>) =>
+    verdict(policy, "http://127.0.0.1:8000/messages", { method: "OPTIONS", headers });
+  assert.equal(ask({ origin: LAB }), undefined);
+  assert.equal(ask({}), "unauthorized");
+  assert.equal(ask({ origin: "http://127.0.0.1:8000" }), "unauthorized");
+});
+
+Deno.test("Policy takes a token from the query of a GET only, and only where the route does", () => {
+  const policy = new Policy(resolveOptions({ token: "secret", log: quiet.log! }));
+  const url = "http://127.0.0.1:8000/messages/stream?access_token=secret";
+  assert.equal(verdict(policy, url, {}, { takesQueryToken: true }), undefined);
+  assert.equal(verdict(policy, url, { method: "POST" }, { takesQueryToken: true }), "unauthorized");
+  assert.equal(verdict(policy, url, {}), "unauthorized");
 });

@@ -90,10 +90,15 @@ export function thrownBy(call: () => unknown): Error & { readonly code?: string 
   assert.fail("nothing was thrown");
 }
 
-/** Runs a call and says how many bytes it allocated in typed arrays. */
+/** Runs a call and says how many bytes it allocated in typed arrays, those included by which buffers grew. */
 export function allocatedBy(call: () => void): number {
   const original = Uint8Array;
+  const { transfer } = ArrayBuffer.prototype;
   let sum = 0;
+  ArrayBuffer.prototype.transfer = function (size = this.byteLength): ArrayBuffer {
+    sum += Math.max(0, size - this.byteLength);
+    return transfer.call(this, size);
+  };
   const spy: typeof Uint8Array = new Proxy(original, {
     construct(target, args, newTarget): object {
       if (typeof args[0] === "number") sum += args[0];
@@ -105,6 +110,7 @@ export function allocatedBy(call: () => void): number {
     call();
   } finally {
     globalThis.Uint8Array = original;
+    ArrayBuffer.prototype.transfer = transfer;
   }
   return sum;
 }

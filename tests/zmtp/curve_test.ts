@@ -700,6 +700,14 @@ Deno.test(
   },
 );
 
+Deno.test("CurveBox.open() takes no nonce of 2^32 before, whatever its lower half is", PURE, () => {
+  const { box: ours } = boxes();
+  open(ours, theirMessage(0x1_0000_0005n, "00 'x'"));
+  const old = theirMessage(6n, "00 'x'");
+  assert.equal(thrownBy(() => open(ours, old)).code, "bad-crypto");
+  open(ours, theirMessage(0x1_0000_0006n, "00 'x'"));
+});
+
 Deno.test("CurveBox.seal() carries its nonce over 2^32 and refuses to go beyond 2^64 - 1", PURE, () => {
   const frame = encodeFrame(bytes("'x'"), 0);
   const nonceOf = (sealed: Uint8Array) => hex(sealed.subarray(10, 18));

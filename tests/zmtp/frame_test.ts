@@ -11,6 +11,7 @@ import {
   type FrameLimits,
   writeFrameHeader,
 } from "../../zmtp/frame.ts";
+import { MemoryBudget } from "../../zmtp/memory_budget.ts";
 import { FIRST_ALLOCATION_BYTES } from "../../zmtp/wire.ts";
 import {
   allocatedBy,
@@ -265,6 +266,36 @@ Deno.test("FrameDecoder.push() stores nothing of a message that it skips", PURE,
     }),
     0,
   );
+});
+
+Deno.test("FrameDecoder gives back what a frame in pieces used, handed over or forgotten", PURE, () => {
+  const memory = new MemoryBudget(1_000_000);
+  const decoder = new FrameDecoder({ maxMessageBytes: 100_000, memory }, {
+    handleFrame() {},
+    handleSkippedFrame() {},
+  });
+  const frame = encodeFrame(repeated(1, 50_000), 0);
+  for (const end of [() => decoder.push(frame.subarray(20_000)), () => decoder.forget()]) {
+    decoder.push(frame.subarray(0, 20_000));
+    assert(memory.used >= 20_000, `${memory.used} bytes`);
+    end();
+    assert.equal(memory.used, 0);
+  }
+});
+
+Deno.test("FrameDecoder.room is refused where memory is short, and nothing is taken for it", PURE, () => {
+  const memory = new MemoryBudget(1_000_000);
+  const decoder = new FrameDecoder({ maxMessageBytes: 1_000_000, memory }, {
+    handleFrame() {},
+    handleSkippedFrame() {},
+  });
+  decoder.push(encodeFrame(repeated(1, 500_000), 0).subarray(0, 65_536));
+  while (memory.takeSpare(4096));
+  const { used } = memory;
+  assert.equal(decoder.room, undefined);
+  assert.equal(memory.used, used);
+  memory.give(900_000);
+  assert(decoder.room !== undefined);
 });
 
 Deno.test("FrameDecoder.push() with any cut of valid frames finds the same frames", PURE, () => {

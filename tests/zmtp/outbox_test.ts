@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { Block } from "../../zmtp/arena.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
+import { MemoryBudget } from "../../zmtp/memory_budget.ts";
 import { Outbox, type QueueLimit } from "../../zmtp/outbox.ts";
 import { bytes, concat, hex, PURE } from "./core_test_support.ts";
 
@@ -142,6 +144,49 @@ Deno.test("Outbox.written() counts nothing of what was cleared while it was bein
   outbox.clear();
   assert.equal(outbox.written(), 0);
   assert.deepEqual([outbox.messages, outbox.bytes], [0, 0]);
+});
+
+/** A block that only an outbox holds, and the memory that it counts against. */
+function held(): { outbox: Outbox; memory: MemoryBudget; block: Block } {
+  const [outbox, memory] = [roomy(), new MemoryBudget(100)];
+  const block = new Block(THREE.slice(), memory, true);
+  outbox.push(block.bytes, 0, 12, 3, block);
+  block.release();
+  return { outbox, memory, block };
+}
+
+Deno.test("Outbox holds the block of what waits until it is written", PURE, () => {
+  const { outbox, memory } = held();
+  assert.equal(memory.used, 12);
+  assert.equal(hex(outbox.take()!), hex(THREE));
+  assert.equal(memory.used, 12);
+  outbox.written();
+  assert.equal(memory.used, 0);
+});
+
+Deno.test("Outbox.clear() leaves alone what is being written, and counts it no more", PURE, () => {
+  const { outbox, memory } = held();
+  const taken = outbox.take()!;
+  outbox.clear();
+  assert.equal(memory.used, 0);
+  assert.equal(hex(taken), hex(THREE));
+});
+
+for (const drop of ["dropAll", "takeBackAll", "clear"] as const) {
+  Deno.test(`Outbox.${drop}() gives back all that waits`, PURE, () => {
+    const { outbox, memory } = held();
+    assert.equal(outbox[drop](), 3);
+    assert.deepEqual([outbox.messages, outbox.bytes, memory.used], [0, 0, 0]);
+  });
+}
+
+Deno.test("Outbox.push() that just fills it drops nothing afterwards but what does not fit", PURE, () => {
+  const outbox = new Outbox({ messages: 100, bytes: 12 });
+  assert.equal(outbox.push(THREE, 0, 3, 1), 0);
+  assert.equal(outbox.push(THREE, 3, 12, 2), 0);
+  outbox.take();
+  outbox.putBack(3); // Nine bytes of twelve are left.
+  assert.equal(outbox.push(THREE, 0, 3, 1), 0);
 });
 
 /** What an outbox promises, done naively: a frame for each entry. */

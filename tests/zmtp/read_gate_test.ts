@@ -46,6 +46,28 @@ Deno.test(
 );
 
 Deno.test(
+  "ReadGate lets the next one in when that one whose turn it is leaves, and no sooner",
+  PURE,
+  async () => {
+    const gate = new ReadGate();
+    const log: string[] = [];
+    const [a, b, c] = [{}, {}, {}];
+    for (const [name, who] of [["a", a], ["b", b], ["c", c]] as const) {
+      void gate.enter(who).then(() => log.push(name));
+    }
+    const settle = () => new Promise<void>((resolve) => queueMicrotask(() => queueMicrotask(resolve)));
+    await settle();
+    assert.deepEqual(log, ["a"]);
+    gate.leave(b); // It wants no turn any more, and its promise resolves.
+    await settle();
+    assert.deepEqual(log, ["a", "b"]);
+    gate.leave(a);
+    await settle();
+    assert.deepEqual(log, ["a", "b", "c"]);
+  },
+);
+
+Deno.test(
   "ReadGate gives each sender its turn, however fast another one is, when there is room for one only",
   PURE,
   async () => {

@@ -581,6 +581,25 @@ for (const role of ROLES) {
   );
 }
 
+// Peers about whom somebody decides
+
+for (
+  const [decision, code] of [
+    ["deny", "denied"],
+    ["temporary", "temporarily-denied"],
+    ["failed", "authorize-failed"],
+  ] as const
+) {
+  Deno.test(`Session does not take an undecided peer that is decided on as ${decision}`, PURE, () => {
+    const { session, heard } = openSession("PULL", { decides: true });
+    session.receive(concat(greeting(), ready("PUSH"), message("early")), 0);
+    assert.equal(session.state, "undecided");
+    assert.equal(session.decide(decision, 0)?.code, code);
+    assert.equal(session.state, "dead");
+    assert.deepEqual(heard.lines, []);
+  });
+}
+
 // Messages that have begun
 
 Deno.test(
