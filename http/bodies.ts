@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 
 /** A body that is on its way. */
 export interface WatchedBody {

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import { Feed } from "../bus/feed.ts";
 import type { FeedView } from "../bus/feed_view.ts";
 import { makeEpoch } from "../bus/place.ts";

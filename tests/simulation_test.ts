@@ -15,8 +15,11 @@ async function simulate(
 }
 
 Deno.test("a hundred worlds keep every promise", async () => {
-  const { code, text } = await simulate("--seeds", "100");
-  assert.equal(code, 0, text);
+  // Short ones: `deno task simulate` lets them live longer.
+  const halves = ["1", "51"].map((seed) =>
+    simulate("--seed", seed, "--seeds", "50", "--without", "until=3000")
+  );
+  for (const { code, text } of await Promise.all(halves)) assert.equal(code, 0, text);
 });
 
 Deno.test("a seed gives the same world twice, in one process and in another", async () => {

@@ -91,11 +91,24 @@ function load(
   check: (crypto: Cryptography) => void = () => {},
 ): { readonly ready: Promise<void>; loaded(): Curve } {
   let loaded: Curve | undefined;
-  const cryptography = import("./curve/libsodium.ts").then(({ loadCryptography }) => loadCryptography());
-  const ready = Promise.all([cryptography, import("./curve/handshake.ts")]).then(([crypto, mechanisms]) => {
-    check(crypto);
-    loaded = { crypto, ...mechanisms };
+  const ready = loadCurve().then((curve) => {
+    check(curve.crypto);
+    loaded = curve;
   });
   ready.catch(() => {}); // Whoever needs it waits for it as well.
   return { ready, loaded: () => loaded! };
+}
+
+let loading: Promise<Curve> | undefined;
+
+/** Once for all sockets. A failed attempt is forgotten, so that it can be tried again. */
+function loadCurve(): Promise<Curve> {
+  const cryptography = () =>
+    import("./curve/libsodium.ts").then(({ loadCryptography }) => loadCryptography());
+  return loading ??= Promise.all([cryptography(), import("./curve/handshake.ts")])
+    .then(([crypto, mechanisms]) => ({ crypto, ...mechanisms }))
+    .catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    });
 }

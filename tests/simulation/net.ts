@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Random } from "./random.ts";
 import type { Process, World } from "./world.ts";
 
 /** How a process is connected. */
@@ -49,7 +50,7 @@ const GIVE_UP_MS = 20_000;
 
 /** One end of a connection. */
 export class Socket {
-  readonly id: number;
+  readonly id: string;
   readonly process: Process;
   readonly localAddr: Deno.NetAddr;
   readonly remoteAddr: Deno.NetAddr;
@@ -58,21 +59,26 @@ export class Socket {
   /** What comes. */
   readonly pipe: Pipe = makePipe();
   isClosed = false;
+  readonly openedAt: number;
+  closedAt: number = Infinity;
   #hasEndedWriting = false;
   readonly #net: Net;
+  readonly #random: Random;
   #reading: (Waiting<number | null> & { readonly buffer: Uint8Array }) | undefined;
   #writing: (Waiting<number> & { readonly bytes: Uint8Array }) | undefined;
 
   constructor(
     net: Net,
-    id: number,
+    id: string,
     process: Process,
     manners: Manners,
     localAddr: Deno.NetAddr,
     remoteAddr: Deno.NetAddr,
   ) {
     this.#net = net;
+    this.#random = net.world.stream(`socket ${id} of ${process.name}`);
     this.id = id;
+    this.openedAt = net.world.now;
     this.process = process;
     this.manners = manners;
     this.localAddr = localAddr;
@@ -80,7 +86,7 @@ export class Socket {
   }
 
   setNoDelay(): void {
-    if (this.pipe.isReset && this.#net.world.random.chance(0.3)) {
+    if (this.pipe.isReset && this.#random.chance(0.3)) {
       throw new Error("Invalid argument (os error 22)");
     }
   }
@@ -137,6 +143,7 @@ export class Socket {
   leave(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.closedAt = this.#net.world.now;
     this.#net.sockets.delete(this);
     // Who closes with something unread says so.
     if (this.pipe.arrived > 0) this.sendReset();
@@ -152,7 +159,7 @@ export class Socket {
     world.after(this.#latency(), undefined, "reset", () => {
       if (pipe.isCut) return;
       pipe.isReset = true;
-      if (world.random.chance(0.5)) {
+      if (this.#random.chance(0.5)) {
         pipe.chunks.length = 0;
         pipe.arrived = 0;
       }
@@ -288,11 +295,11 @@ export class Socket {
 
   #latency(): number {
     const [min, max] = this.manners.latencyMs;
-    return this.#net.world.random.between(min, max);
+    return this.#random.between(min, max);
   }
 
   #pieceOf(most: number): number {
-    const { random } = this.#net.world;
+    const random = this.#random;
     switch (this.manners.pieces) {
       case "whole":
         return most;
@@ -378,8 +385,8 @@ export class Net {
   /** Is a dial of this process refused, or never answered? */
   judgeDial: (process: Process) => "fine" | "refused" | "silent" = () => "fine";
   mannersOf: (process: Process) => Manners;
-  readonly #dialled: Map<Process, number> = new Map();
-  #ids = 0;
+  /** What listeners got, by who dialled. */
+  readonly #lines: Map<Process, Socket[]> = new Map();
   #ports = 40_000;
 
   constructor(world: World, mannersOf: (process: Process) => Manners) {
@@ -420,14 +427,16 @@ export class Net {
       }
       const here: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: this.#ports++ };
       const there: Deno.NetAddr = { transport: "tcp", hostname, port };
-      const id = this.#ids++;
-      this.#dialled.set(process, this.dialled(process) + 1);
+      const lines = this.#lines.get(process) ?? [];
+      const id = `${process.name} ${lines.length}`;
       const manners = this.mannersOf(process);
       const ours = new Socket(this, id, process, manners, here, there);
       // The path is the dialler's, in both directions; how the listener reads is its own affair.
       const theirs = new Socket(this, id, listener.process, { ...manners, readPauseMs: 0 }, there, here);
       ours.peer = theirs;
       theirs.peer = ours;
+      this.#lines.set(process, lines);
+      lines.push(theirs);
       this.sockets.add(theirs);
       listener.arrive(theirs);
       world.after(0, process, "connected", () => {
@@ -447,7 +456,14 @@ export class Net {
 
   /** How often it was connected. */
   dialled(process: Process): number {
-    return this.#dialled.get(process) ?? 0;
+    return this.#lines.get(process)?.length ?? 0;
+  }
+
+  /** Over how many lines to that port something of this process may come in any order: those that were open at the same time. */
+  linesOf(process: Process, port: number): number {
+    const lines = this.#lines.get(process)?.filter(({ localAddr }) => localAddr.port === port) ?? [];
+    const oldest = Math.min(...lines.filter(({ isClosed }) => !isClosed).map(({ openedAt }) => openedAt));
+    return lines.filter(({ closedAt }) => closedAt >= oldest).length;
   }
 
   /** Its open connections. */

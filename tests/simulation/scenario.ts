@@ -6,13 +6,20 @@
 import { enter } from "./globals.ts";
 import { QueueFullError } from "../../base/errors.ts";
 import { MessageServer, type MessageServerOptions } from "../../broker.ts";
+import type { GatewayBus } from "../../http/gate.ts";
+import { messageGateway } from "../../http/gateway.ts";
+import type { GatewayOptions } from "../../http/options.ts";
+import { publicKeyOf } from "../../zmtp/curve/x25519.ts";
+import { listenSecurity } from "../../zmtp/security.ts";
 import { MessageClient } from "../../bus/message_client.ts";
 import { PassiveMessageClient } from "../../bus/passive_client.ts";
 import { zmtp } from "../../zmtp/mod.ts";
 import { attack } from "./hostile.ts";
 import { Model, PlainWatcher, textOf, Watcher } from "./model.ts";
 import { type Manners, Net } from "./net.ts";
-import { Random } from "./random.ts";
+import { CALM, type Cut, ENOUGH_BYTES, type Event, type MemberPlan, Plan, TEXT_BYTES } from "./plan.ts";
+import type { Random } from "./random.ts";
+import { type Door, Visitor, type WAYS } from "./web.ts";
 import { Process, World } from "./world.ts";
 
 /** What came of a world. */
@@ -20,6 +27,12 @@ export interface Outcome {
   readonly seed: number;
   /** What went wrong first; undefined: nothing. */
   readonly failure: string | undefined;
+  /** What was left out. */
+  readonly cut: Cut;
+  /** What befell them. */
+  readonly events: readonly Event[];
+  /** When it went wrong. */
+  readonly failedAtMs: number | undefined;
   readonly hash: number;
   readonly virtualMs: number;
   readonly steps: number;
@@ -37,53 +50,31 @@ const ADDRESSES = {
 };
 /** Once faults have ended everybody must be back and have heard everything within this time. */
 const RECOVERY_MS = 60_000;
-/** Of a text beside its padding. */
-const TEXT_BYTES = 80;
+/** Its public key is everybody's to know. */
+const SECRET_KEY = Uint8Array.from({ length: 32 }, (_, i) => i + 1);
+const PUBLIC_KEY = publicKeyOf(SECRET_KEY);
 
-/** What may befall them. */
-const FAULTS = [
-  "reset",
-  "cut",
-  "stall",
-  "stop a client",
-  "stop the broker",
-  "kill a client",
-  "kill the broker",
-  "restart the broker",
-  "refuse dials",
-  "silent dials",
-  "failing accepts",
-  "clock jump",
-  "pause",
-] as const;
-
-/** What ends even the connection of those whom nothing befalls. */
-const UNFAIR: readonly (typeof FAULTS[number])[] = [
-  "stop the broker",
-  "kill the broker",
-  "restart the broker",
-  "failing accepts",
-  "pause",
-];
+/** Loads what cannot be loaded within a world. */
+export async function prepare(): Promise<void> {
+  await listenSecurity(() => [], { curve: { secretKey: SECRET_KEY } }).ready;
+}
 
 /** One that takes part. */
-interface Member {
-  readonly name: string;
-  readonly isPassive: boolean;
-  /** Nothing befalls it. */
-  readonly isCalm: boolean;
-  readonly manners: Manners;
-  readonly heartbeatMs: number;
+interface Member extends MemberPlan {
   life: number;
   process: Process;
   watcher: Watcher | undefined;
 }
 
 /** Runs the world of a seed to its end. */
-export function simulate(seed: number, trace?: (line: string) => void): Outcome {
-  const world = new World(new Random(seed));
+export function simulate(
+  seed: number,
+  { trace, cut = new Set() }: { readonly trace?: ((line: string) => void) | undefined; readonly cut?: Cut } =
+    {},
+): Outcome {
+  const world = new World(seed);
   world.trace = trace;
-  const scenario = new Scenario(world);
+  const scenario = new Scenario(world, cut);
   try {
     scenario.run();
   } finally {
@@ -95,6 +86,9 @@ export function simulate(seed: number, trace?: (line: string) => void): Outcome 
   return {
     seed,
     failure: world.failure,
+    cut,
+    events: scenario.plan.events,
+    failedAtMs: world.failure === undefined ? undefined : world.now,
     hash: world.hash >>> 0,
     virtualMs: world.now,
     steps: world.steps,
@@ -117,18 +111,14 @@ class Scenario {
   readonly world: World;
   readonly net: Net;
   readonly model: Model;
-  readonly #random: Random;
+  readonly plan: Plan;
   readonly #options: MessageServerOptions;
   readonly #members: Member[] = [];
   readonly #hostile: { readonly process: Process; readonly end: AbortController }[] = [];
   readonly #plain: Plain[] = [];
-  readonly #faults: readonly (typeof FAULTS[number])[];
-  readonly #maxMessageBytes: number;
-  readonly #sizes: readonly number[];
-  readonly #busyness: number;
-  readonly #durationMs: number;
-  readonly #faultEveryMs: number;
-  readonly #room: "much" | "enough" | "little";
+  readonly #visitors: Visitor[] = [];
+  #gateway: (Door & { readonly client: PassiveMessageClient | undefined }) | undefined;
+  #gatewayLives = 0;
   #broker!: Process;
   #server!: MessageServer;
   #brokerLives = 0;
@@ -137,110 +127,59 @@ class Scenario {
   #dials: "fine" | "refused" | "silent" = "fine";
   #acceptsFail = false;
 
-  constructor(world: World) {
+  constructor(world: World, cut: Cut) {
     this.world = world;
     this.model = new Model(world);
-    const random = this.#random = world.random.fork();
+    const plan = this.plan = new Plan(world, cut);
     this.net = new Net(world, (process) => this.#mannersOf(process));
     this.net.judgeDial = (process) => this.#isCalm(process) ? "fine" : this.#dials;
     this.model.linesOf = (from) => {
       const sender = this.#members.find(({ watcher }) => watcher?.from === from)?.process;
-      const lines = this.net.of(this.#broker).filter(({ localAddr, peer }) =>
-        localAddr.port === RECEIVE && peer.process === sender
-      );
-      return sender === undefined ? 2 : lines.length;
+      return sender === undefined ? 2 : this.net.linesOf(sender, RECEIVE);
     };
-    this.net.failsAccept = () => this.#acceptsFail && random.chance(0.3);
+    this.net.failsAccept = () => this.#acceptsFail && world.stream("accepts").chance(0.3);
     enter(world, this.net);
-
-    const hasHeartbeats = random.chance(0.7);
-    const wanted = FAULTS.filter(() => random.chance(0.4));
-    // Without heartbeats nobody can know that a peer is no more.
-    this.#faults = hasHeartbeats ? wanted : wanted.filter((fault) => fault !== "cut");
-    this.#maxMessageBytes = random.pick([400, 2000, 20_000]);
-    this.#sizes = [0, 20, random.int(this.#maxMessageBytes - TEXT_BYTES)];
-    this.#busyness = random.pick([1, 3, 10, 40]);
-    this.#durationMs = random.between(3000, 25_000);
-    this.#faultEveryMs = random.pick([100, 400, 1500, 4000]);
-    this.#room = random.pick(["much", "enough", "little", "little"]);
-    const bytes = (least: number) => this.#maxMessageBytes + 9 + random.int(least);
     this.#options = {
+      ...plan.options,
       broadcastPort: BROADCAST,
       receivePort: RECEIVE,
-      maxMessageBytes: this.#maxMessageBytes,
-      heartbeatMs: hasHeartbeats ? random.pick([300, 1000, 2000]) : 0,
-      handshakeTimeoutMs: 2000,
-      messageTimeoutMs: random.pick([1000, 5000]),
-      slowestReader: random.pick([0, 1000, 10_000]),
-      lingerMs: random.pick([0, 200, 1000]),
-      ...(this.#room === "much" ? {} : this.#room === "enough" ? { history: { bytes: ENOUGH_BYTES } } : {
-        subscriberQueue: { messages: random.pick([1, 8, 60, 1000]), bytes: bytes(100_000) },
-        history: {
-          messages: random.pick([0, 1, 10, 200, 5000]),
-          bytes: random.pick([0, bytes(1000), bytes(200_000)]),
-          maxAgeMs: random.pick([0, 0, 50, 2000]),
-        },
-        memoryBudgetBytes: random.pick([2 ** 30, Math.max(400_000, 4 * this.#maxMessageBytes)]),
-      }),
+      ...(plan.hasCurve ? { curve: { secretKey: SECRET_KEY } } : {}),
     };
-    const members = 2 + random.int(5);
-    for (let i = 0; i < members; i++) {
-      const isCalm = random.chance(0.3);
-      const name = `${isCalm ? "calm" : "client"}-${i}`;
-      this.#members.push({
-        name,
-        isPassive: random.chance(0.4),
-        isCalm,
-        manners: isCalm ? (random.chance(0.5) ? CALM : STEADY) : this.#makeManners(),
-        heartbeatMs: hasHeartbeats ? random.pick([300, 1000, 2000]) : 0,
-        life: 0,
-        process: new Process(name),
-        watcher: undefined,
-      });
+    for (const member of plan.members) {
+      this.#members.push({ ...member, life: 0, process: new Process(member.name), watcher: undefined });
     }
-    if (random.chance(0.4)) {
-      for (let i = 0; i <= random.int(3); i++) {
-        this.#hostile.push({ process: new Process(`hostile-${i}`), end: new AbortController() });
-      }
+    for (let i = 0; i < plan.hostile; i++) {
+      this.#hostile.push({ process: new Process(`hostile-${i}`), end: new AbortController() });
     }
   }
 
   run(): void {
-    const { world } = this;
-    const random = this.#random;
+    const { world, plan } = this;
     this.#begin();
     for (const member of this.#members) {
-      world.after(
-        this.#random.chance(0.7) ? 0 : this.#random.int(3000),
-        undefined,
-        "join",
-        () => this.#join(member, "now"),
-      );
-      this.#act(member);
+      world.after(member.joinsAtMs, undefined, "join", () => this.#join(member, "now"));
+      if (plan.acts) this.#act(member, 0);
     }
     for (const { process, end } of this.#hostile) {
-      const random = this.#random.fork();
-      world.after(
-        random.int(1000),
-        process,
-        "attack",
-        () => void attack({ broadcast: BROADCAST, receive: RECEIVE }, random, end.signal),
-      );
+      const random = world.stream(process.name);
+      const ports = { broadcast: BROADCAST, receive: RECEIVE };
+      world.after(random.int(1000), process, "attack", () => void attack(ports, random, end.signal));
     }
-    for (let i = 0; i < random.int(3); i++) {
-      const manners = this.#isFair && random.chance(0.5) ? CALM : this.#makeManners();
-      world.after(random.int(1000), undefined, "join", () => this.#joinPlain(`plain-${i}`, manners));
+    for (const { name, manners, joinsAtMs } of plan.plain) {
+      world.after(joinsAtMs, undefined, "join", () => this.#joinPlain(name, manners));
     }
-    if (this.#isFair && this.#room === "enough" && random.chance(0.5)) {
-      world.after(random.between(2000, this.#durationMs), undefined, "flood", () => this.#flood());
+    if (plan.gateway === "beside") world.after(100, undefined, "gateway", () => this.#beginGateway());
+    for (const [i, { way, isSlow }] of plan.visitors.entries()) this.#invite(`visitor-${i}`, way, isSlow);
+    if (plan.floodAtMs !== undefined) world.after(plan.floodAtMs, undefined, "flood", () => this.#flood());
+    if (plan.speaks) this.#speak(0);
+    for (const event of plan.events) {
+      world.after(event.atMs, undefined, "fault", () => this.#fault(event));
     }
-    this.#speak();
-    this.#befall();
-    world.run(this.#durationMs, () => this.#look());
+    world.run(plan.durationMs, () => this.#look());
     this.#heal();
     world.run(RECOVERY_MS, () => this.#look());
     this.#sayLast();
-    world.run(2000, () => this.#look());
+    world.run(5000, () => this.#look());
     this.#expectAllHeard();
     this.#end();
   }
@@ -254,21 +193,64 @@ class Scenario {
       const server = this.#server = new MessageServer(this.#options);
       model.begin(server.feed.epoch);
       server.addEventListener("message", ({ text }) => model.accept(text));
+      if (this.plan.gateway === "inside") {
+        const handler = messageGateway(server as GatewayBus & MessageServer, WEB_OPTIONS);
+        this.#gateway = { process: this.#broker, handler, client: undefined };
+      }
     });
+  }
+
+  /** A gateway in a process of its own. */
+  #beginGateway(): void {
+    const process = new Process(`gateway-${this.#gatewayLives++}`);
+    this.world.in(process, () => {
+      const client = new PassiveMessageClient({
+        ...ADDRESSES,
+        ...this.#curve,
+        maxMessageBytes: this.plan.maxMessageBytes,
+        heartbeatMs: this.plan.options.heartbeatMs!,
+        handshakeTimeoutMs: 2000,
+        reconnect: { minMs: 20, maxMs: 500 },
+      });
+      client.ready.catch(() => {});
+      this.#gateway = { process, handler: messageGateway(client, WEB_OPTIONS), client };
+    });
+  }
+
+  #invite(name: string, way: typeof WAYS[number], isSlow: boolean): void {
+    const { world, model } = this;
+    const [process, random] = [new Process(name), world.stream(name)];
+    const door = () => this.#gateway;
+    const visitor = new Visitor({ world, model, process, way, random, door, isSlow });
+    this.#visitors.push(visitor);
+    world.after(random.int(2000), process, "visit", () => void visitor.read());
+    const say = () => {
+      world.after(random.between(5, 3000) / this.plan.busyness, process, "post", () => {
+        if (this.#isHealed) return;
+        void visitor.say(random.pick(this.plan.sizes));
+        say();
+      });
+    };
+    say();
+  }
+
+  get #curve(): { readonly curve?: { readonly serverKey: Uint8Array } } {
+    return this.plan.hasCurve ? { curve: { serverKey: PUBLIC_KEY } } : {};
   }
 
   #join(member: Member, since: string): void {
     const { world, model } = this;
     if (member.life > 0) member.process = new Process(`${member.name}.${member.life}`);
     const from = `${member.name}.${member.life++}`;
-    const random = this.#random;
+    const random = world.stream(`join of ${from}`);
     world.in(member.process, () => {
       const options = {
         ...ADDRESSES,
+        ...this.#curve,
         since,
         name: member.name,
         // Now and then a client sends what is too large for the broker, and hears that it was refused.
-        maxMessageBytes: 2 * this.#maxMessageBytes + 200,
+        maxMessageBytes: 2 * this.plan.maxMessageBytes + 200,
         heartbeatMs: member.heartbeatMs,
         handshakeTimeoutMs: 2000,
         reconnect: { minMs: random.pick([1, 20, 100]), maxMs: random.pick([200, 1000]) },
@@ -279,7 +261,7 @@ class Scenario {
       client.addEventListener("error", () => {});
       const at = since === "now" || since === "earliest" ? undefined : since;
       member.watcher = new Watcher(model, member.process.name, from, client, member.isPassive, at);
-      member.watcher.mustMissNothing = member.isCalm && this.#isFair;
+      member.watcher.mustMissNothing = member.isCalm && this.plan.isFair;
     });
   }
 
@@ -292,6 +274,7 @@ class Scenario {
     this.world.in(process, () => {
       const sub = zmtp.sub({
         address: ADDRESSES.serverBroadcast,
+        ...this.#curve,
         reconnect: { minMs: 20, maxMs: 500 },
         heartbeatMs: this.#options.heartbeatMs ?? 0,
         handshakeTimeoutMs: 2000,
@@ -323,27 +306,10 @@ class Scenario {
           `${process.name} missed ${watcher.missed} messages, the broker dropped ${stats.dropped}`,
         );
       }
-      if (manners === CALM && this.#isFair && watcher.missed > 0) {
+      if (manners === CALM && this.plan.isFair && watcher.missed > 0) {
         this.world.fail(`${process.name} keeps the pace, and missed ${watcher.missed} messages`);
       }
     }
-  }
-
-  /** Is there room for what those who keep the pace have to hear, and nothing that ends their connections? */
-  get #isFair(): boolean {
-    if (this.#room === "little" || this.#options.slowestReader === 0) return false;
-    return !UNFAIR.some((fault) => this.#faults.includes(fault));
-  }
-
-  #makeManners(): Manners {
-    const random = this.#random;
-    const min = random.pick([0, 0.1, 2]);
-    return {
-      latencyMs: [min, min + random.pick([0.1, 3, 60])],
-      capacity: Math.max(this.#maxMessageBytes >> 4, random.pick([200, 4000, 65_536, 1_000_000])),
-      pieces: random.pick(["whole", "any", "any", this.#maxMessageBytes > 2000 ? "any" : "tiny"]),
-      readPauseMs: random.pick([0, 0, 0, 1, 20, 300]),
-    };
   }
 
   #mannersOf(process: Process): Manners {
@@ -358,18 +324,16 @@ class Scenario {
 
   // What they do.
 
-  #act(member: Member): void {
-    const random = this.#random;
-    const ms = random.between(5, 2000) / this.#busyness;
+  #act(member: Member, number: number): void {
+    const random = this.world.stream(`act ${number} of ${member.name}`);
+    const ms = random.between(5, 2000) / this.plan.busyness;
     this.world.after(ms, undefined, "act", () => {
       if (this.#isHealed) return;
-      this.#act(member);
+      this.#act(member, number + 1);
       const { process, watcher } = member;
       if (watcher === undefined || !process.isAlive || process.isStopped) return;
-      this.world.in(
-        process,
-        () => this.#say(member, watcher, random.chance(0.1) ? random.int(100) : 1 + random.int(3)),
-      );
+      const count = random.chance(0.1) ? random.int(100) : 1 + random.int(3);
+      this.world.in(process, () => this.#say(member, watcher, count, random));
     });
   }
 
@@ -380,7 +344,7 @@ class Scenario {
     );
     if (member === undefined || this.#isHealed) return;
     const { process, watcher } = member;
-    const size = Math.min(2000, this.#maxMessageBytes - TEXT_BYTES);
+    const size = Math.min(2000, this.plan.maxMessageBytes - TEXT_BYTES);
     this.world.in(process, () => {
       try {
         for (let bytes = 0; bytes < 3 * ENOUGH_BYTES; bytes += size) {
@@ -395,12 +359,12 @@ class Scenario {
   }
 
   /** The broker has something to say itself, one way or the other. */
-  #speak(): void {
+  #speak(number: number): void {
     const { world, model } = this;
-    const random = this.#random;
-    world.after(random.between(5, 4000) / this.#busyness, undefined, "speak", () => {
+    const random = world.stream(`speech ${number}`);
+    world.after(random.between(5, 4000) / this.plan.busyness, undefined, "speak", () => {
       if (this.#isHealed) return;
-      this.#speak();
+      this.#speak(number + 1);
       const [server, broker] = [this.#server, this.#broker];
       if (!broker.isAlive || broker.isStopped || !server.local.isSending) return;
       const text = textOf(`the ${broker.name}`, ++this.#spoken, random.pick([0, 100]));
@@ -417,14 +381,13 @@ class Scenario {
     });
   }
 
-  #say(member: Member, watcher: Watcher, count: number): void {
-    const random = this.#random;
+  #say(member: Member, watcher: Watcher, count: number, random: Random): void {
     const { client } = watcher;
     for (let i = 0; i < count; i++) {
       const isTooLarge = random.chance(0.02);
-      const size = isTooLarge ? this.#maxMessageBytes : random.pick(this.#sizes);
+      const size = isTooLarge ? this.plan.maxMessageBytes : random.pick(this.plan.sizes);
       const text = textOf(watcher.from, watcher.sent + 1, size);
-      if (!isTooLarge && text.length > this.#maxMessageBytes) continue;
+      if (!isTooLarge && text.length > this.plan.maxMessageBytes) continue;
       try {
         if (client instanceof PassiveMessageClient && random.chance(0.3)) this.#publish(member, client, text);
         else client.sendJsonMessage(text);
@@ -463,23 +426,14 @@ class Scenario {
 
   // What befalls them.
 
-  #befall(): void {
-    const random = this.#random;
-    this.world.after(random.between(0, 2 * this.#faultEveryMs), undefined, "fault", () => {
-      if (this.#isHealed) return;
-      this.#befall();
-      if (this.#faults.length > 0) this.#fault(random.pick(this.#faults));
-    });
-  }
-
-  #fault(fault: typeof FAULTS[number]): void {
+  #fault({ fault, number }: Event): void {
     const { world, net } = this;
-    const random = this.#random;
+    const random = world.stream(`event ${number}`);
     const victims = this.#members.filter((member) => !member.isCalm && member.watcher !== undefined);
     const member = victims.length === 0 ? undefined : random.pick(victims);
     const sockets = member === undefined || !member.process.isAlive ? [] : net.of(member.process);
     const socket = sockets.length === 0 ? undefined : random.pick(sockets);
-    world.note("fault", member?.name ?? "", fault);
+    world.note("fault", member?.name ?? "", `${number}: ${fault}`);
     switch (fault) {
       case "reset":
         return socket && net.reset(socket);
@@ -492,7 +446,7 @@ class Scenario {
       case "stop the broker":
         return this.#stop(this.#broker, random.pick([random.int(50), random.int(3000)]));
       case "kill a client":
-        return member && this.#kill(member);
+        return member && this.#kill(member, random);
       case "kill the broker": {
         if (!this.#broker.isAlive) return;
         world.kill(this.#broker);
@@ -502,14 +456,23 @@ class Scenario {
       }
       case "restart the broker": {
         if (!this.#broker.isAlive || this.#broker.isStopped) return;
-        const [broker, server] = [this.#broker, this.#server];
+        const [broker, server, gateway] = [this.#broker, this.#server, this.#gateway];
         world.in(broker, () => {
-          void server.close().then(() => {
+          const web = gateway?.process === broker ? gateway.handler.close({ lingerMs: 500 }) : undefined;
+          void Promise.resolve(web).then(() => server.close()).then(() => {
             world.kill(broker);
             net.close(broker);
             world.after(random.int(500), undefined, "return", () => this.#return());
           });
         });
+        return;
+      }
+      case "kill the gateway": {
+        const process = this.#gateway?.process;
+        if (process === undefined || !process.isAlive) return;
+        world.kill(process);
+        net.close(process);
+        world.after(random.int(2000), undefined, "gateway", () => this.#beginGateway());
         return;
       }
       case "refuse dials":
@@ -537,9 +500,8 @@ class Scenario {
     this.world.after(ms, undefined, "continue", () => this.world.goOn(process));
   }
 
-  #kill(member: Member): void {
+  #kill(member: Member, random: Random): void {
     const { world, net } = this;
-    const random = this.#random;
     const { watcher, process } = member;
     if (watcher === undefined || !process.isAlive) return;
     const { place } = watcher.client;
@@ -576,6 +538,7 @@ class Scenario {
     world.goOn(this.#broker);
     for (const { process } of this.#members) world.goOn(process);
     for (const socket of this.net.sockets) socket.manners = CALM;
+    for (const visitor of this.#visitors) visitor.isSlow = false;
     this.#server.pause = false;
   }
 
@@ -640,6 +603,11 @@ class Scenario {
     const { epoch, texts } = this.model.life;
     if (this.world.failure !== undefined) return;
     this.#checkPlain();
+    for (const { name, place } of this.#visitors) {
+      if (place !== `${epoch}.${texts.length}`) {
+        return this.world.fail(`${name} is at ${place}, the broker at ${epoch}.${texts.length}`);
+      }
+    }
     for (const { watcher, isCalm, name } of this.#members) {
       watcher!.expectAt(epoch, texts.length);
       const accepted = this.model.accepted.get(watcher!.from);
@@ -648,7 +616,7 @@ class Scenario {
           `the last message of ${name} is not on the bus: ${accepted?.last} of ${watcher!.sent}`,
         );
       }
-      if (isCalm && this.#isFair && accepted!.count !== watcher!.fit) {
+      if (isCalm && this.plan.isFair && accepted!.count !== watcher!.fit) {
         this.world.fail(
           `${name} sent ${watcher!.fit} messages, and the broker has ${accepted!.count} of them`,
         );
@@ -680,11 +648,26 @@ class Scenario {
     }
   }
 
+  /** The visitors leave, and nothing of them stays. */
+  #closeGateway(): void {
+    const { world } = this;
+    for (const visitor of this.#visitors) visitor.isLeaving = true;
+    if (this.#gateway === undefined) return;
+    const { process, handler, client } = this.#gateway;
+    world.run(10_000);
+    world.in(process, () => {
+      const waiting = Object.entries(handler.stats().waiting).filter(([, count]) => count !== 0);
+      if (waiting.length > 0) world.fail(`there still wait at the gateway: ${waiting.join(" ")}`);
+      void handler.close().then(() => client?.close());
+    });
+  }
+
   #end(): void {
     const { world, net } = this;
     if (world.failure !== undefined) return;
     for (const { process, watcher } of this.#members) world.in(process, () => void watcher!.client.close());
     for (const { process, close } of this.#plain) world.in(process, () => void close());
+    this.#closeGateway();
     world.run(10_000);
     const before = this.#server.stats();
     const { connections } = before.subscribers!;
@@ -711,15 +694,11 @@ class Scenario {
   }
 }
 
-/** Slower than senders, and faster than the slowest reader that is waited for. */
-const STEADY: Manners = { latencyMs: [0.5, 1], capacity: 65_536, pieces: "any", readPauseMs: 0 };
-/** Whoever is connected like this loses nothing by its own fault. */
-const CALM: Manners = { latencyMs: [0.05, 0.2], capacity: 1_000_000, pieces: "any", readPauseMs: 0 };
+/** It answers to whoever asks. */
+const WEB_OPTIONS: GatewayOptions = { log: () => {}, maxQueuedBytes: 65_536 };
 /** It may have taken so much of what is being written, which counts as written when all of it is. */
 const BATCH_BYTES = 320_000;
 /** Whoever takes nothing is waited for a tenth of a second, and one look longer. */
 const PATIENCE_MS = 150;
-/** A quarter of it and one read of 256 KiB fit in, so that senders can be made to wait before it is full. */
-const ENOUGH_BYTES = 1_500_000;
 /** Blocks of the arena, notes, what is being read. */
 const SLACK_BYTES = 600_000;

@@ -5,7 +5,7 @@
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 
 /** A program of the world, with its own timers and sockets. */
 export class Process {
@@ -41,7 +41,7 @@ const running: AsyncLocalStorage<Process> = new AsyncLocalStorage();
 
 /** See the module. */
 export class World {
-  readonly random: Random;
+  readonly seed: number;
   /** Milliseconds since the world began. */
   now = 0;
   /** Steps that were taken. */
@@ -54,9 +54,22 @@ export class World {
   failure: string | undefined;
   #orders = 0;
   readonly #heap: Due[] = [];
+  readonly #streams: Map<string, Random> = new Map();
 
-  constructor(random: Random) {
-    this.random = random;
+  constructor(seed: number) {
+    this.seed = seed;
+  }
+
+  /** Chance of its own for whatever has a name: so it stays as it is when something else is left out of the world. */
+  stream(name: string): Random {
+    let stream = this.#streams.get(name);
+    if (stream === undefined) this.#streams.set(name, stream = new Random(hashOf(`${this.seed} ${name}`)));
+    return stream;
+  }
+
+  /** Chance of whoever's code runs. */
+  get random(): Random {
+    return this.stream(`process ${this.process?.name}`);
   }
 
   /** Whose code runs. */
@@ -197,4 +210,14 @@ export class World {
 
 function isBefore(a: Due, b: Due): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+/** 52 bits. */
+function hashOf(text: string): number {
+  let [low, high] = [0x811c_9dc5, 0x1234_5678];
+  for (let i = 0; i < text.length; i++) {
+    low = Math.imul(low ^ text.charCodeAt(i), 0x0100_0193);
+    high = Math.imul(high ^ text.charCodeAt(i), 0x85eb_ca6b) ^ (low >>> 13);
+  }
+  return (high >>> 12) * 0x1_0000_0000 + (low >>> 0);
 }
