@@ -55,7 +55,7 @@ const FRAME = mutantsOf("zmtp/frame.ts", ["tests/zmtp/frame_test.ts"], [
   ],
   [
     "allocates what was announced",
-    "const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * this.#partSize));",
+    "const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * needed));",
     "const planned = this.#frameSize;",
   ],
 ]);
@@ -268,7 +268,7 @@ const READ_GATE = mutantsOf("zmtp/read_gate.ts", ["tests/zmtp/read_gate_test.ts"
   ["opens and calls nobody", "    this.#isClosed = false;\n    this.#next();", "    this.#isClosed = false;"],
 ]);
 
-const BUDGET = mutantsOf("zmtp/memory_budget.ts", ["tests/zmtp/memory_budget_test.ts"], [
+const BUDGET = mutantsOf("base/memory_budget.ts", ["tests/base/memory_budget_test.ts"], [
   ["takes from the one who asks", "holder === asker || ", ""],
   [
     "takes from the largest, however busy",

@@ -95,7 +95,7 @@ export function allocatedBy(call: () => void): number {
   const original = Uint8Array;
   const { transfer } = ArrayBuffer.prototype;
   let sum = 0;
-  ArrayBuffer.prototype.transfer = function (size = this.byteLength): ArrayBuffer {
+  ArrayBuffer.prototype.transfer = function (this: ArrayBuffer, size = this.byteLength): ArrayBuffer {
     sum += Math.max(0, size - this.byteLength);
     return transfer.call(this, size);
   };

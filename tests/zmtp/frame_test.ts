@@ -11,7 +11,7 @@ import {
   type FrameLimits,
   writeFrameHeader,
 } from "../../zmtp/frame.ts";
-import { MemoryBudget } from "../../zmtp/memory_budget.ts";
+import { MemoryBudget } from "../../base/memory_budget.ts";
 import { FIRST_ALLOCATION_BYTES } from "../../zmtp/wire.ts";
 import {
   allocatedBy,

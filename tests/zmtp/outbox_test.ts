@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Block } from "../../zmtp/arena.ts";
 import { encodeFrame } from "../../zmtp/frame.ts";
-import { MemoryBudget } from "../../zmtp/memory_budget.ts";
+import { MemoryBudget } from "../../base/memory_budget.ts";
 import { Outbox, type QueueLimit } from "../../zmtp/outbox.ts";
 import { bytes, concat, hex, PURE } from "./core_test_support.ts";
 
