@@ -5,10 +5,11 @@
  * @module
  */
 import { quote } from "../base/quote.ts";
-import { UsageError } from "./arguments.ts";
+import { type Flags, UsageError } from "./arguments.ts";
 import { withHint } from "./client_notes.ts";
 import { type CommandEntry, commandHelp, COMMON_FLAGS, flagLines } from "./command.ts";
 import { type Program, runProgram } from "./command_line.ts";
+import { printText } from "./log.ts";
 import { meant } from "./meant.ts";
 
 /** In the order of the help. */
@@ -42,20 +43,31 @@ export function runClient(): Promise<void> {
 
 const NAME = "client.ts";
 
+const GENERAL_FLAGS: Flags = {
+  completion: {
+    type: "string",
+    value: "SHELL",
+    help: "print a script for bash, zsh or fish that makes a command bus of this, and completes it;\n" +
+      "it says where to put it",
+  },
+};
+
 /** The program without a command: it can only tell what there is. */
 const GENERAL: Program = {
   name: NAME,
   get help() {
     return generalHelp();
   },
-  flags: {},
-  run: (_, rest) => {
-    throw noCommand(rest[0]);
+  flags: GENERAL_FLAGS,
+  run: async ({ completion }, rest) => {
+    if (typeof completion !== "string") throw noCommand(rest[0]);
+    await printCompletion(completion);
   },
 };
 
 async function choose(args: readonly string[]): Promise<{ program: Program; args: readonly string[] }> {
   // Flags may stand in front of the command.
+  if (args[0]?.startsWith("--completion")) return { program: GENERAL, args };
   const at = args.findIndex((arg) => Object.hasOwn(COMMANDS, arg));
   const first = args.find((arg) => !arg.startsWith("-"));
   if (at < 0 || (first !== args[at] && !args[0]!.startsWith("-"))) {
@@ -84,6 +96,18 @@ async function choose(args: readonly string[]): Promise<{ program: Program; args
   };
 }
 
+async function printCompletion(shell: string): Promise<void> {
+  const { completionScript } = await import("./completion.ts");
+  const { denoCommand, programPath } = await import("./printed_command.ts");
+  const commands = await Promise.all(
+    Object.entries(COMMANDS).map(async ([name, { about, load }]) => {
+      const { command: { flags } } = await load();
+      return { name, about, flags };
+    }),
+  );
+  printText(completionScript(shell, denoCommand(), programPath(NAME), commands));
+}
+
 function noCommand(name: string | undefined): UsageError {
   const names = Object.keys(COMMANDS);
   const all = `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
@@ -107,5 +131,5 @@ ${commands.join("\n")}
 client.ts COMMAND --help lists the options of a command.
 
 OPTIONS
-${flagLines(COMMON_FLAGS)}`;
+${flagLines({ ...GENERAL_FLAGS, ...COMMON_FLAGS })}`;
 }

@@ -10,21 +10,29 @@ export function printedCommand(
   args: readonly string[],
   read: readonly string[] = [],
 ): string {
-  // Whoever started us by npx has no command deno.
-  const isNpx = /[\\/]node_modules[\\/]/.test(Deno.execPath());
-  const deno = isNpx ? ["npx", "-y", `deno@${Deno.version.deno}`] : ["deno"];
   const permissions = [
     "--allow-net=127.0.0.1",
     ...(read.length === 0 ? [] : [`--allow-read=${read.join(",")}`]),
   ];
-  return [...deno, "run", ...permissions, pathOf(file), ...args].map(quoted).join(" ");
+  return [denoCommand(), ...["run", ...permissions, pathOf(file), ...args].map(quoted)].join(" ");
+}
+
+/** What starts Deno here. Whoever started us by npx has no command deno. */
+export function denoCommand(): string {
+  const isNpx = /[\\/]node_modules[\\/]/.test(Deno.execPath());
+  return isNpx ? `npx -y deno@${Deno.version.deno}` : "deno";
+}
+
+/** Where a program of ours is, from anywhere. */
+export function programPath(file: string): string {
+  const url = new URL(`../${file}`, import.meta.url);
+  if (url.protocol !== "file:") return url.href;
+  return decodeURIComponent(Deno.build.os === "windows" ? url.pathname.slice(1) : url.pathname);
 }
 
 /** The name alone where it leads to the file. */
 function pathOf(file: string): string {
-  const url = new URL(`../${file}`, import.meta.url);
-  if (url.protocol !== "file:") return url.href;
-  const path = decodeURIComponent(Deno.build.os === "windows" ? url.pathname.slice(1) : url.pathname);
+  const path = programPath(file);
   try {
     return path === `${Deno.cwd().replaceAll("\\", "/")}/${file}` ? file : path;
   } catch {

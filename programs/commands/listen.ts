@@ -46,7 +46,7 @@ export const command: Command = {
     },
     pretty: { type: "boolean", help: "print each message over several lines, indented" },
     json: { type: "boolean", help: "print the messages as they are, a line each, for pipes" },
-    format: { type: "string", value: "F", help: `print what F says: ${FORMAT_HELP}` },
+    format: { type: "string", value: "FORMAT", help: `print what it says: ${FORMAT_HELP}` },
     heartbeat: {
       type: "string",
       value: "SECONDS",
