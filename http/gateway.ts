@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CLIENT_ROUTES } from "./client_files.ts";
 import { Gate, type GatewayBus } from "./gate.ts";
 import { type GatewayHandler, handlerOf, LONG_POLL, MESSAGES, STREAM, WEB_SOCKET } from "./handlers.ts";
 import { history } from "./history.ts";
@@ -40,6 +41,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/openapi.json", { name: "openapi", methods: { GET: openApi, HEAD: openApi } }],
   ...SESSION_ROUTES,
   ["/problems/{code}", { name: "problems", methods: { GET: describeProblem, HEAD: describeProblem } }],
+  ...CLIENT_ROUTES,
   ...PAGE_ROUTES,
   ...SESSION_PAGE_ROUTES,
 ]);

@@ -6,10 +6,10 @@
  */
 import { answer } from "./answers.ts";
 import type { Gate } from "./gate.ts";
+import bus from "./page/bus.js" with { type: "text" };
 import dom from "./page/dom.js" with { type: "text" };
 import gateway from "./page/gateway.js" with { type: "text" };
 import icon from "./page/icon.svg" with { type: "text" };
-import jsonParts from "./page/json_parts.js" with { type: "text" };
 import jsonTree from "./page/json_tree.js" with { type: "text" };
 import list from "./page/list.js" with { type: "text" };
 import page from "./page/page.html" with { type: "text" };
@@ -18,7 +18,6 @@ import people from "./page/people.js" with { type: "text" };
 import plot from "./page/plot.js" with { type: "text" };
 import send from "./page/send.js" with { type: "text" };
 import status from "./page/status.js" with { type: "text" };
-import stream from "./page/stream.js" with { type: "text" };
 import style from "./page/page.css" with { type: "text" };
 import type { Route } from "./route.ts";
 
@@ -54,16 +53,15 @@ export const PAGE_FILES: readonly PageFile[] = [
   { path: "/monitor/page.css", text: style, contentType: STYLE },
   ...Object.entries({
     "page": script,
+    bus,
     dom,
     gateway,
-    "json_parts": jsonParts,
     "json_tree": jsonTree,
     list,
     people,
     plot,
     send,
     status,
-    stream,
   }).map(([name, text]): PageFile => ({ path: `/monitor/${name}.js`, text, contentType: SCRIPT })),
 ];
 

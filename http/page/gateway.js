@@ -1,63 +1,39 @@
-// How the page asks its gateway: with the token where one is needed, and never for longer than a deadline.
+// How the page asks its gateway: with the token where one is needed.
 
+import { ask as askGateway, askBlob as fetchBlob } from "../client/requests.js";
 import { byId, setText } from "./dom.js";
 
-const PREFIX = document.documentElement.dataset.prefix;
+/** Where the gateway is; a prefix included. */
+export const BASE = new URL(`${document.documentElement.dataset.prefix}/`, location.href).href;
 const TOKEN_KEY = "message-bus-token";
 
 let token = sessionStorage.getItem(TOKEN_KEY) ?? "";
 const form = byId("token-form");
 
-/**
- * Like `fetch`. The deadline covers the body too. Browsers open six connections to one host for all tabs together, so a
- * question without an end would in time stop them all.
- */
-export function ask(path, deadlineMs, init = {}) {
-  return request(path, deadlineMs, init, async (response) => {
-    const text = await response.text();
-    return { status: response.status, isOk: response.ok, text };
-  });
-}
+/** The token; empty where there is none. */
+export const currentToken = () => token;
+
+/** Like `fetch` of a path of the gateway, with a deadline. */
+export const ask = (path, deadlineMs, init = {}) => watched(askGateway, path, deadlineMs, init);
 
 /** What a path holds, as bytes; throws when the gateway refuses it. */
-export function askBlob(path, deadlineMs) {
-  return request(path, deadlineMs, {}, (response) => {
-    if (!response.ok) throw new Error(`status ${response.status}`);
-    return response.blob();
-  });
+export async function askBlob(path, deadlineMs) {
+  const { status, isOk, blob } = await watched(fetchBlob, path, deadlineMs, {});
+  if (!isOk) throw new Error(`status ${status}`);
+  return blob;
 }
 
-async function request(path, deadlineMs, init, use) {
-  const headers = { ...init.headers, ...(token === "" ? {} : { authorization: `Bearer ${token}` }) };
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), deadlineMs);
-  try {
-    const response = await fetch(PREFIX + path, {
-      ...init,
-      headers,
-      cache: "no-store",
-      signal: controller.signal,
-    });
-    const result = await use(response);
-    if (response.status === 401) askForToken();
-    return result;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** A WebSocket cannot send headers: its token stands among the subprotocols. */
-export function openSocket(path, protocol) {
-  const url = new URL(PREFIX + path, location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  const bearer = btoa(token).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  return new WebSocket(url, token === "" ? [protocol] : [protocol, `bearer.${bearer}`]);
+async function watched(how, path, deadlineMs, init) {
+  const answer = await how({ base: BASE, token }, path.slice(1), deadlineMs, init);
+  if (answer.status === 401) askForToken();
+  return answer;
 }
 
 /** True while the page waits for a person to type the token. */
 export const needsToken = () => !form.hidden;
 
-function askForToken() {
+/** The gateway wants another token. */
+export function askForToken() {
   if (!form.hidden) return;
   setText(byId("token-note"), token === "" ? "" : "The gateway does not take this token.");
   form.hidden = false;
@@ -69,7 +45,7 @@ function takeTokenFromAddress() {
   const found = /(?:^#|&)token=([^&]+)/.exec(location.hash)?.[1];
   if (found === undefined) return;
   setToken(decodeURIComponent(found));
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + location.search);
 }
 
 function setToken(value) {

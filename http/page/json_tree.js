@@ -2,7 +2,7 @@
 // hundred elements at most. The rows are siblings, and a deep one is only further to the right.
 
 import { button, element, numberText } from "./dom.js";
-import { hasParts, partsAfter } from "./json_parts.js";
+import { hasParts, partsAfter } from "../client/json_parts.js";
 
 /** Rows that one click makes. */
 const SLICE = 100;

@@ -4,7 +4,7 @@
 // the number of messages.
 
 import { button, byId, element, hueOf, numberText, setText, timeText } from "./dom.js";
-import { memberOf } from "./json_parts.js";
+import { memberOf } from "../client/json_parts.js";
 import { jsonTree } from "./json_tree.js";
 import { countMessage } from "./plot.js";
 
@@ -101,10 +101,10 @@ let isFrameRequested = false;
 let handleFrame = () => {};
 
 /** A message came. `isLive` is false for what was held from before. */
-export function addMessage(text, time, isLive) {
+export function addMessage({ text, time, place, seq, isLive }) {
   const type = typeNameOf(text);
   countMessage(type, time, isLive);
-  add({ text, type, time, isGap: false, row: undefined });
+  add({ text, type, time, place, seq, isGap: false, row: undefined });
 }
 
 /** Messages are missing here; `missed` is null when nobody can know how many. */

@@ -1,6 +1,7 @@
 // The live page. It asks for everything like any other client. Each part of it is a file of its own; here they are joined.
 
 import { byId, numberText, setText } from "./dom.js";
+import { startBus } from "./bus.js";
 import { watchToken } from "./gateway.js";
 import { addGap, addMessage, redrawList, startList, togglePause } from "./list.js";
 import { startPeople } from "./people.js";
@@ -8,28 +9,32 @@ import { drawPlot, drawTypes } from "./plot.js";
 import { pollRecording, startRecording } from "./sessions/recording.js";
 import { startSend } from "./send.js";
 import { noteSign, pollNow, setLink, startStatus } from "./status.js";
-import { Stream } from "./stream.js";
 
 const DRAW_MS = 500;
-const CHECK_MS = 5000;
 
 const filterType = byId("filter-type");
 let missed = 0;
 let isMissedUnknown = false;
 
-const stream = new Stream({
-  message: addMessage,
-  gap: (number, reason) => {
+/** Messages on the bus so far, as far as this page knows. */
+let total = 0;
+
+const handlers = {
+  message: ({ text, time, place, seq, isEarlier }) => {
+    total = seq ?? total + 1;
+    addMessage({ text, time, place, seq, isLive: !isEarlier });
+    noteSign();
+  },
+  gap: ({ missed: number, reason }) => {
     if (number === null) isMissedUnknown = true;
     else missed += number;
     addGap(number, reason);
   },
   state: setLink,
-  sign: noteSign,
-});
+};
 
 function drawNumbers() {
-  setText(byId("total"), numberText(stream.count));
+  setText(byId("total"), numberText(total));
   const known = numberText(missed);
   setText(byId("missed"), !isMissedUnknown ? known : missed === 0 ? "some" : `> ${known}`);
   byId("missed-box").dataset.state = missed > 0 || isMissedUnknown ? "bad" : "good";
@@ -62,7 +67,7 @@ function handleKey(event) {
 }
 
 watchToken(() => {
-  stream.connect();
+  startBus(handlers);
   pollNow();
   pollRecording();
 });
@@ -73,12 +78,8 @@ startSend();
 startStatus();
 startPeople();
 startRecording();
-stream.connect();
+startBus(handlers);
 setInterval(() => {
   drawTypes(chooseType);
   drawPlot();
 }, DRAW_MS);
-setInterval(() => {
-  // What nobody sees may come later.
-  if (!document.hidden) stream.check().catch(() => {});
-}, CHECK_MS);

@@ -1,10 +1,10 @@
 // The form that sends a message.
 
+import { sendText } from "./bus.js";
 import { byId, numberText, setState } from "./dom.js";
-import { ask } from "./gateway.js";
 
-const CONFIRM_S = 3;
-const DEADLINE_MS = 6000;
+/** Errors that say all of it in their own words. */
+const UNSENT = new Set(["gateway-away", "timeout"]);
 
 const TEMPLATES = {
   subject: { type: "subject", subject: 119 },
@@ -44,45 +44,20 @@ async function send() {
     return setState(note, "bad", `Not sent. This is not JSON: ${error.message}`);
   }
   setState(note, "", "Sending …");
-  let answer;
   try {
-    answer = await ask(`/messages?confirm=${CONFIRM_S}`, DEADLINE_MS, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: text,
-    });
-  } catch (error) {
-    const isLate = error.name === "AbortError";
-    return setState(
-      note,
-      "bad",
-      isLate
-        ? `No answer within ${DEADLINE_MS / 1000} s: nobody knows whether it was sent.`
-        : "Not sent: the gateway does not answer.",
-    );
-  }
-  if (answer.status === 200) {
-    const { count } = JSON.parse(answer.text);
+    const { isConfirmed, seq } = await sendText(text);
+    if (!isConfirmed) {
+      return setState(note, "warn", "Sent, but it has not come back from the bus within 3 s.");
+    }
     const hasType = typeof message.type === "string";
-    return setState(
+    setState(
       note,
       hasType ? "good" : "warn",
-      `Sent. It is message ${numberText(count)} of the bus.` +
+      `Sent. It is message ${numberText(seq)} of the bus.` +
         (hasType ? "" : " It has no type, so most applications will ignore it."),
     );
-  }
-  if (answer.isOk) {
-    return setState(note, "warn", `Sent, but it has not come back from the bus within ${CONFIRM_S} s.`);
-  }
-  setState(note, "bad", `Not sent. ${problemOf(answer)}`);
-}
-
-function problemOf({ status, text }) {
-  try {
-    const { detail, code } = JSON.parse(text);
-    return `${detail} (${code})`;
-  } catch {
-    return `The answer is ${status}.`;
+  } catch ({ code, message }) {
+    setState(note, "bad", UNSENT.has(code) ? message : `Not sent. ${message} (${code})`);
   }
 }
 

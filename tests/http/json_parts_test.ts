@@ -1,7 +1,7 @@
 /** The walk over a JSON text that the live page opens messages with. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { hasParts, memberOf, partsAfter } from "../../http/page/json_parts.js";
+import { hasParts, memberOf, partsAfter } from "../../http/client/json_parts.js";
 
 /** The value again, by asking for its parts, a few at a time. */
 function rebuild(text: string, start: number, end: number, limit: number): unknown {

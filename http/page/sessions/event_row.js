@@ -1,7 +1,7 @@
 // A row of the list of events: what was done, by whom, and what a person can do from there.
 
 import { button, element } from "../dom.js";
-import { memberOf } from "../json_parts.js";
+import { memberOf } from "../../client/json_parts.js";
 import { jsonTree } from "../json_tree.js";
 import { change, readText } from "./api.js";
 import { copyText } from "./clipboard.js";
