@@ -11,6 +11,7 @@ import { PAGE, PAGE_ROUTES } from "./live_page.ts";
 import { metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
 import type { GatewayOptions } from "./options.ts";
+import { hasIndex, PAGES } from "./pages.ts";
 import { pathOf, templateOf } from "./path.ts";
 import { brokerStatus } from "./broker_status.ts";
 import type { Route } from "./route.ts";
@@ -58,6 +59,7 @@ const NUMBERED: ReadonlyMap<string, Route> = new Map(
  * - `/messages`, `/messages/longpoll`, `/messages/history`, `/messages/state`, `/messages/stream`, `/messages/ws` (also `/messages_ws`),
  *   `/messages/subscribers`, `/broker`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and the page at `/` and `/monitor`.
  * - With the option `archive`: `/sessions` and what is below it, `/recording`, `/replay`, and the page at `/monitor/sessions`.
+ * - `/client.js`, the bus for web pages, with its types in `/client.d.ts`; with the option `pages` the files of a folder, too.
  * - Foreign pages are refused on every path, see the options `allowedHosts`, `allowedOrigins` and `token`.
  * - No queue grows without limit and every wait ends when its client goes; what is dropped or missed is counted.
  *
@@ -82,15 +84,18 @@ export function messageGateway(bus: GatewayBus | null, options: GatewayOptions =
 export function gatewayOf(gate: Gate): GatewayHandler {
   const { prefix } = gate.settings;
   const problems = ROUTES.get("/problems/{code}");
+  const { pages } = gate.settings;
+  const files = pages === undefined ? undefined : PAGES;
   const find = (url: string): Route | undefined => {
     const path = pathOf(url);
     if (!path.startsWith(prefix)) return undefined;
     const rest = path.slice(prefix.length);
     if (prefix !== "" && rest === "") return PAGE;
     const route = ROUTES.get(rest);
+    if (rest === "/" && pages !== undefined && hasIndex(pages)) return files;
     if (route !== undefined) return route;
-    if (rest.startsWith("/sessions/")) return NUMBERED.get(templateOf(rest));
-    return rest.startsWith("/problems/") ? problems : undefined;
+    if (rest.startsWith("/sessions/")) return NUMBERED.get(templateOf(rest)) ?? files;
+    return rest.startsWith("/problems/") ? problems : files;
   };
   // Those who poll ask for the same again and again.
   let lastUrl = "";

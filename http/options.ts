@@ -135,6 +135,11 @@ export interface GatewayOptions extends HandlerOptions {
    */
   readonly prefix?: string;
   /**
+   * A folder of web pages to serve beside the API, from the same origin. Its files need no token. A path of the gateway comes before
+   * a file of the same name, but `index.html` before the live page at `/`, which is at `/monitor` too.
+   */
+  readonly pages?: string | undefined;
+  /**
    * Recorded sessions to show, to replay and to go back to: an `Archive` of `./archive`. Left out, the paths that need one answer 404.
    */
   readonly archive?: ArchivePort | undefined;
@@ -142,8 +147,8 @@ export interface GatewayOptions extends HandlerOptions {
 
 /** The options with every default filled in. */
 export type Settings =
-  & Required<Omit<GatewayOptions, "publishRate" | "token" | "hostname" | "archive">>
-  & Pick<GatewayOptions, "publishRate" | "token" | "hostname" | "archive">;
+  & Required<Omit<GatewayOptions, "publishRate" | "token" | "hostname" | "archive" | "pages">>
+  & Pick<GatewayOptions, "publishRate" | "token" | "hostname" | "archive" | "pages">;
 
 const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 
@@ -169,6 +174,7 @@ export function resolveOptions(options: GatewayOptions): Settings {
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
     ...(options.archive === undefined ? {} : { archive: options.archive }),
+    ...(options.pages === undefined ? {} : { pages: options.pages }),
   };
   if (!PREFIX.test(settings.prefix)) {
     throw bad("prefix", JSON.stringify(settings.prefix), "a path such as /bus");

@@ -5,8 +5,8 @@
  */
 import type { GatewayOptions } from "../http/options.ts";
 import { type FlagValues, UsageError } from "./arguments.ts";
-import { integerFlag } from "./command_line.ts";
-import { readToken } from "./key_file.ts";
+import { integerFlag, ProgramError } from "./command_line.ts";
+import { explainFile, readToken } from "./key_file.ts";
 import { complain } from "./log.ts";
 import { SUMMARY_MS, Troubles } from "./troubles.ts";
 
@@ -18,6 +18,7 @@ export const WEB_FLAGS = {
   "allow-host": { type: "string", multiple: true },
   "allow-origin": { type: "string", multiple: true },
   "max-body": { type: "string" },
+  "pages": { type: "string" },
 } as const;
 
 /** What `--help` says of them. */
@@ -27,7 +28,9 @@ export const WEB_HELP =
   --no-token           let everyone in who can reach the port, also where the bus has keys
   --allow-host NAME    further name by which the gateway is reached; may be repeated
   --allow-origin O     pages of this origin, such as https://lab.example, may take part; may be repeated
-  --max-body N         bytes of a POST and of a WebSocket message at most; 1048576 by default`;
+  --max-body N         bytes of a POST and of a WebSocket message at most; 1048576 by default
+  --pages DIR          serve the web pages of a folder, too, with the same origin: they import /client.js;
+                       deno run --allow-net=127.0.0.1 --allow-read=DIR`;
 
 /** The options that the flags give. With keys on the bus, the web has a token unless it is said that it has none. */
 export function webOptions(values: FlagValues, hasKeys: boolean): GatewayOptions {
@@ -39,7 +42,20 @@ export function webOptions(values: FlagValues, hasKeys: boolean): GatewayOptions
     log: tellFirst(),
     ...(token === undefined ? {} : { token }),
     ...(maxBody === undefined ? {} : { maxBodyBytes: maxBody }),
+    ...pagesOf(values),
   };
+}
+
+/** A folder that cannot be served is told at the start, not to whoever opens a page. */
+function pagesOf({ pages }: FlagValues): Pick<GatewayOptions, "pages"> {
+  if (typeof pages !== "string") return {};
+  let why = "it is no folder";
+  try {
+    if (Deno.statSync(pages).isDirectory) return { pages };
+  } catch (error) {
+    why = explainFile(error, "read", pages);
+  }
+  throw new ProgramError(`Cannot use --pages ${pages}: ${why}`);
 }
 
 /** Of a kind that may come by the hundred, the first is told, and then once a minute how many there were. */

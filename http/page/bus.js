@@ -20,8 +20,9 @@ let bus;
  */
 export function startBus(on) {
   const since = bus?.place ?? { last: MAX_EARLIER };
-  bus?.close();
+  const before = bus;
   const mine = bus = connect({ url: BASE, token: currentToken(), since });
+  before?.close();
   const showState = () => {
     if (mine !== bus) return;
     if (mine.state === "unauthorized") askForToken();
