@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { answer } from "./answers.ts";
+import { answer, type Header } from "./answers.ts";
 import client from "./client.js" with { type: "text" };
 import types from "./client.d.ts" with { type: "text" };
 import hub from "./client/hub.js" with { type: "text" };
@@ -13,30 +13,31 @@ import link from "./client/link.js" with { type: "text" };
 import requests from "./client/requests.js" with { type: "text" };
 import wire from "./client/wire.js" with { type: "text" };
 import worker from "./client/worker.js" with { type: "text" };
+import { type PageFile, SCRIPT } from "./live_page.ts";
 import type { Route } from "./route.ts";
 
-const SCRIPT = "text/javascript; charset=utf-8";
 const TYPES = "application/typescript; charset=utf-8";
 
-const FILES: readonly (readonly [path: string, text: string, contentType: string])[] = [
-  ["/client.js", client, SCRIPT],
-  ["/client.d.ts", types, TYPES],
-  ["/client/hub.js", hub, SCRIPT],
-  ["/client/items.js", items, SCRIPT],
-  ["/client/json_parts.js", jsonParts, SCRIPT],
-  ["/client/link.js", link, SCRIPT],
-  ["/client/requests.js", requests, SCRIPT],
-  ["/client/wire.js", wire, SCRIPT],
-  ["/client/worker.js", worker, SCRIPT],
+/** The files, under the paths by which they find each other. */
+export const CLIENT_FILES: readonly PageFile[] = [
+  { path: "/client.js", text: client, contentType: SCRIPT },
+  { path: "/client.d.ts", text: types, contentType: TYPES },
+  ...Object.entries({
+    hub,
+    items,
+    json_parts: jsonParts,
+    link,
+    requests,
+    wire,
+    worker,
+  }).map(([name, text]): PageFile => ({ path: `/client/${name}.js`, text, contentType: SCRIPT })),
 ];
 
-/** The routes of the files. */
-export const CLIENT_ROUTES: readonly (readonly [path: string, route: Route])[] = FILES.map(
-  ([path, text, contentType]) => {
-    // Type-aware tools, Deno among them, find the types by this header.
-    const headers: [string, string][] = [["content-type", contentType]];
-    if (path === "/client.js") headers.push(["x-typescript-types", "./client.d.ts"]);
-    const file = () => answer(text, 200, headers);
+/** Their routes. Whoever checks types, such as Deno, finds them by a header. */
+export const CLIENT_ROUTES: readonly (readonly [path: string, route: Route])[] = CLIENT_FILES.map(
+  ({ path, text, contentType }) => {
+    const types: Header[] = path === "/client.js" ? [["x-typescript-types", "./client.d.ts"]] : [];
+    const file = () => answer(text, 200, [["content-type", contentType], ...types]);
     return [path, { name: "client", methods: { GET: file, HEAD: file }, isOpen: true }];
   },
 );

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CLIENT_FILES } from "../client_files.ts";
 import { PAGE_FILES } from "../live_page.ts";
 import { PROBLEMS } from "../problem.ts";
 import { SESSION_PAGE_FILES } from "../sessions/page.ts";
@@ -18,6 +19,9 @@ const service = (
   summary,
   responses: { 200: response, ...problems(...statuses) },
 });
+
+const summaryOf = (path: string) =>
+  path.startsWith("/client") ? "The bus for web pages, or a file that it loads" : "A file of the page";
 
 const SUBSCRIBERS = service(
   "subscribers",
@@ -105,8 +109,8 @@ export const SERVICE_PATHS: Paths = {
       ["/", "page", "The live page", "text/html"],
       ["/monitor", "monitor", "The live page", "text/html"],
       ["/monitor/sessions", "sessionsPage", "The Sessions page", "text/html"],
-      ...[...PAGE_FILES, ...SESSION_PAGE_FILES].map(({ path, contentType }) =>
-        [path, path.slice(1).replace(/\W/g, "_"), "A file of the page", contentType.split(";")[0]!] as const
+      ...[...CLIENT_FILES, ...PAGE_FILES, ...SESSION_PAGE_FILES].map(({ path, contentType }) =>
+        [path, path.slice(1).replace(/\W/g, "_"), summaryOf(path), contentType.split(";")[0]!] as const
       ),
     ] as const).map(([path, id, summary, type]) => {
       const operation = file(id, summary, type);
