@@ -1,7 +1,6 @@
 /// <reference lib="dom" />
 /** Many tabs of one browser, and a gateway that stops to answer. */
 import assert from "node:assert/strict";
-import { until } from "../../support/deadline.ts";
 import { browserTest, openPage } from "../support/browser.ts";
 import { startBus } from "../support/bus.ts";
 import { Child } from "../support/child.ts";
