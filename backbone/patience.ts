@@ -14,6 +14,9 @@ export interface Standing {
   readonly isEmpty: boolean;
 }
 
+/** A message that is well on its way is not waited for in vain, however short the patience. */
+const LEAST_STALL_MS = 500;
+
 /** See the module. */
 export class Patience {
   readonly #holdMs: number;
@@ -52,8 +55,10 @@ export class Patience {
       this.#isIsland = false;
       return "back";
     }
-    const since = Math.min(this.#awaySince ?? Infinity, this.#stalledSince ?? Infinity);
-    if (now - since < this.#holdMs) return undefined;
+    const isAway = this.#awaySince !== undefined && now - this.#awaySince >= this.#holdMs;
+    const isStalled = this.#stalledSince !== undefined &&
+      now - this.#stalledSince >= Math.max(this.#holdMs, LEAST_STALL_MS);
+    if (!isAway && !isStalled) return undefined;
     this.#isIsland = true;
     this.#hasProof = false;
     this.#stalledSince = undefined;

@@ -17,6 +17,7 @@ import script from "./page/page.js" with { type: "text" };
 import people from "./page/people.js" with { type: "text" };
 import plot from "./page/plot.js" with { type: "text" };
 import send from "./page/send.js" with { type: "text" };
+import sites from "./page/sites.js" with { type: "text" };
 import status from "./page/status.js" with { type: "text" };
 import style from "./page/page.css" with { type: "text" };
 import type { Route } from "./route.ts";
@@ -61,6 +62,7 @@ export const PAGE_FILES: readonly PageFile[] = [
     people,
     plot,
     send,
+    sites,
     status,
   }).map(([name, text]): PageFile => ({ path: `/monitor/${name}.js`, text, contentType: SCRIPT })),
 ];

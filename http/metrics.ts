@@ -8,6 +8,7 @@ import { LocalBus } from "../bus/local.ts";
 import type { MessageServerStats } from "../bus/server.ts";
 import { answer } from "./answers.ts";
 import { addArchive } from "./archive_metrics.ts";
+import { addBackbone } from "./backbone_metrics.ts";
 import { seqText } from "./entry_json.ts";
 import type { Gate } from "./gate.ts";
 
@@ -70,7 +71,7 @@ export function formatMetrics(gate: Gate): string {
     );
   }
   function addBroker(
-    { received, receivedBytes, broadcast, refused, ignored, memory, senders, subscribers }:
+    { received, receivedBytes, broadcast, refused, ignored, memory, senders, subscribers, backbone }:
       MessageServerStats,
   ) {
     one(
@@ -88,6 +89,7 @@ export function formatMetrics(gate: Gate): string {
       byKey("reason", refused),
     );
     one("braviz_broker_ignored_messages_total", "counter", "Messages that came in while paused.", ignored);
+    if (backbone !== undefined) addBackbone(backbone, add);
     if (memory !== undefined) {
       one(
         "braviz_broker_memory_bytes",

@@ -12,6 +12,7 @@ import { readMembers, readServerKeys } from "./key_file.ts";
 import { quote } from "../base/quote.ts";
 import { VERSION } from "../base/version.ts";
 import { ARCHIVE_FLAGS, ARCHIVE_HELP, openRecording, type Recording } from "./archive_flag.ts";
+import { BACKBONE_FLAGS, BACKBONE_HELP, backboneJson, readBackbone } from "./backbone_flags.ts";
 import { tellTroubles } from "./broker_notes.ts";
 import { machineAddresses, UNKNOWN_ADDRESS } from "./machine.ts";
 import { openCommand, openPage } from "./open_page.ts";
@@ -66,6 +67,9 @@ KEYS, AND OTHER MACHINES
   --transport libzmq   let libzmq carry the messages: deno run --allow-ffi --allow-read, which leaves
                        the sandbox; see docs/libzmq.md
 
+MANY MACHINES
+${BACKBONE_HELP}
+
 Stop it with Ctrl+C.`;
 
 /** Runs the broker until it is stopped. */
@@ -90,6 +94,7 @@ export function runBroker(): Promise<void> {
       "slowest-reader": { type: "string" },
       ...ARCHIVE_FLAGS,
       ...WEB_FLAGS,
+      ...BACKBONE_FLAGS,
       transport: { type: "string" },
       json: { type: "boolean" },
       verbose: { type: "boolean", short: "v" },
@@ -112,8 +117,10 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   const access = readAccess(values);
   const history = integerFlag(values, "history", 0, 100_000_000);
   const slowestReader = integerFlag(values, "slowest-reader", 0, 100_000_000);
+  const joined = await readBackbone(values);
   const options: MessageServerOptions = {
     ...access.server,
+    ...(joined && { backbone: joined.backbone }),
     ...await readTransport(values),
     heartbeatMs: 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 0),
     ...(history === undefined ? {} : { history: { messages: history } }),
@@ -129,7 +136,7 @@ async function run(values: FlagValues, positionals: readonly string[], { signal 
   if (values.open === true && web !== undefined) openPage(web.pageUrl);
   startStamps();
   tellTroubles(server, complain, values.verbose === true, printed());
-  await aborted(signal);
+  await Promise.race([aborted(signal), ...(joined === undefined ? [] : [joined.failed])]);
 }
 
 function recordedBy(recording: Recording | undefined): Pick<MessageServerOptions, "recorder"> {
@@ -303,6 +310,7 @@ function announce(
     const archive = recording === undefined
       ? {}
       : { archive: recording.archive.path, session: recording.recorder.session };
+    const backbone = backboneJson(server.stats().backbone);
     return print(
       JSON.stringify({
         broadcastAddress,
@@ -311,6 +319,7 @@ function announce(
         ...token,
         ...key,
         ...archive,
+        ...backbone,
       }),
     );
   }

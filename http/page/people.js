@@ -3,6 +3,7 @@
 
 import { byId, clockText, element, numberText, setText, sizeText } from "./dom.js";
 import { ask } from "./gateway.js";
+import { drawSites } from "./sites.js";
 
 const POLL_MS = 2000;
 /** A gateway that has no such route is asked rarely. */
@@ -30,9 +31,10 @@ async function poll() {
   setTimeout(poll, next);
 }
 
-function draw({ connections, refusals, failedHandshakes }) {
+function draw({ connections, refusals, failedHandshakes, backbone }) {
   byId("people").hidden = !Array.isArray(connections);
   byId("refused").hidden = !Array.isArray(refusals) && !Array.isArray(failedHandshakes);
+  drawSites(backbone);
   drawConnections(connections ?? []);
   drawRefused([
     ...(refusals ?? []).map(refusalOf),
