@@ -17,8 +17,10 @@ export interface Flag {
   readonly multiple?: boolean;
   /** What its value is called in the help. */
   readonly value?: string;
-  /** What the help says of it, line by line; nothing for a flag that only old scripts have. */
+  /** What a help that is made from the flags says of it, line by line. */
   readonly help?: string;
+  /** Only old scripts have it: nobody is told of it. */
+  readonly isHidden?: boolean;
 }
 
 /** Flags by their names. */
@@ -120,13 +122,8 @@ function named(flags: Flags, arg: string): Named[] {
 }
 
 function unknown(flags: Flags, shown: string): UsageError {
-  const known = Object.keys(flags).filter((name) => flags[name]!.help !== undefined || isPlain(flags));
+  const known = Object.keys(flags).filter((name) => flags[name]!.isHidden !== true);
   const name = meant(shown.replace(/^-+/, ""), known);
   const way = name === undefined ? "there is no such flag" : `there is no such flag, did you mean --${name}?`;
   return new UsageError(`Cannot use ${quote(shown)}: ${way}`);
-}
-
-/** No flag brings its help: the program has it elsewhere. */
-function isPlain(flags: Flags): boolean {
-  return Object.values(flags).every(({ help }) => help === undefined);
 }

@@ -96,7 +96,7 @@ export const CURVE_CLIENT_FLAGS: Flags = {
     help: "for a broker that knows its clients by key: the file with yours, as broker.ts --curve-keygen,\n" +
       "pyzmq or czmq write it; one of broker.ts names the broker's key, too",
   },
-  "curve-secret-file": { type: "string" },
+  "curve-secret-file": { type: "string", isHidden: true },
 };
 
 /** The keys that those flags give; undefined without them. */

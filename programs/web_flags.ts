@@ -12,12 +12,12 @@ import { SUMMARY_MS, Troubles } from "./troubles.ts";
 
 /** See the module. */
 export const WEB_FLAGS = {
-  "token": { type: "string" },
-  "token-file": { type: "string" },
+  "token": { type: "string", value: "auto" },
+  "token-file": { type: "string", value: "F" },
   "no-token": { type: "boolean" },
-  "allow-host": { type: "string", multiple: true },
-  "allow-origin": { type: "string", multiple: true },
-  "max-body": { type: "string" },
+  "allow-host": { type: "string", multiple: true, value: "NAME" },
+  "allow-origin": { type: "string", multiple: true, value: "ORIGIN" },
+  "max-body": { type: "string", value: "N" },
   "pages": { type: "string" },
 } as const;
 

@@ -9,7 +9,7 @@ const FLAGS: Flags = {
   json: { type: "boolean", help: "as it is" },
   port: { type: "string", short: "p", help: "a port" },
   verbose: { type: "boolean", short: "v", help: "all" },
-  "curve-secret-file": { type: "string" },
+  "curve-secret-file": { type: "string", isHidden: true },
 };
 
 Deno.test(

@@ -165,6 +165,28 @@ for (const args of WRONG) {
   });
 }
 
+/** Slips, and what is said of them. */
+const SLIPS: readonly (readonly [args: readonly string[], meant: RegExp])[] = [
+  [["broker.ts", "--recieve-port", "1"], /did you mean --receive-port\?/],
+  [["broker.ts", "--htp", "8000"], /did you mean --http\?/],
+  [["broker.ts", "--http"], /expected --http PORT/],
+  [["http.ts", "--brodcast", "9"], /did you mean --broadcast\?/],
+  [["client.ts", "lsten"], /did you mean listen\?/],
+  [["client.ts", "listen", "--typ", "a"], /did you mean --type\?/],
+  [
+    ["client.ts", "send", "--recieve", "9", "type=a"],
+    /did you mean --receive\?.*\(see client\.ts send --help\)/,
+  ],
+];
+for (const [args, meant] of SLIPS) {
+  Deno.test(`${args.join(" ")} is met with what was meant`, async () => {
+    const { code, stderr } = await run(args);
+    assert.equal(code, 2);
+    assert.match(stderr, meant);
+    assert.equal(stderr.split("\n").length, 2);
+  });
+}
+
 for (const name of ["broker.ts", "client.ts"]) {
   Deno.test(`${name} --help explains every flag on stdout`, async () => {
     const { code, stdout, stderr } = await run([name, "--help"]);
