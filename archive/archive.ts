@@ -32,6 +32,7 @@ import { Player } from "./player.ts";
 import { Recorder, type RecordOptions } from "./recorder.ts";
 import { survivesLimits } from "./file_limit.ts";
 import { Storage } from "./storage.ts";
+import { titleOf } from "./title.ts";
 
 /** Options of an {@linkcode Archive}. */
 export interface ArchiveOptions {
@@ -426,15 +427,6 @@ function checkOrder(
   if (from !== undefined && to !== undefined && from > to) {
     throw new RangeError(`Cannot look from ${from} to ${to}: it ends before it begins`);
   }
-}
-
-/** What a session is called when nobody says: the date and time on this machine. */
-function titleOf(micros: number): string {
-  const date = new Date(micros / 1000);
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${
-    two(date.getMinutes())
-  }`;
 }
 
 /** What a feed holds by default. */

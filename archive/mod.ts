@@ -11,6 +11,14 @@
  * @module
  */
 export { Archive, type ArchiveOptions } from "./archive.ts";
+export {
+  checkArchive,
+  type CheckOptions,
+  type CheckReport,
+  repairArchive,
+  type RepairReport,
+} from "./repair.ts";
+export { type ImportedMessage, type ImportOptions, importSession } from "./importer.ts";
 export { Player, type PlayerClock, type PlayerSource } from "./player.ts";
 export { Recorder, type RecorderFile, type RecorderStart, type RecordOptions } from "./recorder.ts";
 export type { SpoolFile } from "./spool.ts";

@@ -1,9 +1,9 @@
 /**
- * The messages of a piece of a feed, one by one, for those who know nothing of what frames look like.
+ * Messages as frames and back, for those who know nothing of what frames look like.
  *
  * @module
  */
-import { frameBodyStart, frameEnd } from "../zmtp/mod.ts";
+import { encodeTextFrame, frameBodyStart, frameEnd } from "../zmtp/mod.ts";
 import type { Piece } from "./feed_store.ts";
 
 /** Calls `visit` for each message of a piece: its frame is `bytes[start, end)`, its body begins at `bodyStart`. */
@@ -16,4 +16,9 @@ export function eachFrame(
     visit(at, frameBodyStart(bytes, at), end);
     at = end;
   }
+}
+
+/** The frame of a text that is known to be a message. */
+export function frameOf(text: string): Uint8Array {
+  return encodeTextFrame(text);
 }

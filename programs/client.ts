@@ -26,6 +26,34 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     about: "print the newest message; with a broker that is not ours, the next one",
     load: () => import("./commands/last.ts"),
   },
+  record: {
+    about: "keep what is broadcast in a file",
+    load: () => import("./commands/record.ts"),
+  },
+  sessions: {
+    about: "list the sessions of such a file, or the events of one",
+    load: () => import("./commands/sessions.ts"),
+  },
+  replay: {
+    about: "send a recorded session again",
+    load: () => import("./commands/replay.ts"),
+  },
+  goto: {
+    about: "send the applications back to a moment of a session",
+    load: () => import("./commands/goto.ts"),
+  },
+  export: {
+    about: "print what was recorded, a message a line",
+    load: () => import("./commands/export.ts"),
+  },
+  import: {
+    about: "read such lines into a file",
+    load: () => import("./commands/import.ts"),
+  },
+  check: {
+    about: "see whether a recording is whole, and copy what is good",
+    load: () => import("./commands/check.ts"),
+  },
   top: {
     about: "show who is on the bus, at which rates, and who loses messages",
     load: () => import("./commands/top.ts"),

@@ -34,10 +34,11 @@ export function checkBlocks(file, { from }) {
     const faults = file.sql("pragma quick_check(20)").all().map(({ quick_check }) => quick_check).filter((
       text,
     ) => text !== "ok");
-    if (faults.length > 0) return { faults, next: null, blocks: 0 };
+    if (faults.length > 0) return { faults, next: null, messages: 0 };
   }
   const rows = file.sql("select * from block where id > ? order by id limit 200").all(from);
   const faults = [];
+  let messages = 0;
   for (const row of rows) {
     const bytes = unpack(row);
     let fault = bytes === undefined ? "its bytes are not what was written" : undefined;
@@ -46,13 +47,14 @@ export function checkBlocks(file, { from }) {
     } catch (error) {
       fault = error.message;
     }
-    if (fault !== undefined) {
+    if (fault === undefined) messages += row.count;
+    else {
       faults.push(
         `session ${row.session}, messages ${row.first} to ${row.first + row.count - 1}: ${fault}`,
       );
     }
   }
-  return { faults, blocks: rows.length, next: rows.length === 0 ? null : rows.at(-1).id };
+  return { faults, messages, next: rows.length === 0 ? null : rows.at(-1).id };
 }
 
 /** A block as it is stored, for a copy; damaged ones without their bytes. */

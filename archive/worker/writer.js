@@ -140,11 +140,11 @@ const calls = {
     if (changes === 0) throw failure("no-entry", `session ${session} has no event ${seq}`);
   },
 
-  addNote({ session, seq, time, written, text }) {
+  addNote({ session, seq, time, written, edited = null, text }) {
     needSession(session);
     return Number(
-      file.sql("insert into note(session, seq, time, written, text) values (?, ?, ?, ?, ?)")
-        .run(session, seq, time, written, text).lastInsertRowid,
+      file.sql("insert into note(session, seq, time, written, edited, text) values (?, ?, ?, ?, ?, ?)")
+        .run(session, seq, time, written, edited, text).lastInsertRowid,
     );
   },
 
