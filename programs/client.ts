@@ -26,6 +26,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     about: "print the newest message; with a broker that is not ours, the next one",
     load: () => import("./commands/last.ts"),
   },
+  top: {
+    about: "show who is on the bus, at which rates, and who loses messages",
+    load: () => import("./commands/top.ts"),
+  },
+  bench: {
+    about: "measure messages a second and round trips through a running broker",
+    load: () => import("./commands/bench.ts"),
+  },
   record: {
     about: "keep what is broadcast in a file",
     load: () => import("./commands/record.ts"),
@@ -53,14 +61,6 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   check: {
     about: "see whether a recording is whole, and copy what is good",
     load: () => import("./commands/check.ts"),
-  },
-  top: {
-    about: "show who is on the bus, at which rates, and who loses messages",
-    load: () => import("./commands/top.ts"),
-  },
-  bench: {
-    about: "measure messages a second and round trips through a running broker",
-    load: () => import("./commands/bench.ts"),
   },
 };
 

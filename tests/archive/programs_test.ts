@@ -119,13 +119,13 @@ Deno.test("client.ts sessions lists sessions, and the events of one; --json for 
   await recordedSession(file);
   const list = await read(file, "sessions");
   assert.equal(list.code, 0, list.stderr);
-  assert.match(list.stdout, /^id .* name\n 1 .* 5 +2 +0  Tuesday\n$/);
+  assert.match(list.stdout, /^id .* name\n 1 .* 5 +2 +0 {2}Tuesday\n$/);
   const json = JSON.parse((await read(file, "sessions", "--json")).stdout);
   assert.deepEqual([json.id, json.messages, json.events], [1, 5, 2]);
   const events = await read(file, "sessions", "1");
   assert.match(
     events.stdout,
-    /^session 1 "Tuesday": .*\n5 messages, 2 events, 0 notes\n\n#2 .* s.  anova "a-1": opened\n#4 .* {4}overview 7: looked\n$/,
+    /^session 1 "Tuesday": .*\n5 messages, 2 events, 0 notes\n\n#2 .* s. {2}anova "a-1": opened\n#4 .* {4}overview 7: looked\n$/,
   );
   const one = (await read(file, "sessions", "1", "--json", "--app", "overview")).stdout;
   assert.equal(JSON.parse(one).seq, 4);
