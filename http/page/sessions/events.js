@@ -116,8 +116,8 @@ function tell() {
   setText(byId("events-note"), "");
 }
 
-/** The first event that is in view. */
-function firstVisible() {
+/** The first row that is in view. */
+function firstVisibleRow() {
   const { children } = list;
   let [low, high] = [0, children.length - 1];
   while (low < high) {
@@ -125,7 +125,13 @@ function firstVisible() {
     if (children[middle].offsetTop + children[middle].offsetHeight > list.scrollTop + 1) high = middle;
     else low = middle + 1;
   }
-  return events[low];
+  return children[low];
+}
+
+/** The first event that is in view. */
+function firstVisible() {
+  const seq = Number(firstVisibleRow()?.dataset.seq);
+  return events.find((event) => event.seq === seq);
 }
 
 async function handleScroll() {
@@ -176,7 +182,7 @@ function trim(gone, side) {
 
 /** What is in view stays where it is, whatever happens above it. */
 function keepPlace(work) {
-  const anchor = rowAt(firstVisible()?.seq);
+  const anchor = firstVisibleRow();
   const top = anchor?.offsetTop ?? 0;
   work();
   if (anchor?.isConnected) list.scrollTop += anchor.offsetTop - top;
