@@ -175,7 +175,9 @@ function edit(session, on) {
   problem.dataset.state = "bad";
   problem.setAttribute("role", "alert");
   row.append(ok, no);
-  form.append(label("Name", name), label("Description", description), row, problem);
+  const heading = element("h2", "", "Name and description");
+  heading.id = "session-name";
+  form.append(heading, label("Name", name), label("Description", description), row, problem);
   const done = (now) => {
     isEditing = false;
     drawn = "";
