@@ -190,6 +190,13 @@ export interface Bus extends EventTarget, Disposable {
     listener: (message: MessageOf<Type>, event: BusMessageEvent) => void,
   ): () => void;
   /**
+   * The same for a kind with a state, such as `"subject"`, and it begins with what is valid now; for that one there is no event.
+   */
+  watch<Type extends string>(
+    type: Type,
+    listener: (message: MessageOf<Type>, event: BusMessageEvent | undefined) => void,
+  ): () => void;
+  /**
    * Sends an object, or a JSON text as it stands, and resolves when it is on the bus. It is never sent twice.
    *
    * @throws {BusError} If it was not sent, or if nobody knows: `timeout`.

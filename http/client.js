@@ -77,6 +77,23 @@ class Bus extends EventTarget {
     return () => this.removeEventListener("message", handle);
   }
 
+  watch(type, listener) {
+    let isNews = false;
+    let isOver = false;
+    const stop = this.on(type, (message, event) => {
+      isNews = true;
+      listener(message, event);
+    });
+    this.current(type).then((values) => {
+      // What came meanwhile is newer.
+      for (const { message } of values) if (!isNews && !isOver) listener(message, undefined);
+    }, () => {});
+    return () => {
+      isOver = true;
+      stop();
+    };
+  }
+
   async send(message) {
     const body = typeof message === "string" ? message : JSON.stringify(message);
     let answer;
