@@ -22,14 +22,14 @@ export class Child implements AsyncDisposable {
   constructor(
     command: string,
     args: readonly string[],
-    options: { cwd?: string; onEnd?: () => Promise<void> } = {},
+    options: { cwd?: string; onEnd?: () => Promise<void>; isQuiet?: boolean } = {},
   ) {
     this.#child = new Deno.Command(command, {
       args: [...args],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdin: "piped",
       stdout: "piped",
-      stderr: "inherit",
+      stderr: options.isQuiet === true ? "null" : "inherit",
     }).spawn();
     this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     this.#input = this.#child.stdin.getWriter();
@@ -56,8 +56,13 @@ export class Child implements AsyncDisposable {
 
   /** Writes a line of JSON and reads the answer. */
   async ask(request: unknown): Promise<unknown> {
-    await this.#input.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
+    await this.write(request);
     return await this.read();
+  }
+
+  /** Writes a line of JSON. */
+  async write(line: unknown): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
   }
 
   /** Sends it a signal. */
