@@ -1,6 +1,6 @@
 /**
  * A soak: senders and subscribers of every kind, visitors that come and go, one that is too slow, and hostile peers, all at one
- * broker for as long as wanted. It prints what happened over time, and whether memory and sockets come back to where they
+ * broker for as long as wanted; and beside it a house with everything on (`soak_house.ts`). It prints what happened over time, and whether memory and sockets come back to where they
  * were and every message is accounted for.
  *
  * ```sh
@@ -24,11 +24,14 @@ import { Child } from "./child.ts";
 import { memoryBytes } from "./process_stats.ts";
 import type { SoakReport } from "./soak_broker.ts";
 import { attack, ATTACKS, type Targets } from "./soak_hostile.ts";
+import { house } from "./soak_house.ts";
 
 /** How it is run. */
 export interface SoakOptions {
   /** Seconds of load, without the time to begin and to settle. */
   readonly seconds: number;
+  /** Beside it a house with everything on: see `soak_house.ts`. */
+  readonly hasHouse: boolean;
   /** Takes the lines of the table as they come. */
   readonly print: (line: string) => void;
 }
@@ -82,7 +85,7 @@ const MEMORY_SLACK_BYTES: number = 2 * HISTORY_BYTES;
 const SETTLE_MS = 30_000;
 
 /** Runs a soak. */
-export async function soak({ seconds, print }: SoakOptions): Promise<SoakResult> {
+export async function soak({ seconds, hasHouse, print }: SoakOptions): Promise<SoakResult> {
   const folder = dirname(fileURLToPath(import.meta.url));
   const args = ["run", "--allow-net=127.0.0.1", "--no-prompt", "--v8-flags=--expose-gc"];
   await using child = new Child(Deno.execPath(), [
@@ -99,9 +102,10 @@ export async function soak({ seconds, print }: SoakOptions): Promise<SoakResult>
   const first = await warmUp.run(Math.min(10, Math.max(1, seconds / 5)));
   const before = await broker.settled();
   const round = new Round(broker, print);
+  const inside = hasHouse ? house(AbortSignal.timeout(1000 * seconds), print) : undefined;
   const result = await round.run(seconds);
   const after = await broker.settled();
-  const complaints = [...first.complaints, ...result.complaints];
+  const complaints = [...first.complaints, ...result.complaints, ...(await inside)?.complaints ?? []];
   const left = after.stats.senders!.connections + after.stats.subscribers!.connections;
   if (left > 0) complaints.push(`the broker believes in ${left} connections when nobody is there`);
   if (broker.sockets() !== sockets) {
@@ -630,6 +634,7 @@ if (import.meta.main) {
   const encoder = new TextEncoder();
   const { complaints } = await soak({
     seconds: 60 * minutes,
+    hasHouse: true,
     print: (line) => void Deno.stdout.writeSync(encoder.encode(`${line}\n`)),
   });
   // libzmq's threads would keep the process alive for a while.

@@ -1,7 +1,7 @@
 /**
  * The soak's house: `broker.ts` as people run it, with everything on. Keys, a gateway, an archive, a page in a browser, applications
- * that are stopped and killed and come back, readers and senders from the web, and strangers. Everyone says how far it is, and that
- * has to add up to the message.
+ * that are stopped and killed and come back, readers and senders from the web, strangers, and, where there is a NATS server, a second
+ * site. Everyone says how far it is, and that has to add up to the message.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import type { Page } from "playwright-core";
 import { Archive } from "../archive/mod.ts";
 import { parsePlace, type Place } from "../bus/place.ts";
 import { type CurveKeyPair, curveKeyPair } from "../zmtp/curve/keys.ts";
+import { hasNatsServer, NatsServer } from "../tests/support/nats_server.ts";
 import { Child } from "./child.ts";
 import { memoryBytes } from "./process_stats.ts";
 import { attack } from "./soak_hostile.ts";
@@ -60,9 +61,11 @@ class House {
   readonly #keys: CurveKeyPair;
   readonly #print: (line: string) => void;
   readonly #complaints: string[] = [];
-  readonly #counts = { kills: 0, stops: 0, posts: 0, attacks: 0 };
+  readonly #counts = { kills: 0, stops: 0, posts: 0, attacks: 0, outages: 0 };
   readonly #rss: number[] = [];
   #announced!: Announced;
+  /** The second site. */
+  #away: Announced | undefined;
 
   constructor(folder: string, keys: CurveKeyPair, print: (line: string) => void) {
     this.#archive = join(folder, "archive.db");
@@ -72,12 +75,16 @@ class House {
   }
 
   async run(signal: AbortSignal): Promise<HouseResult> {
+    await using nats = hasNatsServer ? await NatsServer.start() : undefined;
+    const backbone = (site: string) =>
+      nats === undefined ? [] : ["--backbone", nats.url, "--site", site, "--backbone-hold", "60"];
     const broker = new Child(Deno.execPath(), [
       ...["run", "--no-prompt", "--allow-net=127.0.0.1"],
       ...[`--allow-read=${this.#archive},${this.#key}`, `--allow-write=${this.#archive}`],
       join(FOLDER, "../broker.ts"),
       ...["--json", "--broadcast-port", "0", "--receive-port", "0", "--http", "0", "--no-token"],
       ...["--archive", this.#archive, "--curve-secret-file", this.#key, "--heartbeat", "2"],
+      ...backbone("home"),
     ], { isQuiet: true }); // It tells of strangers, who are many.
     let messages = 0;
     let calm: Seat;
@@ -86,8 +93,20 @@ class House {
       stack.use(broker);
       this.#announced = await broker.read() as Announced;
       const { http } = this.#announced;
+      if (nats !== undefined) {
+        const away = stack.use(
+          new Child(Deno.execPath(), [
+            ...["run", "--no-prompt", "--allow-net=127.0.0.1", join(FOLDER, "../broker.ts")],
+            ...["--json", "--broadcast-port", "0", "--receive-port", "0", "--http", "0"],
+            ...backbone("away"),
+          ], { isQuiet: true }),
+        );
+        this.#away = await away.read() as Announced;
+        for (const { http } of [this.#announced, this.#away]) await untilJoined(http);
+      }
       calm = new Seat(this, "calm", false);
       const seats = [calm, ...[1, 2, 3].map((i) => new Seat(this, `wild-${i}`, true))];
+      if (nats !== undefined) seats.push(new Seat(this, "away", false));
       const readers = [new PollReader(http), new StreamReader(http)];
       const end = new AbortController();
       const page = stack.use(await openPage(http, this.complain));
@@ -97,6 +116,7 @@ class House {
         this.#post(signal),
         this.#attack(signal),
         this.#watch(broker.pid, signal),
+        ...(nats === undefined ? [] : [this.#stop(nats, signal)]),
       ];
       const failed = await Promise.allSettled(work);
       for (const result of failed) {
@@ -112,10 +132,13 @@ class House {
       broker.kill("SIGTERM");
     }
     await this.#checkArchive(messages, calm);
-    const { kills, stops, posts, attacks } = this.#counts;
+    const { kills, stops, posts, attacks, outages } = this.#counts;
     this.#print(
       `house          ${messages} messages under CURVE to 4 applications (${kills} kills, ${stops} stops), 2 readers ` +
-        `of the gateway, a page and an archive; ${posts} posts confirmed, ${attacks} strangers`,
+        `of the gateway, a page and an archive; ${posts} posts confirmed, ${attacks} strangers; ` +
+        (nats === undefined
+          ? "no NATS server is installed"
+          : `a second site over NATS, away ${outages} times`),
     );
     return { messages, complaints: this.#complaints };
   }
@@ -126,11 +149,12 @@ class House {
 
   /** What a member of that name is started with. */
   optionsFor(name: string, since: string): MemberOptions {
-    const { broadcastAddress, receiveAddress } = this.#announced;
+    const isAway = name === "away";
+    const { broadcastAddress, receiveAddress } = isAway ? this.#away! : this.#announced;
     return {
       serverBroadcast: broadcastAddress,
       serverReceive: receiveAddress,
-      serverKey: this.#keys.publicKey,
+      ...(isAway ? {} : { serverKey: this.#keys.publicKey }),
       name,
       since,
       perSecond: PER_SECOND,
@@ -176,6 +200,18 @@ class House {
     }
   }
 
+  /** Kills the NATS server now and then, and starts it again: whoever sends waits, and nothing is lost. */
+  async #stop(nats: NatsServer, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pauseUnless(signal, 5000 + 60_000 * Math.random());
+      if (signal.aborted) return;
+      await nats.kill();
+      await pause(1500 * Math.random());
+      await nats.start();
+      this.#counts.outages++;
+    }
+  }
+
   async #watch(pid: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#rss.push(memoryBytes(pid).now);
@@ -208,6 +244,7 @@ class House {
           this.#expectSame(`the place of ${one.name}`, one.place.seq, place.seq);
           one.check(this.complain);
         }
+        // Both sites began with nothing, so the same messages have the same numbers.
         return place;
       }
       await pause(100);
@@ -478,6 +515,15 @@ async function openPage(
     },
     [Symbol.asyncDispose]: () => browser.close(),
   };
+}
+
+async function untilJoined(http: string): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    const { backbone } = await (await fetch(`${http}/broker`)).json();
+    if (backbone.state === "joined") return;
+    await pause(50);
+  }
+  throw new Error("a site did not join the others");
 }
 
 async function pauseUnless(signal: AbortSignal, ms: number): Promise<void> {

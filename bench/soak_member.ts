@@ -11,7 +11,8 @@ import { PassiveMessageClient } from "../bus/passive_client.ts";
 export interface MemberOptions {
   readonly serverBroadcast: string;
   readonly serverReceive: string;
-  readonly serverKey: string;
+  /** Left out where the broker has no keys. */
+  readonly serverKey?: string;
   /** What it calls itself in its messages. */
   readonly name: string;
   /** Where it goes on. */
@@ -45,7 +46,7 @@ if (import.meta.main) {
   const { name, perSecond, serverKey, ...options }: MemberOptions = JSON.parse(Deno.args[0]!);
   const client = new PassiveMessageClient({
     ...options,
-    curve: { serverKey },
+    ...(serverKey === undefined ? {} : { curve: { serverKey } }),
     name,
     heartbeatMs: 2000,
     history: { messages: 100, bytes: 1_000_000 },

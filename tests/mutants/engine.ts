@@ -262,10 +262,15 @@ const PACE = mutantsOf("zmtp/pace.ts", ["tests/zmtp/pace_test.ts"], [
 ]);
 
 const READ_GATE = mutantsOf("zmtp/read_gate.ts", ["tests/zmtp/read_gate_test.ts"], [
+  ["opens for one reason of two", "    this.#reasons.delete(reason);\n", "    this.#reasons.clear();\n"],
   ["lets anybody end the turn of another", "    if (this.#current !== who) return;\n", ""],
   ["leaves one that has gone waiting", "    begin?.();\n    if", "    if"],
   ["lets all through at once", "|| this.#current !== undefined) return;", ") return;"],
-  ["opens and calls nobody", "    this.#isClosed = false;\n    this.#next();", "    this.#isClosed = false;"],
+  [
+    "opens and calls nobody",
+    "    this.#reasons.delete(reason);\n    this.#next();",
+    "    this.#reasons.delete(reason);",
+  ],
 ]);
 
 const BUDGET = mutantsOf("base/memory_budget.ts", ["tests/base/memory_budget_test.ts"], [

@@ -1,13 +1,13 @@
 /**
  * Breaks a copy of the code in one place after the other, and shows which test or which simulated world notices: `deno task mutants`.
- * `--only TEXT` takes the mutants whose name has that text, `--worlds` asks the simulated worlds alone, `--jobs N` uses N copies.
+ * `--only "frame: ,pace: "` takes the mutants whose names have one of these, `--worlds` asks the simulated worlds alone, `--jobs N` uses N copies.
  *
  * @module
  */
 // deno-lint-ignore-file no-console -- a program
 import { parseArgs } from "node:util";
 import { MUTANTS } from "./list.ts";
-import { type Mutant, mutate } from "./mutant.ts";
+import { copyProject, type Mutant, mutate } from "./mutant.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Whoever has not noticed by then, but has not come to its end either, hangs: that is noticed, too. */
@@ -19,16 +19,6 @@ interface Verdict {
   readonly isPassed: boolean;
   /** The first test that failed, or what the world told. */
   readonly what: string;
-}
-
-/** Copies the project, without what is hidden. */
-async function copy(from: URL, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for await (const { name, isDirectory, isFile } of Deno.readDir(from)) {
-    if (name.startsWith(".") || name === "node_modules") continue;
-    if (isDirectory) await copy(new URL(`${name}/`, from), `${to}/${name}`);
-    else if (isFile) await Deno.copyFile(new URL(name, from), `${to}/${name}`);
-  }
 }
 
 /** Runs a file of tests, or some seeds, in a copy. */
@@ -83,7 +73,7 @@ const { values } = parseArgs({
     jobs: { type: "string", default: "1" },
   },
 });
-const chosen = MUTANTS.filter(({ name }) => name.includes(values.only));
+const chosen = MUTANTS.filter(({ name }) => values.only.split(",").some((part) => name.includes(part)));
 const killersOf = ({ killers }: Mutant) => values.worlds ? [WORLDS] : killers;
 const began = performance.now();
 const base = await Deno.makeTempDir({ prefix: "mutants-" });
@@ -91,7 +81,7 @@ const survivors: string[] = [];
 let isSound = chosen.length > 0;
 try {
   const folders = Array.from({ length: Math.max(1, Number(values.jobs)) }, (_, i) => `${base}/${i}`);
-  for (const folder of folders) await copy(ROOT, folder);
+  for (const folder of folders) await copyProject(ROOT, folder);
   // Whoever fails without a mutant notices nothing.
   const killers = [...new Set(chosen.flatMap(killersOf))];
   const waitingKillers = [...killers];

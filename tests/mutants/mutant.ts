@@ -44,3 +44,13 @@ export function mutate(text: string, { name, file, find, replace }: Mutant): str
   if (find === replace) throw new Error(`${name}: it changes nothing`);
   return text.slice(0, at) + replace + text.slice(at + find.length);
 }
+
+/** Copies the project, without what is hidden. */
+export async function copyProject(from: URL, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory, isFile } of Deno.readDir(from)) {
+    if (name.startsWith(".") || name === "node_modules") continue;
+    if (isDirectory) await copyProject(new URL(`${name}/`, from), `${to}/${name}`);
+    else if (isFile) await Deno.copyFile(new URL(name, from), `${to}/${name}`);
+  }
+}

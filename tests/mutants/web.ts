@@ -19,8 +19,8 @@ const POLICY = mutantsOf("http/policy.ts", ["tests/http/policy_test.ts"], [
   ["looks at the header alone", "[host, url.slice(start, end)]) {", "[host]) {"],
   [
     "ignores what a browser says of the site",
-    "if (origin === null) this.#checkFetchMetadata(request, traits, host);\n      else if",
-    "if (origin !== null && ",
+    "if (origin === null) this.#checkFetchMetadata(request, traits, host);",
+    'if (origin === null) request.headers.get("sec-fetch-site");',
   ],
   [
     "lets any navigation in",
@@ -66,7 +66,7 @@ const POLICY = mutantsOf("http/policy.ts", ["tests/http/policy_test.ts"], [
   [
     "ignores where a form came from",
     'if (!isOurs && !this.#allowedOrigins.has(from?.origin ?? "")) {',
-    "if (!isOurs && from === undefined) {",
+    'if (!isOurs && !this.#allowedOrigins.has(from?.origin ?? "") && referer === "") {',
   ],
 ]);
 
