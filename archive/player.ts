@@ -100,7 +100,7 @@ export class Player implements Replay {
     const [isOnly, isExcept] = [only && matcher(only), matcher(except)];
     this.#passes = (type) => (isOnly?.(type) ?? true) && !isExcept(type);
     this.#state = options.paused === true ? "paused" : "playing";
-    options.signal?.addEventListener("abort", () => this.#stop.abort(), { once: true });
+    options.signal?.addEventListener("abort", () => void this.stop(), { once: true });
     if (options.signal?.aborted) this.#stop.abort();
     this.finished = this.#run();
     this.finished.catch(() => {});
