@@ -333,6 +333,31 @@ Deno.test("A damaged block is a gap, and everything around it is still read", as
   await assert.rejects(archive.messageText(1, 15), code("damaged"));
 });
 
+Deno.test("One flipped bit is noticed, also where nothing was compressed", async () => {
+  await using file = new TempFile();
+  {
+    await using archive = await file.open();
+    await recordTexts(archive, ['{"n":1}']);
+  }
+  const db = new DatabaseSync(file.path);
+  const { data, codec } = db.prepare("select data, codec from block").get() as {
+    data: Uint8Array;
+    codec: number;
+  };
+  assert.equal(codec, 0);
+  data[data.length - 2]! ^= 1;
+  db.prepare("update block set data = ?").run(data);
+  assert.equal(
+    Object.values(db.prepare("pragma quick_check").get()!)[0],
+    "ok",
+    "SQLite itself does not notice",
+  );
+  db.close();
+  await using archive = await file.open({ readOnly: true });
+  const { messages, gaps } = await archive.messages(1);
+  assert.deepEqual([messages, gaps.map(({ reason }) => reason)], [[], ["damaged"]]);
+});
+
 Deno.test("A file whose end or middle is missing opens with a clear word or is read as far as it goes", async () => {
   await using file = new TempFile();
   {
