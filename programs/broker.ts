@@ -329,6 +329,7 @@ function announce(
     ["live page for your browser", web?.pageUrl],
     ["token (scripts need it)", web?.token],
     ["public key (clients need it)", publicKey],
+    ["recorded sessions", recording && web && web.pageUrl.replace("/monitor", "/monitor/sessions")],
     ["recording into", recording && `${recording.archive.path} (session ${recording.recorder.session})`],
   ].filter(([, value]) => value !== undefined).map(([name, value]) => `  ${name!.padEnd(31)}  ${value}`);
   const keys = [
