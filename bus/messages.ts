@@ -14,6 +14,7 @@
  * @module
  */
 import { MessageError } from "../base/errors.ts";
+import { isObject, type Kind, KINDS } from "./message_fields.ts";
 import type { OtherType } from "./other_type.ts";
 
 export type { OtherType };
@@ -315,26 +316,8 @@ export function stringifyMessage(message: object): string {
   return text;
 }
 
-/** One test and its name for the error text. */
-type FieldType = readonly [expected: string, test: (value: unknown) => boolean];
-
-const TEXT: FieldType = ["a text", (value) => typeof value === "string"];
-const NUMBER: FieldType = ["a number", (value) => typeof value === "number" && Number.isFinite(value)];
-const ID: FieldType = ["a number or a text", (value) => NUMBER[1](value) || TEXT[1](value)];
-const OBJECT: FieldType = ["an object", isObject];
-const IDS: FieldType = ["a list of numbers or texts", (value) => Array.isArray(value) && value.every(ID[1])];
-const TEXTS: FieldType = ["a list of texts", (value) => Array.isArray(value) && value.every(TEXT[1])];
-
 /** The fields of each kind; a name with a question mark may be missing. */
-const FIELDS: { readonly [T in keyof MessageTypes]: Readonly<Record<string, FieldType>> } = {
-  subject: { subject: ID },
-  sample: { sample: IDS, "target?": ID },
-  log: { action: TEXT, state: OBJECT, pid: ID, application: TEXT, time: NUMBER, "screenshot?": TEXT },
-  reload: { target: ID, scenario: OBJECT },
-  variables: { variables: TEXTS },
-  visualization: { source: TEXT, "target?": ID, scenario: OBJECT },
-  ready: { source_pid: NUMBER, source_id: ID },
-};
+const FIELDS: { readonly [T in keyof MessageTypes]: Kind } = KINDS;
 
 function kindOf(type: unknown): keyof MessageTypes | undefined {
   if (type === "Visualization") return "visualization";
@@ -345,7 +328,7 @@ function fieldFault(
   message: Readonly<Record<string, unknown>>,
   kind: keyof MessageTypes,
 ): string | undefined {
-  for (const [key, [expected, test]] of Object.entries(FIELDS[kind])) {
+  for (const [key, [{ expected, test }]] of Object.entries(FIELDS[kind].fields)) {
     const name = key.replace("?", "");
     if (message[name] === undefined && name !== key) continue;
     if (!test(message[name])) return `${name} is ${nameOf(message[name])}, not ${expected}`;
@@ -360,7 +343,7 @@ function create<T extends keyof MessageTypes>(
   defaults: object = {},
 ): MessageTypes[T] {
   const given: Readonly<Record<string, unknown>> = { ...defaults, ...definedOf(fields) };
-  const names = Object.keys(FIELDS[kind]).map((name) => name.replace("?", ""));
+  const names = Object.keys(FIELDS[kind].fields).map((name) => name.replace("?", ""));
   const message = {
     type: kind,
     ...Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])),
@@ -372,10 +355,6 @@ function create<T extends keyof MessageTypes>(
 
 function definedOf(fields: object): object {
   return Object.fromEntries(Object.entries(fields ?? {}).filter(([, value]) => value !== undefined));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function nameOf(value: unknown): string {

@@ -16,6 +16,7 @@ import { pathOf, templateOf } from "./path.ts";
 import { brokerStatus } from "./broker_status.ts";
 import type { Route } from "./route.ts";
 import { SESSION_PAGE_ROUTES } from "./sessions/page.ts";
+import { schemas } from "./schemas.ts";
 import { SESSION_ROUTES } from "./sessions/routes.ts";
 import { describeProblem, health, readiness, subscribers } from "./service.ts";
 import { state } from "./state.ts";
@@ -39,6 +40,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   }],
   ["/readyz", { name: "readyz", methods: { GET: readiness, HEAD: readiness }, worksWhileDraining: true }],
   ["/metrics", { name: "metrics", methods: { GET: metrics, HEAD: metrics }, worksWhileDraining: true }],
+  ["/schemas", { name: "schemas", methods: { GET: schemas, HEAD: schemas } }],
   ["/openapi.json", { name: "openapi", methods: { GET: openApi, HEAD: openApi } }],
   ...SESSION_ROUTES,
   ["/problems/{code}", { name: "problems", methods: { GET: describeProblem, HEAD: describeProblem } }],
@@ -57,7 +59,7 @@ const NUMBERED: ReadonlyMap<string, Route> = new Map(
  * All handlers, the service routes and the live page in one function for `Deno.serve`.
  *
  * - `/messages`, `/messages/longpoll`, `/messages/history`, `/messages/state`, `/messages/stream`, `/messages/ws` (also `/messages_ws`),
- *   `/messages/subscribers`, `/broker`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and the page at `/` and `/monitor`.
+ *   `/messages/subscribers`, `/broker`, `/healthz`, `/readyz`, `/metrics`, `/schemas`, `/openapi.json`, and the page at `/` and `/monitor`.
  * - With the option `archive`: `/sessions` and what is below it, `/recording`, `/replay`, and the page at `/monitor/sessions`.
  * - `/client.js`, the bus for web pages, with its types in `/client.d.ts`; with the option `pages` the files of a folder, too.
  * - Foreign pages are refused on every path, see the options `allowedHosts`, `allowedOrigins` and `token`.

@@ -63,6 +63,15 @@ const METRICS = service(
   401,
   403,
 );
+const SCHEMAS = service(
+  "schemas",
+  "What the seven kinds of messages hold",
+  { description: "JSON Schema 2020-12", ...text("application/schema+json", { type: "object" }) },
+  400,
+  401,
+  403,
+  503,
+);
 const DESCRIPTION = service(
   "description",
   "This text",
@@ -102,6 +111,7 @@ export const SERVICE_PATHS: Paths = {
   "/healthz": { get: HEALTH, head: head(HEALTH) },
   "/readyz": { get: READINESS, head: head(READINESS) },
   "/metrics": { get: METRICS, head: head(METRICS) },
+  "/schemas": { get: SCHEMAS, head: head(SCHEMAS) },
   "/openapi.json": { get: DESCRIPTION, head: head(DESCRIPTION) },
   "/problems/{code}": { get: PROBLEM_PAGE, head: head(PROBLEM_PAGE) },
   ...Object.fromEntries(
