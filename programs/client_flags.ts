@@ -37,11 +37,11 @@ export function needAddress(values: FlagValues, name: "broadcast" | "receive"): 
 
 const VARIABLES = { broadcast: "BUS_BROADCAST", receive: "BUS_RECEIVE" } as const;
 
-/** A command that takes flags only. */
-export function refuseRest(rest: readonly string[]): void {
-  if (rest.length > 0) {
-    throw new UsageError(`Cannot use argument ${quote(rest[0]!)}: expected options only`);
-  }
+/** A command that takes flags only; `meant` is one of them that may have been left out. */
+export function refuseRest(rest: readonly string[], meant?: string): void {
+  if (rest.length === 0) return;
+  const way = meant === undefined ? "" : `, did you mean --${meant} ${rest[0]}?`;
+  throw new UsageError(`Cannot use argument ${quote(rest[0]!)}: expected options only${way}`);
 }
 
 /** The keys that the flags give. */

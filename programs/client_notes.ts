@@ -25,9 +25,15 @@ export function tellTrouble(client: PassiveMessageClient, tell: (line: string) =
 
 /** What listens there, where it is no broker. */
 function guess(error: unknown): string {
+  if (isRefused(error)) return "; is a broker running there?";
   if (!(error instanceof ProtocolError)) return "";
   const hint = handshakeHint("listen", error.code, error.message);
   return hint === "" ? "" : `: ${hint}`;
+}
+
+/** Nothing listens there. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof ConnectionError && error.cause instanceof Deno.errors.ConnectionRefused;
 }
 
 /** Trying again is of no use when the sandbox forbids it or the broker refuses us. */

@@ -45,6 +45,12 @@ export function messagesOf(args: readonly string[]): string[] {
   return [text];
 }
 
+/** The message that somebody types in a line: JSON, or fields without white space in them. */
+export function typedMessage(line: string): string {
+  const words = line.trim().split(/\s+/);
+  return words.every((word) => FIELD.test(word)) ? messagesOf(words)[0]! : line;
+}
+
 /** The bus takes every JSON object. */
 export function checkMessage(text: string): void {
   const error = explainJsonText(text);
@@ -53,9 +59,11 @@ export function checkMessage(text: string): void {
 
 /** Shells take away the quotes that JSON needs. */
 function withWay(error: MessageError, text: string): MessageError {
-  if (error.code !== "not-json" || !/^\s*['{]/.test(text) || text.includes('"')) return error;
-  const why =
-    "its quotes are missing, which a shell may have taken away; type=subject subject:=119 needs none";
+  const isObject = /^\s*['{]/.test(text);
+  if (error.code !== "not-json" || (isObject && text.includes('"'))) return error;
+  const why = isObject
+    ? "its quotes are missing, which a shell may have taken away; type=subject subject:=119 needs none"
+    : "expected a JSON object, or fields such as type=subject subject:=119";
   return new MessageError(error.code, `${error.message}; ${why}`);
 }
 

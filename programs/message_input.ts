@@ -4,11 +4,12 @@
  * @module
  */
 import { MessageError } from "../base/errors.ts";
+import { UsageError } from "./arguments.ts";
 import { ProgramError } from "./command_line.ts";
 import { type InputLine, inputLines, MAX_LINE_BYTES } from "./input_lines.ts";
 import { explainFile } from "./key_file.ts";
 import { complain } from "./log.ts";
-import { checkMessage } from "./message_arguments.ts";
+import { checkMessage, typedMessage } from "./message_arguments.ts";
 
 /** Where to read. */
 export interface Input {
@@ -40,11 +41,15 @@ export async function readMessages(
   signal: AbortSignal,
 ): Promise<AsyncIterable<InputMessage | InputProblem> | Iterable<InputMessage>> {
   const bytes = file === "-" ? chunks(Deno.stdin.readable, signal) : chunks(await open(file), signal);
-  if (file === "-" && Deno.stdin.isTerminal()) {
-    const what = lines ? "A message a line, such as" : "One message, such as";
-    complain(`${what} {"type":"subject","subject":119}; Ctrl+D ends`);
+  const isTyped = file === "-" && Deno.stdin.isTerminal();
+  if (isTyped) {
+    complain(
+      lines
+        ? 'A message a line: type=subject subject:=119, or {"type":"subject","subject":119}; Ctrl+D ends'
+        : 'One message, such as {"type":"subject","subject":119}; Ctrl+D ends',
+    );
   }
-  return lines ? messagesIn(inputLines(bytes)) : [await wholeMessage(file, bytes)];
+  return lines ? messagesIn(inputLines(bytes), isTyped) : [await wholeMessage(file, bytes)];
 }
 
 async function open(file: string): Promise<ReadableStream<Uint8Array>> {
@@ -58,13 +63,22 @@ async function open(file: string): Promise<ReadableStream<Uint8Array>> {
   throw new ProgramError(`Cannot use --file ${file}: it is a folder`);
 }
 
-async function* messagesIn(lines: AsyncIterable<InputLine>): AsyncGenerator<InputMessage | InputProblem> {
-  for await (const { number, text, problem } of lines) {
+async function* messagesIn(
+  lines: AsyncIterable<InputLine>,
+  isTyped: boolean,
+): AsyncGenerator<InputMessage | InputProblem> {
+  for await (const { number, text: line, problem } of lines) {
     const where = `line ${number}`;
-    if (text === undefined) yield { where, problem: `Cannot send message: ${problem}` };
-    else if (text.trim() !== "") {
-      const wrong = problemOf(text);
-      yield wrong === undefined ? { where, text } : { where, problem: wrong };
+    if (line === undefined) yield { where, problem: `Cannot send message: ${problem}` };
+    else if (line.trim() !== "") {
+      try {
+        const text = isTyped ? typedMessage(line) : line;
+        checkMessage(text);
+        yield { where, text };
+      } catch (error) {
+        if (!(error instanceof MessageError) && !(error instanceof UsageError)) throw error;
+        yield { where, problem: error.message };
+      }
     }
   }
 }

@@ -60,7 +60,7 @@ export const command: Command = {
 };
 
 async function run(values: FlagValues, rest: readonly string[], stop: Stop): Promise<number> {
-  refuseRest(rest);
+  refuseRest(rest, "type");
   const serverBroadcast = needAddress(values, "broadcast");
   const count = integerFlag(values, "count", 1, Number.MAX_SAFE_INTEGER) ?? Infinity;
   const heartbeatMs = 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15);

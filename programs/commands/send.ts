@@ -9,6 +9,7 @@ import { assertMessage } from "../../bus/messages.ts";
 import { pause, within } from "../../base/waits.ts";
 import { type FlagValues, UsageError } from "../arguments.ts";
 import { KEY_FLAGS, keyOptions, needAddress, RECEIVE_FLAG } from "../client_flags.ts";
+import { isRefused } from "../client_notes.ts";
 import type { Command } from "../command.ts";
 import { durationFlag, integerFlag, ProgramError } from "../command_line.ts";
 import { complain, print } from "../log.ts";
@@ -61,7 +62,9 @@ async function run(values: FlagValues, args: readonly string[], stop: Stop): Pro
     lingerMs: 0,
   });
   let trouble = "nobody answers";
-  client.addEventListener("error", ({ message }) => trouble = message);
+  client.addEventListener("error", ({ error, message }) => {
+    trouble = isRefused(error) ? `${message}; is a broker running there?` : message;
+  });
   let refused = 0;
   let isTyped = false;
   try {

@@ -128,5 +128,8 @@ Deno.test("http.ts on a port in use: one line, exit code 1", async () => {
   const { code, stderr } = await program.end();
   listener.close();
   assert.equal(code, 1);
-  assert.match(stderr, /^http\.ts: Cannot listen on 127\.0\.0\.1:\d+: another program uses the port\n$/);
+  assert.match(
+    stderr,
+    /^http\.ts: Cannot listen on 127\.0\.0\.1:\d+: another program uses the port; choose another one with --port N, 0 .*\n$/,
+  );
 });

@@ -173,6 +173,7 @@ const SLIPS: readonly (readonly [args: readonly string[], meant: RegExp])[] = [
   [["http.ts", "--brodcast", "9"], /did you mean --broadcast\?/],
   [["client.ts", "lsten"], /did you mean listen\?/],
   [["client.ts", "listen", "--typ", "a"], /did you mean --type\?/],
+  [["client.ts", "listen", "subject"], /did you mean --type subject\?/],
   [
     ["client.ts", "send", "--recieve", "9", "type=a"],
     /did you mean --receive\?.*\(see client\.ts send --help\)/,

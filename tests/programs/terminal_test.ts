@@ -130,6 +130,32 @@ Deno.test("client.ts listen --pretty into a pipe is the whole message, digit by 
 });
 
 Deno.test({
+  name: `client.ts send on a terminal takes what is typed, fields too, and ends with Ctrl+D${why}`,
+  ignore,
+  fn: async () => {
+    await using server = new MessageServer();
+    await using child = onTerminal(python!, 100, ["client.ts", "send", "--receive", server.receiveAddress]);
+    assert.match(
+      cleared(await child.line()),
+      /^A message a line: type=subject subject:=119, or \{.*Ctrl\+D ends$/,
+    );
+    await child.say("type=subject subject:=119");
+    await child.say('{"type":"a"}');
+    await child.say("hello");
+    await child.say("\x04");
+    let text = "";
+    for (let line; (line = await child.line()) !== undefined;) text += `${line}\n`;
+    assert.match(text, /line 3: .* expected a JSON object, or fields such as type=subject subject:=119$/m);
+    assert.match(text, /^sent 2$/m);
+    assert.equal(await child.ended(), 1);
+    assert.deepEqual(server.feed.after(0).entries.map(({ text }) => text), [
+      '{"type":"subject","subject":119}',
+      '{"type":"a"}',
+    ]);
+  },
+});
+
+Deno.test({
   name: `client.ts listen on a terminal says on Ctrl+C how to go on from there${why}`,
   ignore,
   fn: async () => {
