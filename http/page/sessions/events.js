@@ -204,6 +204,8 @@ export function redrawNotes(seq) {
 
 /** Which applications can be chosen. */
 export function setApplications(names) {
+  // Whoever has the list open keeps it.
+  if (names.join("\n") === [...application.options].slice(1).map(({ value }) => value).join("\n")) return;
   const before = application.value;
   application.replaceChildren(
     new Option("all applications", ""),

@@ -1,6 +1,6 @@
 // "Go back to here": first the plan, with a box for each value and each application, and only then something is sent.
 
-import { clockText, element, hueOf } from "../dom.js";
+import { button, clockText, element, hueOf } from "../dom.js";
 import { change, read } from "./api.js";
 import { openDialog } from "./dialog.js";
 import { badge } from "./people.js";
@@ -14,8 +14,8 @@ const REASONS = {
   "damaged": "the file is damaged there",
 };
 
-/** Shows what would be sent to go back to a moment of a session. */
-export async function openPlan(session, moment) {
+/** Shows what would be sent to go back to a moment of a session. `own` is the instance whose event a person came from. */
+export async function openPlan(session, moment, own) {
   const at = placeText(moment);
   let plan;
   try {
@@ -48,6 +48,7 @@ export async function openPlan(session, moment) {
             ? "Nothing was valid yet, and no application had logged a state: there is nothing to send."
             : "These messages go to everybody on the bus. What people look at changes. Nothing has been sent yet.",
         ),
+        ...onlyOwn(own, values, instances, count),
         ...groupOf("What was valid", values, valueLine),
         ...groupOf("Applications, at their last state before", instances, instanceLine),
       );
@@ -78,6 +79,25 @@ export async function openPlan(session, moment) {
       }],
     ],
   });
+}
+
+/** Most often a person wants one application back; and by one more press all of it again. */
+function onlyOwn(own, values, instances, count) {
+  const found = instances.find(({ instance }) => instance.instance === own && instance.restorable);
+  if (found === undefined || values.length + instances.length === 1) return [];
+  const only = button("", "Only the application of this event");
+  only.setAttribute("aria-pressed", "false");
+  only.addEventListener("click", () => {
+    const isOnly = only.getAttribute("aria-pressed") !== "true";
+    only.setAttribute("aria-pressed", String(isOnly));
+    for (const { box } of [...values, ...instances]) {
+      box.checked = !box.disabled && (!isOnly || box === found.box);
+    }
+    count();
+  });
+  const row = element("div", "row");
+  row.append(only);
+  return [row];
 }
 
 /** What was sent, never what was restored: nobody can know that. */

@@ -193,7 +193,7 @@ startNotes((seq) => {
 }, jumpTo);
 startStrip(handleMoment);
 startEvents({
-  goTo: ({ seq }) => openPlan(opened.id, { seq }),
+  goTo: ({ seq, instance }) => openPlan(opened.id, { seq }, instance),
   replay: ({ seq, time }) => openReplay(opened, { seq, time }, kinds),
   link: ({ seq }) => copyText(linkTo(opened.id, { seq }), byId("events-note")),
   moved: (time) => markTime("list", time),

@@ -125,7 +125,7 @@ Deno.test(
     const { page, complaints } = await open(browser, bus, "#session=1");
     const first = row(page, HARD);
     await page.waitForFunction(() =>
-      (document.querySelector("#events img") as HTMLImageElement).naturalWidth === 128
+      (document.querySelector("#events img") as HTMLImageElement | null)?.naturalWidth === 128
     );
     assert.equal(await first.locator(".badge").innerText(), "anova");
     await first.locator(".event-head").click();
@@ -202,6 +202,10 @@ Deno.test(
           .isDisabled(),
         true,
       );
+      await page.locator("#dialog >> text=Send 4 messages").waitFor();
+      await page.click("#dialog >> text=Only the application of this event");
+      await page.locator("#dialog >> text=Send 1 message").waitFor();
+      await page.click("#dialog >> text=Only the application of this event");
       await page.locator("#dialog >> text=Send 4 messages").waitFor();
       await page.locator("#dialog .plan-line", { hasText: "sample" }).locator("input").uncheck();
       await page.locator("#dialog .plan-line", { hasText: "later" }).locator("input").uncheck();
