@@ -5,6 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { within } from "../base/waits.ts";
 import { curveKeyPair } from "../zmtp/curve/keys.ts";
 import type { LoadRequest } from "./load.ts";
 
@@ -68,6 +69,12 @@ export class Child implements AsyncDisposable {
   /** Sends it a signal. */
   kill(signal: Deno.Signal): void {
     this.#child.kill(signal);
+  }
+
+  /** Asks it to end by itself. Says whether it did in that time. */
+  async end(ms: number): Promise<boolean> {
+    this.#child.kill("SIGTERM");
+    return await within(this.#child.status, ms);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,6 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { Archive } from "../archive/mod.ts";
+import { within } from "../base/waits.ts";
 import { parsePlace, type Place } from "../bus/place.ts";
 import { type CurveKeyPair, curveKeyPair } from "../zmtp/curve/keys.ts";
 import { hasNatsServer, NatsServer } from "../tests/support/nats_server.ts";
@@ -119,17 +120,19 @@ class House {
         ...(nats === undefined ? [] : [this.#stop(nats, signal)]),
       ];
       const failed = await Promise.allSettled(work);
+      this.#print("house          everyone has stopped sending");
       for (const result of failed) {
         if (result.status === "rejected") this.complain(`failed: ${result.reason}`);
       }
       const latest = await this.#settle(seats, readers);
       messages = latest.seq;
+      this.#print("house          everyone is where the broker is, or never will be");
       await page.check();
       end.abort();
       await Promise.allSettled(reading);
       for (const seat of seats) await seat.end();
       this.#checkMemory(memoryBytes(broker.pid).now);
-      broker.kill("SIGTERM");
+      if (!await broker.end(SETTLE_MS)) this.complain("the broker did not end when it was told to");
     }
     await this.#checkArchive(messages, calm);
     const { kills, stops, posts, attacks, outages } = this.#counts;
@@ -501,15 +504,17 @@ async function openPage(
   page.on("pageerror", (error) => complain(`the page says ${error}`));
   await page.goto(url);
   await page.locator("#link[data-state=good]").waitFor();
-  const numberOf = async (id: string) => Number((await page.innerText(id)).replaceAll(/\D/g, ""));
   return {
     check: async () => {
-      const [total, missed, state] = [
-        await numberOf("#total"),
-        await numberOf("#missed"),
-        await page.getAttribute("#link", "data-state"),
-      ];
-      if (state !== "good" || total === 0 || missed > 0) {
+      const read = page.evaluate(`({
+        state: document.querySelector("#link").dataset.state,
+        total: document.querySelector("#total").innerText,
+        missed: document.querySelector("#missed").innerText,
+      })`) as Promise<Readonly<Record<"state" | "total" | "missed", string>>>;
+      read.catch(() => {});
+      if (!await within(read, SETTLE_MS)) return complain("the page does not answer");
+      const { state, total, missed } = await read;
+      if (state !== "good" || Number(total.replaceAll(/\D/g, "")) === 0 || missed !== "0") {
         complain(`the page is ${state}, has ${total} messages, and misses ${missed}`);
       }
     },

@@ -156,3 +156,13 @@ Deno.test({
     assert.throws(() => readAll(bytes, { ...head, count: 3 }), damaged);
   },
 });
+
+Deno.test({
+  name: "BlockWriter has room for what needs no more than is left, its two numbers included",
+  permissions,
+  fn() {
+    const writer = new BlockWriter(new Uint8Array(BlockWriter.sizeFor(84)), 1);
+    assert.equal(writer.hasRoomFor(84), true);
+    assert.equal(writer.hasRoomFor(85), false);
+  },
+});

@@ -198,6 +198,7 @@ Deno.test("A Worker that dies takes its blocks with it: they are a gap, unless t
   while (file.recorder.stats().state === "failed") await pause(20);
   await file.recorder.end();
   const contents = file.contents();
+  assert.equal(file.recorder.stats().waitingBytes, 0);
   assert.deepEqual(contents.filter((item) => typeof item !== "number"), [{ missed: 10, reason: "failed" }]);
   assert.deepEqual(
     contents.filter((item) => typeof item === "number").sort((a, b) => a - b),
@@ -270,4 +271,32 @@ Deno.test("Times of messages rise, and are those that a broker tells of what cam
   ) => void times.push(time / 1000));
   assert.deepEqual(times.slice(0, 2), [hour, hour]);
   assert(times[2]! >= before);
+});
+
+Deno.test("A recorder that loses messages goes on when half of its buffer is free, and no sooner", async () => {
+  const file = new FakeFile({ maxWaitingBytes: 100_000 });
+  for (let n = 1; n <= 100; n++) {
+    add(file.feed, ...numbered(n, 1, 1000));
+    void file.recorder.flushed(); // A block each.
+  }
+  const { recorded } = file.recorder.stats();
+  file.write(Math.floor(recorded / 2) - 5);
+  add(file.feed, ...numbered(101, 1));
+  assert.equal(file.recorder.stats().recorded, recorded, "more than half waits");
+  file.write(10);
+  add(file.feed, ...numbered(102, 1));
+  assert.equal(file.recorder.stats().recorded, recorded + 1);
+  await file.recorder.end();
+  assert.equal(missing(file.contents()), 101 - recorded);
+});
+
+Deno.test("A block holds only messages that follow each other, so that each has its number in its life", async () => {
+  const file = new FakeFile();
+  add(file.feed, ...numbered(1, 2));
+  file.recorder.pause = true;
+  add(file.feed, ...numbered(3, 1));
+  file.recorder.pause = false;
+  add(file.feed, ...numbered(4, 2));
+  await file.recorder.end();
+  assert.deepEqual(file.rows.map(({ number, count }) => [number, count]), [[1, 2], [4, 2]]);
 });

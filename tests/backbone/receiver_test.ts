@@ -1,4 +1,4 @@
-/** How many senders the receiver's rule remembers. Whatever else it does, the sites in sites_test.ts try. */
+/** The receiver's rule, where the sites in sites_test.ts do not get: holes of the stream, marks, more senders than are remembered. */
 import assert from "node:assert/strict";
 import { MAX_SENDERS, Receiver } from "../../backbone/receiver.ts";
 
@@ -23,5 +23,30 @@ Deno.test({
     assert.equal(receiver.take(origin(MAX_SENDERS, 1), MAX_SENDERS), "repeat");
     // One of the first ones begins anew.
     assert.equal(receiver.take(origin(1, 9), MAX_SENDERS), "pass");
+  },
+});
+
+Deno.test({
+  name: "Receiver waits for nobody behind a hole of the stream, once for each sender",
+  permissions,
+  fn() {
+    const receiver = new Receiver("stream");
+    receiver.take(origin(1, 1), 0);
+    assert.equal(receiver.take(origin(1, 5), 0), "out-of-turn");
+    receiver.handleHole();
+    assert.equal(receiver.take(origin(1, 5), 0), "pass");
+    assert.equal(receiver.take(origin(1, 7), 0), "out-of-turn");
+    assert.deepEqual(receiver.counts, { received: 2, repeats: 0, outOfTurn: 2, missed: 3 });
+  },
+});
+
+Deno.test({
+  name: "Receiver counts what a mark says will never come",
+  permissions,
+  fn() {
+    const receiver = new Receiver("stream");
+    receiver.take(origin(1, 1), 0);
+    assert.equal(receiver.take(origin(1, 2), 0, 4), "pass");
+    assert.deepEqual(receiver.counts, { received: 1, repeats: 0, outOfTurn: 0, missed: 4 });
   },
 });

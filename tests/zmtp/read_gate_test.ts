@@ -113,3 +113,13 @@ Deno.test(
     assert.equal(gate.isOpen, true);
   },
 );
+
+Deno.test("ReadGate is closed as long as there is one reason for it", PURE, () => {
+  const gate = new ReadGate();
+  gate.close("one");
+  gate.close("two");
+  gate.open("one");
+  assert.equal(gate.isOpen, false);
+  gate.open("two");
+  assert.equal(gate.isOpen, true);
+});
