@@ -43,6 +43,9 @@ export interface SendLimits {
   readonly windowBytes: number;
 }
 
+/** So much may wait of what is held, in queues: one read of small messages is more than one of them. */
+const OVERFULL = 8;
+
 /** See the module. */
 export class SendQueue {
   readonly instance: string;
@@ -134,16 +137,17 @@ export class SendQueue {
 
   /**
    * Adds a message, which is the queue's from now on, and returns its number. `isHome` says that it was broadcast already: then the
-   * oldest one gives way that was never sent, when there is no room. Else a full queue takes nothing.
+   * oldest one gives way that was never sent, when there is no room. Else senders wait when it is half full, and one read of theirs
+   * may still come: it takes that, and nothing when even that is more than it should be.
    */
   push(subject: string, body: Uint8Array, isHome: boolean): number | undefined {
     this.#counts.sent++;
     if (this.fill >= 1) {
-      if (!isHome) {
+      if (!isHome && this.fill >= OVERFULL) {
         this.#counts.dropped++;
         return undefined;
       }
-      while (this.#fresh.length > 0 && this.fill >= 1) this.#dropFirstFresh("dropped");
+      while (isHome && this.#fresh.length > 0 && this.fill >= 1) this.#dropFirstFresh("dropped");
     }
     const number = ++this.#number;
     this.#fresh.push({ number, subject, body, gone: 0 });

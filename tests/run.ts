@@ -12,6 +12,7 @@ const ROOT = new URL("../", import.meta.url);
 /** Files that take 10 s and more by themselves; whoever comes last should be short. */
 const LONG = [
   "tests/http/browser_test.ts",
+  "tests/backbone/cluster_test.ts",
   "tests/hostile_test.ts",
   "tests/bus/json_test.ts",
   "tests/programs/stop_test.ts",
@@ -21,6 +22,7 @@ const LONG = [
   "tests/hostile_memory_test.ts",
   "tests/programs/keys_test.ts",
   "tests/import_test.ts",
+  "tests/backbone/pace_test.ts",
 ];
 
 /** What one process said at its end. */
