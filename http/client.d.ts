@@ -1,7 +1,7 @@
 /**
  * The message bus for web pages.
  *
- * ```js
+ * ```js ignore
  * import { connect } from "/client.js";
  *
  * const bus = connect();
