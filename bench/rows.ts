@@ -22,6 +22,13 @@ import {
 import { type Figure, figure } from "./figure.ts";
 import type { ConnectRequest, CountResult, EndResult, LatencyResult, RunResult } from "./load.ts";
 import { measurePauses } from "./pauses.ts";
+import {
+  measureLargeArchive,
+  measureRecordingCalm,
+  measureRecordingFile,
+  measureRecordingFlood,
+  measureReplay,
+} from "./recording.ts";
 import { cpuSeconds, memoryBytes } from "./process_stats.ts";
 import { messageText } from "./wire.ts";
 
@@ -81,6 +88,11 @@ export const ROW_GROUPS: readonly RowGroup[] = [
   { name: "mixed-load", isQuick: false, measure: measurePauses },
   { name: "flood", isQuick: false, measure: measureFlood },
   { name: "resume-100k", isQuick: true, measure: measureResume },
+  { name: "recording-file", isQuick: true, measure: measureRecordingFile },
+  { name: "recording-flood", isQuick: false, measure: measureRecordingFlood },
+  { name: "recording-calm", isQuick: false, measure: measureRecordingCalm },
+  { name: "replay", isQuick: false, measure: measureReplay },
+  { name: "archive-10M", isQuick: false, measure: measureLargeArchive },
   { name: "start", isQuick: true, measure: measureStart },
   { name: "idle-subscriber", isQuick: true, measure: measureIdleSubscribers },
   { name: "stuck-subscriber", isQuick: false, measure: measureStuckSubscriber },

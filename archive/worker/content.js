@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { walkBlock } from "./block.js";
 import { targetOf, textOf, typeOf } from "./message.js";
 
@@ -14,31 +13,46 @@ const VALUES = new Set(["subject", "sample", "variables"]);
 
 /** What of a block has to be found again: how many of which type, the last values, the events. */
 export function lookAt(raw, head) {
+  /** By type: how many, and the last one. One look-up for each message. */
   const types = new Map();
-  const values = new Map();
+  const targeted = new Map();
   const events = [];
   // Most blocks have no target in them, and looking for one in all of it at once takes no time.
-
   const hasTargets = hasTarget(raw);
   walkBlock(raw, head, (seq, time, start, end) => {
     const type = typeOf(raw, start, end) ?? "";
-    types.set(type, (types.get(type) ?? 0) + 1);
+    let known = types.get(type);
+    if (known === undefined) types.set(type, known = { count: 0, seq: 0 });
+    known.count++;
     if (type === "log") events.push({ seq, time, columns: eventColumns(raw, start, end) });
-    if (!VALUES.has(type)) return;
-    const target = hasTargets ? targetOf(raw, start, end) : null;
-    const key = target === null ? type : `${type}\0${target}`;
-    values.delete(key);
-    values.set(key, { type, target, seq });
-    if (values.size > MAX_VALUES) values.delete(values.keys().next().value);
+    if (!hasTargets || !VALUES.has(type)) {
+      known.seq = seq;
+      return;
+    }
+    const target = targetOf(raw, start, end);
+    if (target === null) {
+      known.seq = seq;
+      return;
+    }
+    const key = `${type}\0${target}`;
+    targeted.delete(key);
+    targeted.set(key, { type, target, seq });
+    if (targeted.size > MAX_VALUES) targeted.delete(targeted.keys().next().value);
   });
-  return { types, values: [...values.values()], events };
+  const values = [...targeted.values()];
+  for (const [type, { seq }] of types) {
+    if (seq > 0 && VALUES.has(type)) values.push({ type, target: null, seq });
+  }
+  return { types: [...types].map(([type, { count }]) => [type, count]), values, events };
 }
 
-/** Is there `target"` anywhere in it, or a key that may be spelt with escapes? */
-function hasTarget({ buffer, byteOffset, byteLength }) {
-  const bytes = Buffer.from(buffer, byteOffset, byteLength);
-  return bytes.includes('target"') || bytes.includes("\\u00");
+/** Is there `target"` anywhere in it, or a key that may be spelt with escapes? As one text it is searched at the speed of memory. */
+function hasTarget(raw) {
+  const text = decoder.decode(raw);
+  return text.includes('target"') || text.includes("\\u00");
 }
+
+const decoder = new TextDecoder();
 
 function eventColumns(raw, start, end) {
   let log = {};
