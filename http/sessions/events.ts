@@ -50,15 +50,9 @@ export function starEvent(gate: Gate, call: Call): Later {
   });
 }
 
-/** The bytes that every PNG begins with. */
-const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-
-/** `GET …/events/{seq}/screenshot`: the picture, if it is a PNG. Nothing else that came over the bus is shown as an image. */
+/** `GET …/events/{seq}/screenshot`. The archive gives a PNG or nothing, so nothing else that came over the bus is shown as an image. */
 export async function screenshot(gate: Gate, call: Call): Promise<Response> {
   const { archive, session, entry } = placeOf(gate, call);
   const picture = await archive.picture(session, entry);
-  if (PNG.some((byte, i) => picture[i] !== byte)) {
-    throw new Problem("no-entry", "Cannot show picture: it is no PNG");
-  }
   return answer(new Uint8Array(picture), 200, [["content-type", "image/png"]]);
 }

@@ -1,5 +1,6 @@
 /** What the routes of an archive refuse, and who may not come in. */
 import assert from "node:assert/strict";
+import { messageGateway } from "../../../http.ts";
 import { SESSION_ROUTES } from "../../../http/sessions/routes.ts";
 import { log, Recorded } from "../support/recorded.ts";
 
@@ -158,4 +159,23 @@ Deno.test("Sessions: an archive that was closed answers 503", async () => {
   const { status, json, headers } = await bus.get("/sessions");
   assert.deepEqual([status, json.code], [503, "archive-unavailable"]);
   assert.ok(Number(headers.get("retry-after")) > 0);
+});
+
+Deno.test("Sessions: while the gateway stops, everything is refused, and what is on its way is answered", async () => {
+  await using bus = await Recorded.start();
+  await bus.say(log("rotated"));
+  await using gateway = messageGateway(bus.server, { archive: bus.archive, log: () => {} });
+  const asked = gateway(new Request("http://127.0.0.1/sessions"));
+  const closed = gateway.close();
+  for (const [method, path] of ALL) {
+    const response = await gateway(new Request(`http://127.0.0.1${path}`, { method }));
+    assert.equal(
+      (await response.text()).includes("shutting-down") || method === "HEAD",
+      true,
+      `${method} ${path}`,
+    );
+    assert.equal(response.status, 503, `${method} ${path}`);
+  }
+  assert.equal((await asked).status, 200);
+  assert.equal(await closed, true);
 });
