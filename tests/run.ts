@@ -51,7 +51,7 @@ function jobs(chosen: readonly string[]): (readonly string[])[] {
 
 async function run(job: readonly string[]): Promise<Outcome> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-P=test", "--no-check", ...job],
+    args: ["test", "-P=test", "--lock=tests/deno.lock", "--no-check", ...job],
     cwd: ROOT,
     env: { NO_COLOR: "1" }, // Its last line is read below.
     stdin: "null",

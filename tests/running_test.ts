@@ -154,6 +154,75 @@ Deno.test("broker, web side and clients need nothing that is not in this folder:
   }
 });
 
+/** Where Deno keeps the packages of npm that it has, if libsodium is one of them. */
+async function sodiumCache(): Promise<string | undefined> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { npmCache } = JSON.parse(new TextDecoder().decode(stdout));
+  const hosts = [...Deno.readDirSync(npmCache)].map(({ name }) => `${npmCache}/${name}`);
+  return hosts.find((host) =>
+    ["libsodium", "libsodium-wrappers"].every((name) => {
+      try {
+        return Deno.statSync(`${host}/${name}`).isDirectory;
+      } catch {
+        return false;
+      }
+    })
+  );
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyFolder(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+const sodium = await sodiumCache();
+Deno.test({
+  name: `with keys nothing but libsodium is downloaded${
+    sodium === undefined ? " (ignored: Deno does not have it yet)" : ""
+  }`,
+  ignore: sodium === undefined,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const permission = `--allow-read=${folder}`;
+    // A cache that has libsodium and nothing else, and a registry that cannot be reached.
+    const env = { DENO_DIR: `${folder}/cache` };
+    const offline = ["--cached-only", "--allow-net=127.0.0.1"];
+    try {
+      for (const name of ["libsodium", "libsodium-wrappers"]) {
+        const host = sodium!.split(/[\\/]/).at(-1);
+        await copyFolder(`${sodium}/${name}`, `${folder}/cache/npm/${host}/${name}`);
+      }
+      const made = await run(["broker.ts", "--curve-keygen", `${folder}/keys`, "--member", "alice"], {
+        permission: `--allow-write=${folder}`,
+      });
+      assert.equal(made.code, 0, made.stderr);
+      const keys = [
+        "--curve-secret-file",
+        `${folder}/keys/broker.key`,
+        "--allow-keys",
+        `${folder}/keys/members.txt`,
+      ];
+      await using broker = new Program([...offline, "broker.ts", "--json", ...keys], { permission, env });
+      const { receiveAddress } = JSON.parse((await broker.line())!);
+      const send = [
+        "client.ts",
+        "send",
+        "--receive",
+        receiveAddress,
+        "--key-file",
+        `${folder}/keys/alice.key`,
+      ];
+      const sent = await run([...offline, ...send, "type=a"], { permission, env });
+      assert.deepEqual(sent, { code: 0, stdout: "sent 1\n", stderr: "" });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
 Deno.test("docs/running.md: what it links to is there, and its commands have flags that exist", async () => {
   const document = Deno.readTextFileSync(`${ROOT}docs/running.md`);
   for (const [, target] of document.matchAll(/\]\((?!https?:)([^)#]+)/g)) {

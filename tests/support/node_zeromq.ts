@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 /** Where a Node program finds zeromq and the one package that it needs at run time. */
 export async function makeNodeFolder(): Promise<string> {
-  const zeromq = dirname(dirname(fileURLToPath(import.meta.resolve("zeromq"))));
+  const zeromq = dirname(dirname(fileURLToPath(import.meta.resolve("npm:zeromq@6.8.0"))));
   const cache = dirname(dirname(zeromq));
   const folder = await Deno.makeTempDir({ prefix: "zeromq-" });
   await Deno.mkdir(join(folder, "node_modules"));

@@ -1,0 +1,3 @@
+/** Properties: made-up input of every kind. */
+export * from "npm:fast-check@4.10.2";
+export { default } from "npm:fast-check@4.10.2";

@@ -1,0 +1,2 @@
+/** Chromium. */
+export * from "npm:playwright-core@1.65.1";
