@@ -19,6 +19,7 @@ import {
   startProxy,
   startProxyWithCurve,
 } from "./child.ts";
+import { measureBackbone } from "./backbone.ts";
 import { type Figure, figure } from "./figure.ts";
 import type { ConnectRequest, CountResult, EndResult, LatencyResult, RunResult } from "./load.ts";
 import { measurePauses } from "./pauses.ts";
@@ -93,6 +94,7 @@ export const ROW_GROUPS: readonly RowGroup[] = [
   { name: "recording-calm", isQuick: false, measure: measureRecordingCalm },
   { name: "replay", isQuick: false, measure: measureReplay },
   { name: "archive-10M", isQuick: false, measure: measureLargeArchive },
+  { name: "backbone", isQuick: false, measure: measureBackbone },
   { name: "start", isQuick: true, measure: measureStart },
   { name: "idle-subscriber", isQuick: true, measure: measureIdleSubscribers },
   { name: "stuck-subscriber", isQuick: false, measure: measureStuckSubscriber },
