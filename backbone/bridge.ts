@@ -372,8 +372,8 @@ export class Bridge implements Backbone, SessionHost {
     this.#bus!.drop(numbers);
   }
 
-  handleBack(): void {
-    this.#patience.handleBack(performance.now());
+  handleBack(now: number): void {
+    this.#patience.handleBack(now);
   }
 
   handleLatency(ms: number): void {

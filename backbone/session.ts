@@ -49,7 +49,7 @@ export interface SessionHost {
   /** Messages of ours will never be broadcast. */
   drop(numbers: readonly number[]): void;
   /** A message of ours came back in its turn. */
-  handleBack(): void;
+  handleBack(now: number): void;
   /** So long it took NATS to confirm a message. */
   handleLatency(ms: number): void;
   /** How the session fares has changed. */
