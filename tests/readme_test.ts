@@ -143,35 +143,6 @@ Deno.test("README.md: a message passes from one terminal to another", async () =
   assert.match(await heard, /subject {2}\{"type"/);
 });
 
-for (
-  const [language, title, find] of [
-    ["python", "Python", () => firstOf(["python3", "/usr/bin/python3"], ["-c", "import zmq"])],
-    ["r", "R", () => firstOf(["Rscript"], ["-e", "library(pbdZMQ)"])],
-  ] as const
-) {
-  const command = await find();
-  const why = command === undefined ? " (ignored: not on this machine, or without ZeroMQ)" : "";
-  const flag = language === "python" ? "-c" : "-e";
-  Deno.test({
-    name: `README.md: what it says in ${title} listens and sends${why}`,
-    ignore: command === undefined,
-    fn: async () => {
-      await using bus = new Bus();
-      const [listen, send] = code(title, language).map((text) => bus.here(text));
-      await printed([command!, flag, listen!], "119", () => bus.server.sendJsonMessage(TEXT));
-      const before = bus.server.stats().received;
-      // More than once: a sender that ends too early loses some of its messages only.
-      for (let n = 1; n <= 10; n++) {
-        const told = received(bus);
-        const { success } = await new Deno.Command(command!, { args: [flag, send!], stderr: "null" })
-          .output();
-        assert.deepEqual([success, JSON.parse(await told)], [true, JSON.parse(TEXT)]);
-      }
-      assert.equal(bus.server.stats().received, before + 10);
-    },
-  });
-}
-
 const curl = await firstOf(["curl"], ["--version"]);
 Deno.test({
   name: `README.md: each line with curl answers what it says${
@@ -252,10 +223,13 @@ Deno.test("README.md: each promise is shown by tests that exist", () => {
   }
 });
 
-Deno.test("README.md: what it links to is there", () => {
-  for (const [, target] of README.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-    assert.ok(Deno.statSync(new URL(`../${target}`, import.meta.url)), target);
-  }
+Deno.test("README.md: its figure of speed is that of bench/baseline.json", () => {
+  const baseline = JSON.parse(Deno.readTextFileSync(new URL("../bench/baseline.json", import.meta.url)));
+  const [, times] = /100 bytes it passes on (\d\.\d) times/.exec(
+    section("How fast it is").replaceAll("\n", " "),
+  )!;
+  assert.equal(times, baseline["1to1-100B"].toFixed(1));
+  for (const size of ["64kB", "1MB"]) assert.ok(baseline[`1to1-${size}`] < 1, size);
 });
 
 Deno.test("docs/programs.md lists the options that the programs have; deno task flags copies them anew", async () => {
