@@ -17,7 +17,7 @@ import { archiveOf } from "./place.ts";
 export const MAX_STEP = 1000;
 /** Most types that a replay names. */
 const MAX_TYPES = 100;
-const MAX_TYPE_LENGTH = 200;
+const MAX_TYPE_LENGTH = 10_000;
 const MAX_SESSION = 999_999_999_999_999;
 
 /** Why a replay ended before its time. */

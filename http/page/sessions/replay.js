@@ -3,6 +3,7 @@
 import { button, byId, clockText, element, hueOf, numberText, setText } from "../dom.js";
 import { change, Refusal } from "./api.js";
 import { openDialog } from "./dialog.js";
+import { kindText } from "./strip.js";
 import { placeText, utcText } from "./times.js";
 
 /** They mean something to others, so they are sent only when a person wants them. */
@@ -43,7 +44,7 @@ export function openReplay(session, moment, kinds) {
   const pauses = choice("make long pauses short (5 s)", true);
   const loop = choice("begin again at the end", false);
   const paused = choice("start paused, to go step by step", false);
-  const types = kinds.map((type) => ({ type, ...choice(type, !LEFT_OUT.includes(type)) }));
+  const types = kinds.map((type) => ({ type, ...choice(kindText(type), !LEFT_OUT.includes(type)) }));
   openDialog({
     title: moment === undefined ? `Replay session ${session.id}` : `Replay from ${clockText(moment.time)}`,
     build(body) {
@@ -73,9 +74,10 @@ export function openReplay(session, moment, kinds) {
       if (types.length > 0) body.append(group);
     },
     buttons: [["Cancel", ""], ["Start the replay", "main", async () => {
-      const only = types.filter(({ box }) => box.checked).map(({ type }) => type);
-      if (types.length > 0 && only.length === 0) throw new Refusal("Choose at least one kind.");
-      const isAll = only.length === types.length;
+      const left = types.filter(({ box }) => !box.checked).map(({ type }) => type);
+      if (types.length > 0 && left.length === types.length) throw new Refusal("Choose at least one kind.");
+      // Not by what is chosen: a session may have more kinds than are shown here.
+      const except = [...left, ...LEFT_OUT.filter((type) => !kinds.includes(type))];
       const begun = await change("POST", "/replay", {
         session: session.id,
         ...(moment === undefined ? {} : { from: moment.seq ?? placeText(moment) }),
@@ -84,7 +86,7 @@ export function openReplay(session, moment, kinds) {
         loop: loop.box.checked,
         paused: paused.box.checked,
         ...(pauses.box.checked ? { maxGapMs: LONGEST_PAUSE_MS } : {}),
-        ...(types.length === 0 ? {} : { only: isAll ? ["*"] : only, except: [] }),
+        except,
       });
       endedText = "";
       showReplay(begun);

@@ -22,6 +22,9 @@ const REASONS = {
   refused: "the broker took no more connections",
 };
 
+/** What a kind of messages is called. */
+export const kindText = (type) => type === "" ? "(no type)" : type;
+
 const strip = byId("strip");
 const canvas = byId("strip-canvas");
 const isDark = matchMedia("(prefers-color-scheme: dark)");
@@ -91,7 +94,7 @@ function kindsOf(types) {
 function drawKinds() {
   byId("kinds").replaceChildren(...kinds.map(({ type, total }) => {
     const made = element("li");
-    const name = element("span", "type", type);
+    const name = element("span", "type", kindText(type));
     name.style.setProperty("--hue", hueOf(type));
     made.append(name, " ", element("span", "count", numberText(total)));
     return made;
@@ -137,7 +140,7 @@ const bucketOf = (time) =>
 function textOf(bucket) {
   const [from, to] = [timeOf(bucket), timeOf(bucket + 1)];
   const parts = kinds.filter(({ counts }) => counts[bucket] > 0)
-    .map(({ type, counts }) => `${numberText(counts[bucket])} ${type}`);
+    .map(({ type, counts }) => `${numberText(counts[bucket])} ${kindText(type)}`);
   const here = line.gaps.filter((gap) => gap.from < to && gap.to >= from);
   const noted = notes.filter(({ time }) => time >= from && time < to).length;
   if (noted > 0) parts.push(noted === 1 ? "1 note" : `${noted} notes`);

@@ -388,3 +388,48 @@ Deno.test(browserTest("sessions: a gateway without an archive says so", async (b
   assert.equal(await live.page.locator("#pages").isVisible(), false);
   assert.equal(await live.page.locator("#recording").isVisible(), false);
 }));
+
+Deno.test(
+  browserTest(
+    "sessions: what comes from outside is shown as text, however it looks, and is replayed",
+    async (browser) => {
+      await using bus = await Recorded.start();
+      const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
+      const messages = [
+        '{"no":"type"}',
+        { type: evil, n: 1 },
+        log(evil, { application: evil, pid: { [evil]: evil }, state: { [evil]: evil } }),
+        log("\u202egnp.exe", { application: "", pid: null }),
+        // More kinds than the page shows.
+        ...Array.from({ length: 70 }, (_, n) => ({ type: `kind ${n}` })),
+        { type: "reload", target: "a", scenario: {} },
+      ];
+      await bus.say(...messages);
+      await bus.archive.changeSession(1, { name: evil, description: evil });
+      await bus.archive.addNote(1, { seq: 3 }, evil);
+      await bus.recorder.split();
+      const heard: { type?: string; state?: unknown }[] = [];
+      await using client = new PassiveMessageClient({ serverBroadcast: bus.server.broadcastAddress });
+      client.addEventListener("message", ({ text }) => heard.push(JSON.parse(text)));
+      await client.ready;
+      const { page, complaints } = await open(browser, bus, "#session=1&seq=3");
+      await page.locator("#events .marked .event-head").click();
+      await page.locator("#events .marked details summary").click();
+      await page.locator("#events .marked .tree", { hasText: "onerror" }).waitFor();
+      await page.locator("#kinds", { hasText: "(no type)" }).waitFor();
+      await page.keyboard.press("Escape");
+      await page.locator("#events .marked .event-head").press("g");
+      await page.locator("#dialog .plan-line", { hasText: "onerror" }).waitFor();
+      await page.keyboard.press("Escape");
+      assert.equal(await page.title(), `${evil} – sessions`);
+      assert.equal(await page.locator("#session img[src=x], #session script, #finder img").count(), 0);
+      await page.click('[data-key="replay"]');
+      await page.selectOption("#dialog select", "max");
+      await page.click("#dialog >> text=Start the replay");
+      await until(() => heard.some(({ type, state }) => type === "replay" && state === "end"), "the end");
+      // All but the two log messages and the reload.
+      assert.equal(heard.filter(({ type }) => type !== "replay").length, messages.length - 3);
+      assert.deepEqual(complaints, []);
+    },
+  ),
+);
