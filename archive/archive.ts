@@ -308,7 +308,7 @@ export class Archive implements ArchivePort, AsyncDisposable {
         stateAt: (moment) => this.stateAt(id, moment),
         send: (texts) => {
           const publish = () => void port.publish(texts);
-          // In the broker's process the recorder hears of it before this returns; elsewhere the brackets tell.
+          // In the broker's process the recorder hears of it before this returns; elsewhere the client knows what comes back.
           if (this.#recorder === undefined) publish();
           else this.#recorder.exclude(publish);
         },

@@ -202,7 +202,12 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
     };
   }
 
-  /** Runs something that publishes at once; what that adds to the feed is not recorded. */
+  /** Is what is published now not to be recorded? */
+  get isExcluding(): boolean {
+    return this.#isReplaying;
+  }
+
+  /** Runs something that publishes; what that adds to the feed is not recorded. */
   exclude<T>(work: () => T): T {
     this.#isReplaying = true;
     try {

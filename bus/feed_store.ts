@@ -108,4 +108,8 @@ export interface FeedRecorder {
   handlePiece(piece: Piece, epoch: string, seq: number, now: number): void;
   /** Messages are missing here. */
   handleGap(missed: number | null, reason: GapReason): void;
+  /** Is what is published now not to be recorded, nor what comes back of it? */
+  readonly isExcluding: boolean;
+  /** Runs something; what is published or added meanwhile is not recorded. */
+  exclude<T>(work: () => T): T;
 }

@@ -80,6 +80,9 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
   /** Counts know no holes, positions do: from the message `count + 1` on a position is so much larger. In order, never empty. */
   readonly #shifts: { readonly count: number; readonly offset: number }[] = [];
   readonly #receipts = new Receipts();
+  readonly #recorder: FeedRecorder | undefined;
+  /** Numbers of messages of ours that are not to be recorded when they come back. Invariant: {@linkcode MAX_UNRECORDED} at most. */
+  readonly #unrecorded: Set<number> = new Set();
   #hasNews = false;
 
   /**
@@ -104,6 +107,7 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
       },
       recorder: options.recorder,
     });
+    this.#recorder = options.recorder;
     this.#feed.watchTypes();
     this.feed = this.#feed;
     this.#shift();
@@ -184,6 +188,7 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
   publish(texts: readonly string[]): Receipt {
     const from = this.feed.position;
     const number = this.#base.sendAll(texts);
+    if (this.#recorder?.isExcluding === true) this.#excludeUpTo(number, texts.length);
     const told = (signal: AbortSignal) =>
       this.#base.isFollowing
         ? this.#receipts.wait(number, signal)
@@ -223,11 +228,28 @@ export class PassiveMessageClient<Own extends { readonly type: string } = never>
   #handleFrame(frame: Frame, own: OwnMessage | undefined): void {
     const { bytes, start, end } = frame;
     const time = this.#base.time ?? Date.now();
-    this.#feed.append(bytes, start, end, 1, time, performance.now());
+    const append = () => void this.#feed.append(bytes, start, end, 1, time, performance.now());
+    if (own !== undefined && this.#isUnrecorded(own)) this.#recorder!.exclude(append);
+    else append();
     this.#hasNews = true;
     if (own !== undefined) this.#receipts.handleOwn(own, this.feed.position);
     this.#waiters.look();
     this.#base.deliver(frame);
+  }
+
+  /** The last so many messages up to this number are not to be recorded when they come back. */
+  #excludeUpTo(number: number, messages: number): void {
+    for (let i = messages - 1; i >= 0; i--) this.#unrecorded.add(number - i);
+    // Those that were refused or lost never come back.
+    while (this.#unrecorded.size > MAX_UNRECORDED) {
+      this.#unrecorded.delete(this.#unrecorded.values().next().value!);
+    }
+  }
+
+  #isUnrecorded(own: OwnMessage): boolean {
+    if (this.#unrecorded.size === 0) return false;
+    const number = this.#receipts.numberOf(own);
+    return number !== undefined && this.#unrecorded.delete(number);
   }
 
   /** The next messages have positions that are farther from their counts. */
@@ -252,3 +274,5 @@ function checkCount(name: string, count: number): void {
 
 /** So many holes are remembered; messages in front of older ones are found no more. */
 const MAX_SHIFTS = 1000;
+/** More of our messages are not on their way at once. */
+const MAX_UNRECORDED = 100_000;

@@ -21,11 +21,17 @@ export class Receipts {
     if (this.#links.size > MAX_LINKS) this.#links.delete(this.#links.keys().next().value!);
   }
 
-  /** The broker gave a message of ours this position. */
-  handleOwn({ link, index }: OwnMessage, position: number): void {
-    if (this.#waiting.size === 0) return;
+  /** The number of a message of ours; undefined when that is not known any more. */
+  numberOf({ link, index }: OwnMessage): number | undefined {
     const before = this.#links.get(link);
-    if (before !== undefined) this.#waiting.get(before + index + 1)?.(position);
+    return before === undefined ? undefined : before + index + 1;
+  }
+
+  /** The broker gave a message of ours this position. */
+  handleOwn(own: OwnMessage, position: number): void {
+    if (this.#waiting.size === 0) return;
+    const number = this.numberOf(own);
+    if (number !== undefined) this.#waiting.get(number)?.(position);
   }
 
   /** The broker did not pass on so many messages of ours, that one and those that followed. */
