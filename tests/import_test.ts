@@ -111,3 +111,36 @@ Deno.test("broker.ts and client.ts run from a URL", async () => {
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("A broker from a URL records: the Workers of an archive need nothing but its file", async () => {
+  await using tree = serveTree();
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = join(folder, "x.db");
+    const file = [`--allow-read=${path}`, `--allow-write=${path}`];
+    {
+      const ports = ["--broadcast-port", "0", "--receive-port", "0"];
+      await using broker = new Program(
+        [...file, "--reload", `${tree.url}/broker.ts`, "--json", "--archive", path, ...ports],
+        { cwd: folder },
+      );
+      const { receiveAddress } = JSON.parse((await broker.line())!);
+      const { code, stderr } = await run([
+        `${tree.url}/client.ts`,
+        "send",
+        "--receive",
+        receiveAddress,
+        '{"type":"a"}',
+      ], {
+        cwd: folder,
+      });
+      assert.equal(code, 0, stderr);
+      broker.kill("SIGTERM");
+      assert.equal((await broker.ended()).code, 0);
+    }
+    const { stdout, stderr } = await run([...file, `${tree.url}/client.ts`, "export", path], { cwd: folder });
+    assert.equal(stdout, '{"type":"a"}\n', stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -22,6 +22,9 @@ const LONG = [
   "tests/hostile_memory_test.ts",
   "tests/programs/keys_test.ts",
   "tests/import_test.ts",
+  "tests/archive/broker_test.ts",
+  "tests/archive/disk_test.ts",
+  "tests/archive/programs_test.ts",
   "tests/backbone/pace_test.ts",
 ];
 

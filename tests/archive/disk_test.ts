@@ -196,6 +196,36 @@ Deno.test("A file that is taken away is told, and nothing goes where nobody find
   assert.deepEqual([numbers.length, missed], [1000, 0]);
 });
 
+Deno.test("While the disk stands still, messages wait; what is beyond the buffer is one gap, and all else follows", async () => {
+  await using file = new TempFile();
+  await using archive = await file.open();
+  await using recorder = await archive.record({ maxWaitingBytes: 100_000 });
+  const feed = feedOf(recorder);
+  add(feed, '{"type":"a","n":1}');
+  await recorder.flushed();
+  // Whoever writes waits for this one, as for a disk that does not answer.
+  const stalled = new DatabaseSync(file.path, { timeout: 5000 });
+  stalled.exec("begin immediate");
+  let n = 1;
+  for (let i = 0; i < 20; i++) {
+    add(feed, ...Array.from({ length: 100 }, () => `{"type":"a","n":${++n},"x":"${"x".repeat(100)}"}`));
+    await pause(5);
+  }
+  assert.equal(recorder.stats().onDisk, 1);
+  assert(recorder.stats().lost.behind! > 0);
+  assert(recorder.stats().waitingBytes <= 100_000);
+  stalled.exec("rollback");
+  stalled.close();
+  await recorder.flushed();
+  add(feed, `{"type":"a","n":${++n}}`);
+  await recorder.end();
+  await archive.close();
+  const { numbers, missed, reasons } = await inFile(file.path);
+  assert.equal(numbers.length + missed, n);
+  assert.deepEqual(reasons, ["behind"]);
+  assert.deepEqual([numbers[0], numbers.at(-1)], [1, n]);
+});
+
 Deno.test("A search of a large recording while it is recorded loses nothing", async () => {
   await using file = new TempFile();
   await using archive = await file.open();

@@ -114,6 +114,32 @@ Deno.test("client.ts record --type and --except choose kinds", async () => {
   assert.deepEqual((await allTexts(archive, 1)).map((text) => JSON.parse(text).type), ["a", "visitor", "a"]);
 });
 
+Deno.test("client.ts record --keep-days deletes what ended long ago, but for what has a star", async () => {
+  await using file = new TempFile();
+  await using server = new MessageServer();
+  {
+    await using archive = await file.open();
+    for (const name of ["old", "starred", "new"]) await recordTexts(archive, ["{}"], { name });
+    await archive.changeSession(2, { star: true });
+  }
+  const db = new DatabaseSync(file.path);
+  const day = 86_400_000_000;
+  db.prepare("update session set started = started - ?, ended = ended - ? where id < 3").run(
+    10 * day,
+    10 * day,
+  );
+  db.close();
+  await using recorder = await startRecorder(file, server, "--keep-days", "9");
+  await using archive = await file.open({ readOnly: true });
+  const ask = async () => {
+    while ((await archive.sessions()).sessions.length !== 3) await pause(10);
+  };
+  await soon(ask(), "the old session to go");
+  assert.deepEqual((await archive.sessions()).sessions.map(({ id }) => id), [4, 3, 2]);
+  recorder.kill("SIGTERM");
+  assert.equal((await recorder.ended()).code, 0);
+});
+
 Deno.test("client.ts sessions lists sessions, and the events of one; --json for programs", async () => {
   await using file = new TempFile();
   await recordedSession(file);
