@@ -33,12 +33,15 @@ export function readBody(
   // Where the length is announced and the body not read, Deno closes the connection by itself.
   const headers = declared === null ? CLOSE : NO_HEADERS;
   if (declared !== null && Number(declared) > limit) throw tooLarge(limit, headers);
-  const announced = Number(declared ?? 0);
+  const length = declared === null ? undefined : Number(declared);
+  const announced = length === undefined ? 0 : length <= SMALL_BYTES ? length : length + READ_BUFFER_BYTES;
   if (!gate.memory.take(announced)) throw gate.memory.short("a body", announced, remoteOf(call.info));
   const reading = new Reading(gate, call, headers, announced);
   gate.bodies.watch(reading);
-  // With a length, the server holds the body to it; without one, we count.
-  const body = declared === null ? readCounted(request, limit, headers, reading) : request.bytes();
+  // A small one is read by Deno at one go, which is faster but cannot be broken off.
+  const body = length !== undefined && length <= SMALL_BYTES
+    ? request.bytes()
+    : readCounted(request, length, limit, headers, reading);
   body.then((bytes) => reading.finish(bytes, use), (error: unknown) => reading.fail(error));
   return reading.later;
 }
@@ -48,8 +51,9 @@ class Reading implements WatchedBody, MemoryHolder {
   readonly later: Later;
   deadline = Infinity;
   isOver = false;
-  /** Ends a read that would never end. */
-  cancel: (() => void) | undefined;
+  /** Lets go what has been read. */
+  drop: (() => void) | undefined;
+  #brokenBytes = 0;
   /** Bytes that were taken from the budget: those that were announced, or have come. */
   heldBytes: number;
   lastProgress = 0;
@@ -57,9 +61,11 @@ class Reading implements WatchedBody, MemoryHolder {
   readonly #gate: Gate;
   readonly #call: Call;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #isAnnounced: boolean;
 
   constructor(gate: Gate, call: Call, headers: Readonly<Record<string, string>>, heldBytes: number) {
     this.heldBytes = heldBytes;
+    this.#isAnnounced = heldBytes > 0;
     this.#gate = gate;
     this.#call = call;
     this.#headers = headers;
@@ -67,7 +73,7 @@ class Reading implements WatchedBody, MemoryHolder {
   }
 
   finish(bytes: Uint8Array, use: (body: Uint8Array) => Response | Promise<Response>): void {
-    if (this.isOver) return;
+    if (this.isOver) return this.#handleEndOfBroken();
     this.#gate.bodies.unwatch(this);
     try {
       const answer = use(bytes);
@@ -83,7 +89,7 @@ class Reading implements WatchedBody, MemoryHolder {
   }
 
   fail(error: unknown): void {
-    if (this.isOver) return;
+    if (this.isOver) return this.#handleEndOfBroken();
     this.#gate.bodies.unwatch(this);
     this.#release();
     this.later.fail(
@@ -95,12 +101,13 @@ class Reading implements WatchedBody, MemoryHolder {
     );
   }
 
-  /** More of a body has come whose length nobody announced. */
+  /** More of it has come, and counts if nobody announced its length. */
   hold(bytes: number): void {
     if (this.isOver) return;
     this.lastProgress = performance.now();
+    if (this.#isAnnounced) return;
     if (this.#gate.memory.take(bytes, this)) this.heldBytes += bytes;
-    else this.giveWay();
+    else this.#giveUp();
   }
 
   handleSlow(): void {
@@ -110,24 +117,39 @@ class Reading implements WatchedBody, MemoryHolder {
   }
 
   giveWay(): boolean {
-    const problem = this.#gate.memory.short("a body", this.heldBytes, remoteOf(this.#call.info));
-    this.#gate.bodies.unwatch(this);
-    this.#release();
-    this.later.fail(problem);
-    this.cancel?.();
+    if (!this.#gate.memory.hasRoomForBroken(READ_BUFFER_BYTES)) return false;
+    this.#giveUp();
     return true;
   }
 
+  #giveUp(): void {
+    const problem = this.#gate.memory.short("a body", this.heldBytes, remoteOf(this.#call.info));
+    this.#gate.bodies.unwatch(this);
+    this.#breakOff(problem);
+  }
+
   handleLate(): void {
-    this.#release();
-    this.later.fail(
+    this.#breakOff(
       new Problem(
         "request-timeout",
         `Cannot read body: it did not arrive within ${this.#gate.settings.bodyTimeoutMs} ms`,
         { headers: this.#headers },
       ),
     );
-    this.cancel?.();
+  }
+
+  /** It is answered; but however that is done, Deno waits for the rest of the body, with a buffer, until the client goes. */
+  #breakOff(problem: Problem): void {
+    this.#release();
+    this.#brokenBytes = this.#gate.memory.takeForBroken(READ_BUFFER_BYTES);
+    this.drop?.();
+    this.later.fail(problem);
+  }
+
+  /** The rest of it came, or its client has gone. */
+  #handleEndOfBroken(): void {
+    this.#gate.memory.giveFromBroken(this.#brokenBytes);
+    this.#brokenBytes = 0;
   }
 
   #release(): void {
@@ -137,39 +159,49 @@ class Reading implements WatchedBody, MemoryHolder {
   }
 }
 
+/** A body whose length is not known gets room for so much at first. */
+const MIN_BYTES = 64 * 1024;
+/** Deno's own buffer for a larger one. */
+const READ_BUFFER_BYTES = 400 * 1024;
+/** Bodies up to this size need not be broken off when memory is short. */
+const SMALL_BYTES = 64 * 1024;
 const CLOSE: Readonly<Record<string, string>> = { connection: "close" };
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 async function readCounted(
   request: Request,
+  length: number | undefined,
   limit: number,
   headers: Readonly<Record<string, string>>,
   reading: Reading,
 ): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();
-  // A read that never ends would keep the connection.
-  reading.cancel = () => void reader.cancel().catch(() => {});
-  const chunks: Uint8Array[] = [];
+  // Where the length is known there is no second copy, and what was read is not kept alive by pieces of larger buffers.
+  let body = new Uint8Array(length ?? MIN_BYTES);
   let size = 0;
+  // Freed at once, without waiting for the garbage collector.
+  reading.drop = () => void body.buffer.transfer(0);
   while (true) {
     const { done, value } = await reader.read();
-    if (done) break;
-    size += value.byteLength;
-    if (size > limit) {
+    if (done) return body.subarray(0, size);
+    // Read on, for only that tells when it is over.
+    if (reading.isOver) continue;
+    const end = size + value.byteLength;
+    if (end > limit) {
       reader.cancel().catch(() => {});
       throw tooLarge(limit, headers);
     }
     reading.hold(value.byteLength);
-    chunks.push(value);
+    if (reading.isOver) continue;
+    if (end > body.byteLength) {
+      const larger = new Uint8Array(Math.min(limit, Math.max(end, 2 * size)));
+      larger.set(body.subarray(0, size));
+      body = larger;
+    }
+    body.set(value, size);
+    size = end;
   }
-  const body = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return body;
 }
 
 function tooLarge(limit: number, headers: Readonly<Record<string, string>>): Problem {

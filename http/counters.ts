@@ -36,8 +36,11 @@ export interface HandlerStats {
   readonly relayed: number;
   /** Readers that were cut because too much waited for them, or waited for too long. */
   readonly slowClientsCut: Readonly<Record<"sse" | "websocket" | "answer", number>>;
-  /** Bytes held for clients: bodies on their way, unread answers, queues; and how many there may be. */
-  readonly memory: { readonly usedBytes: number; readonly limitBytes: number };
+  /**
+   * Bytes held for clients: bodies on their way, unread answers, queues; how many there may be; and how many WebSockets were cut
+   * because messages that never became complete took too much.
+   */
+  readonly memory: { readonly usedBytes: number; readonly limitBytes: number; readonly cut: number };
   /** WebSockets that are not open yet, and those that never will be: each of these has cost a descriptor. */
   readonly upgrades: { readonly underWay: number; readonly lost: number };
   /** Gaps that clients were told of, and how many messages they missed as far as that is known. */

@@ -10,6 +10,7 @@ import { Counters, type HandlerStats } from "./counters.ts";
 import { Exit } from "./exit.ts";
 import { type Hub, hubOf } from "./hub.ts";
 import { WebMemory } from "./memory.ts";
+import { MemoryWatch } from "./memory_watch.ts";
 import { type GatewayOptions, resolveOptions, type Settings } from "./options.ts";
 import { Policy } from "./policy.ts";
 import { Stop } from "./stop.ts";
@@ -21,6 +22,9 @@ import { WaitingRoom } from "./waiting.ts";
  * a `PassiveMessageClient` of a broker elsewhere. Their messages may be of any kinds.
  */
 export type GatewayBus = { readonly local: BusPort } | BusPort;
+
+/** Unfinished WebSocket messages may use as much as this part of the budget. */
+const UNFINISHED_PART = 1 / 2;
 
 /** See the module. */
 export class Gate {
@@ -40,6 +44,8 @@ export class Gate {
   readonly bodies: Bodies;
   /** What is held in memory for clients. */
   readonly memory: WebMemory;
+  /** What Deno holds for WebSockets. */
+  readonly memoryWatch: MemoryWatch;
   /** Large answers that are not read to their end. */
   readonly unread: Set<{ cut(reason: string): void }> = new Set();
   /** WebSockets that are not open yet. */
@@ -57,6 +63,14 @@ export class Gate {
     this.waiting = new WaitingRoom(this.hub, this.counters, this.stop, this.settings.maxWaiters);
     this.bodies = new Bodies(this.settings.bodyTimeoutMs);
     this.memory = new WebMemory(this.settings.memoryBudgetBytes);
+    this.memoryWatch = new MemoryWatch(
+      this.memory.limitBytes * UNFINISHED_PART,
+      () => ({ bytes: this.memory.socketBytes, clients: this.waiting.count + this.counters.lingering }),
+      (cut, bytes) =>
+        this.settings.log(
+          `memory: Deno holds ${bytes} bytes for messages of WebSockets that are not complete, probably; ${cut} WebSockets were cut`,
+        ),
+    );
     this.upgrades = new Upgrades(this.settings.maxUpgrades, this.settings.openTimeoutMs);
     this.exit = new Exit(this.settings, this.policy, this.counters, this.stop);
     this.publishRate = this.settings.publishRate === undefined
@@ -68,7 +82,11 @@ export class Gate {
   stats(): HandlerStats {
     return {
       ...this.counters.snapshot(this.stop.hasBegun),
-      memory: { usedBytes: this.memory.usedBytes, limitBytes: this.memory.limitBytes },
+      memory: {
+        usedBytes: this.memory.usedBytes,
+        limitBytes: this.memory.limitBytes,
+        cut: this.memoryWatch.cut,
+      },
       upgrades: { underWay: this.upgrades.underWay, lost: this.upgrades.lost },
     };
   }

@@ -7,9 +7,16 @@
 import { MemoryBudget, type MemoryHolder } from "../base/memory_budget.ts";
 import { type Problem, unavailable } from "./problem.ts";
 
+/** So much of it the queues of WebSockets may use: Deno gives none of them back before its reader is gone, or has read it. */
+const SOCKET_PART = 1 / 2;
+/** And so much what Deno keeps for bodies that were answered before their end. */
+const BROKEN_PART = 1 / 4;
+
 /** See the module. */
 export class WebMemory {
   readonly #budget: MemoryBudget;
+  #sockets = 0;
+  #broken = 0;
 
   /** For so many bytes. */
   constructor(limit: number) {
@@ -19,6 +26,11 @@ export class WebMemory {
   /** Bytes in use. */
   get usedBytes(): number {
     return this.#budget.used;
+  }
+
+  /** Bytes of these that queues of WebSockets use. */
+  get socketBytes(): number {
+    return this.#sockets;
   }
 
   /** Bytes that may be in use. */
@@ -47,6 +59,37 @@ export class WebMemory {
   /** Gives bytes back. */
   give(bytes: number): void {
     this.#budget.give(bytes);
+  }
+
+  /** The same for the queue of a WebSocket, within the part that they have. */
+  takeForSocket(bytes: number): boolean {
+    if (this.#sockets + bytes > this.limitBytes * SOCKET_PART || !this.take(bytes)) return false;
+    this.#sockets += bytes;
+    return true;
+  }
+
+  /** Gives those back. */
+  giveFromSocket(bytes: number): void {
+    this.#sockets -= bytes;
+    this.give(bytes);
+  }
+
+  /** Is there still something of that part? */
+  hasRoomForBroken(bytes: number): boolean {
+    return this.#broken + bytes <= this.limitBytes * BROKEN_PART;
+  }
+
+  /** Takes bytes of that part for a body that was broken off; 0 when it is used up. */
+  takeForBroken(bytes: number): number {
+    if (!this.hasRoomForBroken(bytes) || !this.#budget.takeSpare(bytes)) return 0;
+    this.#broken += bytes;
+    return bytes;
+  }
+
+  /** Gives those back. */
+  giveFromBroken(bytes: number): void {
+    this.#broken -= bytes;
+    this.give(bytes);
   }
 
   /** Why a body or an answer of so many bytes cannot be had. */

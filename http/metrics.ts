@@ -202,6 +202,12 @@ export function formatMetrics(gate: Gate): string {
     "Bytes held for clients: bodies, unread answers, queues.",
     stats.memory.usedBytes,
   );
+  one(
+    "braviz_http_memory_cut_total",
+    "counter",
+    "WebSockets cut because unfinished messages took too much memory.",
+    stats.memory.cut,
+  );
   one("braviz_http_memory_limit_bytes", "gauge", "Bytes that may be held.", stats.memory.limitBytes);
   one(
     "braviz_http_upgrades_under_way",

@@ -225,7 +225,7 @@ export function unavailable(
   fields: Readonly<Record<string, unknown>> = {},
 ): Problem {
   const headers: Record<string, string> = { "retry-after": retryAfter() };
-  // A client that keeps its connection would hold up the stop.
-  if (code === "shutting-down") headers.connection = "close";
+  // A client that keeps its connection would hold up the stop, and what Deno has read of a body stays with the connection.
+  if (code === "shutting-down" || code === "memory-short") headers.connection = "close";
   return new Problem(code, detail, { fields, headers });
 }

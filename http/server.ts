@@ -11,6 +11,7 @@ import { OptionError } from "../base/errors.ts";
 import { hostToBind } from "../base/host.ts";
 import { explainListen } from "../base/listen_error.ts";
 import { checkNumber, readNumbers } from "../base/options.ts";
+import { SpareDescriptors } from "../base/spare_descriptors.ts";
 import { within } from "../base/waits.ts";
 import type { HandlerStats } from "./counters.ts";
 import { CutStream } from "./cut_stream.ts";
@@ -86,6 +87,10 @@ const MIN_BACK_OFF_MS = 100;
 const MAX_BACK_OFF_MS = 5000;
 /** So many of those who wait are sent home when there are too many open files. */
 const SHED_SHARE = 0.25;
+/** Descriptors that are given up then, and must be had again, and as many more, before it listens again: the bus comes first. */
+const SPARE_DESCRIPTORS = 8;
+/** So often it tries to get them before it cuts the connections that hold them. */
+const MAX_TRIES = 5;
 /** A server that has listened for so long without a fault starts over with the short back-off. */
 const CALM_MS = 10_000;
 
@@ -129,6 +134,9 @@ class Server implements GatewayServer {
   // Invariant: undefined between a failed accept and the next successful listen, and after the end.
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   #abort = new AbortController();
+  /** Of servers that do not listen any more, but have connections. */
+  #failed: AbortController[] = [];
+  readonly #spares: SpareDescriptors;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #backOffMs = MIN_BACK_OFF_MS;
   #listensSince = 0;
@@ -155,6 +163,7 @@ class Server implements GatewayServer {
     this.#resolveFinished = finished.resolve;
     this.hostname = hostname;
     this.port = this.#listen(hostname, port);
+    this.#spares = new SpareDescriptors(SPARE_DESCRIPTORS);
     this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${this.port}`;
     const { prefix } = this.#gate.settings;
     this.pageUrl = `${this.url}${prefix}/monitor${this.token === undefined ? "" : `#token=${this.token}`}`;
@@ -185,6 +194,8 @@ class Server implements GatewayServer {
     const isIdle = await this.#gateway.close({ lingerMs });
     const server = this.#server;
     this.#server = undefined;
+    await this.#spares.close();
+    this.#cutFailed();
     let hasEnded = isIdle;
     if (server !== undefined && isIdle) {
       // The rest is answers on their way out; they need a moment, however short the grace was.
@@ -229,16 +240,34 @@ class Server implements GatewayServer {
   /** Accepting failed. Connections that are open live on; only the listening has ended. */
   #handleFailure(error: unknown): void {
     this.#server = undefined;
-    if (this.#closing !== undefined) return;
+    this.#failed.push(this.#abort);
+    if (this.#closing !== undefined) return this.#cutFailed();
     if (performance.now() - this.#listensSince > CALM_MS) this.#backOffMs = MIN_BACK_OFF_MS;
+    // The bus finds these, too, and as long as nobody listens here they are its own.
+    while (this.#spares.free());
     const sent = this.#gate.waiting.sendHome(this.#gate, SHED_SHARE);
     this.#gate.settings.log(
       `accept failed: ${
         messageOf(error)
       }; ${sent} waiting clients were sent home, listening again in ${this.#backOffMs} ms`,
     );
-    this.#retryTimer = setTimeout(() => {
+    this.#retry(1);
+  }
+
+  #retry(tries: number): void {
+    this.#retryTimer = setTimeout(async () => {
       this.#backOffMs = Math.min(this.#backOffMs * 2, MAX_BACK_OFF_MS);
+      await this.#spares.fill();
+      if (this.#closing !== undefined) return;
+      if (!this.#spares.isWhole) {
+        if (tries === MAX_TRIES) {
+          this.#gate.settings.log(
+            "accept failed: nothing became free, so all connections of web clients are cut to listen again",
+          );
+          this.#cutFailed();
+        } else this.#gate.waiting.sendHome(this.#gate, SHED_SHARE);
+        return this.#retry(tries + 1);
+      }
       this.#gate.counters.listenRestarts += 1;
       try {
         this.#listen(this.hostname, this.port);
@@ -246,6 +275,10 @@ class Server implements GatewayServer {
         this.#handleFailure(again);
       }
     }, this.#backOffMs);
+  }
+
+  #cutFailed(): void {
+    for (const abort of this.#failed.splice(0)) abort.abort();
   }
 }
 

@@ -14,6 +14,7 @@ import { remoteOf } from "./route.ts";
 const SMALL_BYTES = 64 * 1024;
 /** So much is handed on at once. */
 const CHUNK_BYTES = 64 * 1024;
+const NO_BYTES = new Uint8Array();
 
 /** Would a body of this text lie with us until it is read? */
 export function isLarge(body: string | Uint8Array): boolean {
@@ -34,7 +35,7 @@ export function unreadAnswer(
   const bytes = typeof body === "string" ? encodeUtf8(body) : body;
   const { byteLength } = bytes;
   if (!gate.memory.take(byteLength)) throw gate.memory.short("an answer", byteLength, remoteOf(info));
-  return answer(new UnreadAnswer(gate, bytes).stream, 200, [
+  return answer(new UnreadAnswer(gate, bytes, typeof body === "string").stream, 200, [
     ["content-length", String(byteLength)],
     ...headers,
   ]);
@@ -56,14 +57,18 @@ class UnreadAnswer implements MemoryHolder {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   lastProgress = performance.now();
   readonly #gate: Gate;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
+  // Let go when it is over: Deno keeps the stream of an answer that nobody reads as long as its connection.
+  #bytes: Uint8Array<ArrayBuffer>;
   #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
   #offset = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Its bytes were taken from the budget. */
-  constructor(gate: Gate, bytes: Uint8Array<ArrayBuffer>) {
+  readonly #isOwn: boolean;
+
+  /** Its bytes were taken from the budget. Are they its own, or do others have the same ones? */
+  constructor(gate: Gate, bytes: Uint8Array<ArrayBuffer>, isOwn: boolean) {
     this.#gate = gate;
+    this.#isOwn = isOwn;
     this.#bytes = bytes;
     this.stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
@@ -99,7 +104,8 @@ class UnreadAnswer implements MemoryHolder {
 
   #handlePull(): void {
     this.lastProgress = performance.now();
-    const chunk = this.#bytes.subarray(this.#offset, this.#offset + CHUNK_BYTES);
+    // A copy, for a part that waits to be written would keep the whole.
+    const chunk = this.#bytes.slice(this.#offset, this.#offset + CHUNK_BYTES);
     this.#offset += chunk.byteLength;
     const controller = this.#controller!;
     controller.enqueue(chunk);
@@ -122,6 +128,9 @@ class UnreadAnswer implements MemoryHolder {
     clearTimeout(this.#timer);
     this.#gate.memory.leave(this);
     this.#gate.memory.give(this.#bytes.byteLength);
+    // Freed at once: under attack, what waits for the garbage collector is as much as what is held.
+    if (this.#isOwn) this.#bytes.buffer.transfer(0);
+    this.#bytes = NO_BYTES;
     this.#gate.unread.delete(this);
     this.#gate.stop.release();
   }

@@ -24,6 +24,11 @@ export class WaitingRoom {
     this.#limit = limit;
   }
 
+  /** How many wait. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Throws when the house is full, or would be with so many more who are at the door. */
   requireRoom(arriving = 0): void {
     const { lingering } = this.#counters;

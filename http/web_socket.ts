@@ -9,9 +9,11 @@ import { memberSpan } from "../bus/json_member.ts";
 import { SLOW_READERS } from "./cut_stream.ts";
 import { entryJson } from "./entry_json.ts";
 import { decodeUtf8 } from "./form.ts";
+import { cutSocket } from "./cut_socket.ts";
 import type { Gate } from "./gate.ts";
 import { encodeUtf8, type Waiter } from "./hub.ts";
 import type { Found, Missing, Standing } from "./lookup.ts";
+import type { CuttableSocket } from "./memory_watch.ts";
 import { gapEnd, gapMembers } from "./missing.ts";
 import { Problem } from "./problem.ts";
 import { send, takeRate } from "./publish.ts";
@@ -34,6 +36,8 @@ const CATCH_UP_MS = 10;
 const STALL_MS = 2000;
 /** What waits in a socket is counted from here on: a message that is on its way through is not worth it. */
 const UNCOUNTED_BYTES = 16 * 1024;
+/** Whoever was told to go has so long for it. */
+const LINGER_MS = 2000;
 /** How often it is looked whether a queue has become shorter. */
 const ACCOUNT_MS = 200;
 
@@ -96,7 +100,7 @@ export async function webSocket(gate: Gate, { request, query, info }: Call): Pro
   return upgraded.response;
 }
 
-class BusSocket implements Waiter {
+class BusSocket implements Waiter, CuttableSocket {
   readonly kind = "websocket";
   readonly gate: Gate;
   readonly #socket: WebSocket;
@@ -110,9 +114,10 @@ class BusSocket implements Waiter {
   #heldBytes = 0;
   #position: number;
   #isOpen = false;
-  #isLingering = false;
+  isLingering = false;
   #isLost = false;
   #isGone = false;
+  #linger: ReturnType<typeof setTimeout> | undefined;
   #accounting: ReturnType<typeof setInterval> | undefined;
   #catchUp: ReturnType<typeof setTimeout> | undefined;
   #stalledSince: number | undefined;
@@ -167,9 +172,10 @@ class BusSocket implements Waiter {
     this.#handleTold();
     // Closed before it was open: then it had no way to tell.
     if (this.#isLost) return this.#socket.close(GOING_AWAY, "it took too long to open");
-    if (this.#isLingering) return this.#socket.close(GOING_AWAY, "the gateway is stopping");
+    if (this.isLingering) return this.#socket.close(GOING_AWAY, "the gateway is stopping");
     this.#isOpen = true;
-    const { hub, counters } = this.gate;
+    const { hub, counters, memoryWatch } = this.gate;
+    memoryWatch.add(this);
     hub.relays.add(this.#handleRelay);
     const { missed } = this.#standing;
     counters.countGap(missed);
@@ -228,11 +234,13 @@ class BusSocket implements Waiter {
    * queue that becomes shorter, so it is looked at again after a while.
    */
   #account(): boolean {
+    // Deno tells nothing any more of a socket that was closed, but holds its queue until its peer has gone.
+    if (this.isLingering && !this.#isGone) return false;
     const { memory } = this.gate;
     const buffered = this.#isGone ? 0 : this.#socket.bufferedAmount;
     const wanted = buffered < UNCOUNTED_BYTES ? 0 : buffered;
-    if (wanted <= this.#heldBytes) memory.give(this.#heldBytes - wanted);
-    else if (!memory.take(wanted - this.#heldBytes)) return false;
+    if (wanted <= this.#heldBytes) memory.giveFromSocket(this.#heldBytes - wanted);
+    else if (!memory.takeForSocket(wanted - this.#heldBytes)) return false;
     this.#heldBytes = wanted;
     if (wanted > 0) this.#accounting ??= setInterval(() => this.#account(), ACCOUNT_MS);
     else if (this.#accounting !== undefined) {
@@ -344,8 +352,10 @@ class BusSocket implements Waiter {
   #close(code: number, reason: string): void {
     if (!this.#finish()) return;
     // Its slot stays taken until it is really gone: a reader that does not read does not take in a close frame either.
-    this.#isLingering = true;
+    this.isLingering = true;
     this.gate.counters.lingering += 1;
+    // What waits to be written keeps its descriptor until its peer has gone, and then Deno tells it.
+    if (this.#socket.bufferedAmount === 0) this.#linger = setTimeout(() => this.cut(), LINGER_MS);
     // It may be on its way out already, or not open yet.
     try {
       this.#socket.close(code, reason);
@@ -354,12 +364,19 @@ class BusSocket implements Waiter {
     }
   }
 
+  /** Ends it, whatever its peer does. Deno tells that by the same events as any other end. */
+  cut(): void {
+    cutSocket(this.#socket);
+  }
+
   #handleGone(): void {
     if (this.#finish()) this.gate.counters.gone.websocket += 1;
     this.#isGone = true;
+    clearTimeout(this.#linger);
+    this.gate.memoryWatch.delete(this);
     this.#account();
-    if (!this.#isLingering) return;
-    this.#isLingering = false;
+    if (!this.isLingering) return;
+    this.isLingering = false;
     this.gate.counters.lingering -= 1;
   }
 

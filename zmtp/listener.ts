@@ -4,6 +4,7 @@
  * @module
  */
 import { explainListen } from "../base/listen_error.ts";
+import { SpareDescriptors } from "../base/spare_descriptors.ts";
 import { pause, unlessAborted, within } from "../base/waits.ts";
 import { ConnectionError } from "../base/errors.ts";
 import { ConnectionRate, isLoopback, Patience } from "./admission.ts";
@@ -15,6 +16,8 @@ import { MAX_CONNECTIONS, MAX_PENDING_HANDSHAKES, MAX_PENDING_HANDSHAKES_PER_ADD
 
 /** The pause after a failed accept, for example when file descriptors have run out. */
 const ACCEPT_RETRY_MS = 50;
+/** Descriptors that are kept for new connections, in case that the rest of the process has used up all others. */
+const SPARE_DESCRIPTORS = 8;
 /** A connection that is of no use to its peer has this time before it may have to give way to another one. */
 const IDLE_GRACE_MS = 1000;
 /** The pause before looking again whether a crowd of newcomers has shaken hands. */
@@ -52,6 +55,7 @@ export class Listener {
   readonly #stopping = new AbortController();
   readonly #rate = new ConnectionRate();
   readonly #patience = new Patience();
+  readonly #spares: SpareDescriptors;
   /** Connections whose address has come so often that they wait for their turn. */
   readonly #delayed: Map<Connection, Promise<void>> = new Map();
   #refused = 0;
@@ -65,6 +69,7 @@ export class Listener {
    */
   constructor(options: ListenerOptions, makeLink: (conn: Connection, clock: LinkClock) => Link) {
     this.#listener = listen(options.endpoint);
+    this.#spares = new SpareDescriptors(SPARE_DESCRIPTORS);
     const { hostname, port } = this.#listener.addr;
     this.endpoint = { hostname, port };
     this.#limits = {
@@ -105,6 +110,7 @@ export class Listener {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     this.#listener[Symbol.dispose]();
+    await this.#spares.close();
     await this.#accepting;
     await Promise.all(this.#delayed.values());
     const links = [...this.#links];
@@ -127,6 +133,7 @@ export class Listener {
       } catch {
         // Who dials should see that nobody is there, not wait.
         this.#listener[Symbol.dispose]();
+        await this.#spares.close();
         return;
       }
     }
@@ -142,6 +149,7 @@ export class Listener {
         if (this.#stopping.signal.aborted) return;
         // EMFILE and ECONNABORTED pass: the broker outlives them.
         this.#failed++;
+        if (this.#spares.free()) continue;
         await pause(ACCEPT_RETRY_MS, this.#stopping.signal);
         continue;
       }
