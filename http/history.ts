@@ -1,5 +1,6 @@
 /**
- * `GET …/history`: what is still held after a cursor, in batches; with `timeout` a long-poll that answers with many at once.
+ * `GET …/history`: what is still held after a cursor, in batches; with `timeout` a long-poll that answers with many at once. With
+ * `before` it pages back, see history_before.ts.
  *
  * @module
  */
@@ -7,6 +8,7 @@ import { JSON_TYPE } from "./answers.ts";
 import type { Cursor } from "./cursor.ts";
 import { entryJson, seqText } from "./entry_json.ts";
 import type { Gate } from "./gate.ts";
+import { historyBefore } from "./history_before.ts";
 import type { Waiter } from "./hub.ts";
 import { jitter, MAX_TIMEOUT_S } from "./long_poll.ts";
 import { find, type Found, joinMissing, type Missing, NOTHING_MISSING, type Standing } from "./lookup.ts";
@@ -28,10 +30,12 @@ export function history(gate: Gate, call: Call): Response | Promise<Response> {
   const { request, query } = call;
   const cursor: Cursor = query.cursor("since") ?? { kind: "earliest" };
   const limit = query.integer("limit", 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
+  const before = query.cursor("before");
   const timeoutMs = query.milliseconds("timeout", 0, MAX_TIMEOUT_S) ?? 0;
   const filter = query.typeFilter();
   const isStrict = query.flag("strict");
   gate.hub.requireBroker();
+  if (before !== undefined) return historyBefore(gate, before, limit, filter, MAX_LENGTH);
   const standing = gate.hub.locate(cursor);
   const poll = new HistoryPoll(gate, {
     call,

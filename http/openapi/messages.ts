@@ -89,7 +89,7 @@ const STATE: Json = {
 const HISTORY: Json = {
   operationId: "history",
   summary: "Messages that are still held after a cursor",
-  parameters: parameters("since", "limit", "timeout", "type", "strict"),
+  parameters: parameters("since", "before", "limit", "timeout", "type", "strict"),
   responses: {
     200: json(
       "The messages",
@@ -153,6 +153,12 @@ export const MESSAGE_PARAMETERS: Json = {
     { type: "string" },
   ),
   "since": query("since", "Cursor of the last message that the client has", CURSOR),
+  "before": query(
+    "before",
+    "Cursor in front of which the newest messages are wanted, oldest first; `since`, `timeout` and `strict` do not matter then. " +
+      "`more` of the answer says whether there are older ones, and its `before` is what to ask for them with",
+    CURSOR,
+  ),
   "lastEventId": query("lastEventId", "The same as since", CURSOR),
   "timeout": query(
     "timeout",
@@ -235,6 +241,10 @@ export const MESSAGE_SCHEMAS: Json = {
       latest: { type: "string" },
       missed: { type: ["integer", "null"], description: "null: nobody knows" },
       more: { type: "boolean" },
+      before: {
+        type: "string",
+        description: "With the parameter before: what to ask for still older ones with",
+      },
     },
   },
   State: {
