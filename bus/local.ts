@@ -13,7 +13,11 @@ import type { BusConnection, FailedHandshake, Refusal } from "./presence.ts";
 /** What it needs of the broker. */
 export interface LocalBroker {
   /** For people. */
-  readonly addresses: { readonly broadcastAddress: string; readonly receiveAddress: string };
+  readonly addresses: {
+    readonly broadcastAddress: string;
+    readonly receiveAddress: string;
+    readonly publicKey: string | undefined;
+  };
   /** Resolves when the broker takes connections. */
   readonly ready: Promise<void>;
   /** Is it closed, or about to be? */
@@ -79,13 +83,20 @@ export class LocalBus implements BusPort {
 
   /** What a person wants to see of the broker: who is here, what was refused, and who could not join. */
   presence(): {
+    readonly broadcastAddress: string;
+    readonly receiveAddress: string;
+    readonly publicKey: string | undefined;
     readonly connections: readonly BusConnection[];
     readonly refusals: readonly Refusal[];
     readonly failedHandshakes: readonly FailedHandshake[];
     readonly backbone?: BackboneStatus;
   } {
     const backbone = this.#broker.backbone();
+    const { broadcastAddress, receiveAddress, publicKey } = this.#broker.addresses;
     return {
+      broadcastAddress,
+      receiveAddress,
+      publicKey,
       connections: this.#broker.connections(),
       refusals: this.#broker.refusals(),
       failedHandshakes: this.#broker.failedHandshakes(),

@@ -8,6 +8,18 @@ import { answer } from "./answers.ts";
 import type { Gate } from "./gate.ts";
 import bus from "./page/bus.js" with { type: "text" };
 import dom from "./page/dom.js" with { type: "text" };
+import earlier from "./page/earlier.js" with { type: "text" };
+import gapText from "./page/gap_text.js" with { type: "text" };
+import empty from "./page/empty.js" with { type: "text" };
+import entries from "./page/entries.js" with { type: "text" };
+import entryBody from "./page/entry_body.js" with { type: "text" };
+import filter from "./page/filter.js" with { type: "text" };
+import now from "./page/now.js" with { type: "text" };
+import numberPlot from "./page/number_plot.js" with { type: "text" };
+import pictures from "./page/pictures.js" with { type: "text" };
+import save from "./page/save.js" with { type: "text" };
+import snippets from "./page/snippets.js" with { type: "text" };
+import unread from "./page/unread.js" with { type: "text" };
 import gateway from "./page/gateway.js" with { type: "text" };
 import icon from "./page/icon.svg" with { type: "text" };
 import jsonTree from "./page/json_tree.js" with { type: "text" };
@@ -56,6 +68,18 @@ export const PAGE_FILES: readonly PageFile[] = [
     "page": script,
     bus,
     dom,
+    earlier,
+    empty,
+    "gap_text": gapText,
+    entries,
+    "entry_body": entryBody,
+    filter,
+    now,
+    "number_plot": numberPlot,
+    pictures,
+    save,
+    snippets,
+    unread,
     gateway,
     "json_tree": jsonTree,
     list,
@@ -68,7 +92,7 @@ export const PAGE_FILES: readonly PageFile[] = [
 ];
 
 /** `GET /` and `GET /monitor`. */
-export const PAGE: Route = pageRoute("page", page, "'self'");
+export const PAGE: Route = pageRoute("page", page, "'self' data:");
 
 /** The routes of the page and of its files. */
 export const PAGE_ROUTES: readonly (readonly [path: string, route: Route])[] = [

@@ -66,3 +66,25 @@ export function sizeText(size, unit) {
     ? `${Math.round(size / 1000)} k${unit}`
     : `${(size / 1_000_000).toFixed(1)} M${unit}`;
 }
+
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+
+/** Date, time and zone of whoever looks, and UTC to the millisecond. */
+export function fullTimeText(time) {
+  return `${FULL.format(time)} (${new Date(time).toISOString().replace("T", " ").replace("Z", " UTC")})`;
+}
+
+/** Copies a text, and says for a moment on a button whether it could. */
+export async function copyText(text, node) {
+  const before = node?.dataset.label ?? node?.textContent;
+  let result = "Copied";
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    result = "The browser does not allow it";
+  }
+  if (!node) return;
+  node.dataset.label = before;
+  node.textContent = result;
+  setTimeout(() => node.textContent = before, 1500);
+}

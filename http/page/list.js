@@ -3,16 +3,38 @@
 // Kept smooth by one rule: what arrives is put into arrays, and the document is touched once per animation frame, whatever
 // the number of messages.
 
-import { button, byId, element, hueOf, numberText, setText, timeText } from "./dom.js";
 import { memberOf } from "../client/json_parts.js";
-import { jsonTree } from "./json_tree.js";
+import {
+  button,
+  byId,
+  copyText,
+  element,
+  fullTimeText,
+  hueOf,
+  numberText,
+  setText,
+  timeText,
+} from "./dom.js";
+import { fetchEarlier } from "./earlier.js";
+import { Entries } from "./entries.js";
+import { entryBody } from "./entry_body.js";
+import { isFiltering, passes } from "./filter.js";
+import { gapText } from "./gap_text.js";
+import { plotEntries } from "./number_plot.js";
 import { countMessage } from "./plot.js";
 
-/** Messages that are kept to filter and scroll; the list shows the newest of those that pass the filter. */
+/** Messages that are kept to filter and scroll; the list shows 300 of those that pass the filter. */
 const MAX_KEPT = 2000;
-/** For those kept, and as much again for those that come while the list is paused: 32 MB in all. */
+/** For those kept, and as much again for those that come while the list is held: 32 MB in all. */
 const MAX_BYTES = 16_000_000;
+/** More of them, and older ones, while somebody looks back. */
+const MAX_KEPT_EARLIER = 20_000;
+const MAX_BYTES_EARLIER = 64_000_000;
 const MAX_SHOWN = 300;
+/** Rows that stay when the list goes on to older ones. */
+const OVERLAP = 20;
+/** Questions to the gateway for one click, while a filter lets nothing pass. */
+const MAX_EARLIER_ASKED = 10;
 /** Opened messages stay, whatever comes; of more than these the one that was opened first is closed. */
 const MAX_OPEN = 20;
 const PREVIEW_LENGTH = 400;
@@ -21,78 +43,21 @@ const NO_TYPE = "(no type)";
 const NOTHING_YET = "Nothing yet. Messages appear here as soon as an application sends one.";
 const NOTHING_PASSES = "No message passes the filter.";
 
-/** Why messages are missing, by the reason of the gap. */
-const GAP_REASONS = {
-  expired: "no longer held when this page asked for more",
-  slow: "the broker dropped them, for they were read too slowly",
-  restarted: "the broker was started anew",
-  disconnected: "the connection to the broker was cut",
-  "foreign-cursor": "the broker was started anew, or it is another one",
-};
-
 const list = byId("list");
-const filterInput = byId("filter");
-const filterType = byId("filter-type");
 const pauseButton = byId("pause");
 
-/** Entries in order, newest last, and how much memory their texts take at most. An entry is a message or a gap. */
-class Entries {
-  all = [];
-  #bytes = 0;
-
-  push(entry) {
-    this.all.push(entry);
-    this.#bytes += bytesOf(entry);
-  }
-
-  /** Takes out what is too much, never the newest: the oldest of those that may go, and only then of the others. */
-  trim(mayGo) {
-    const gone = this.#trim(mayGo);
-    return gone.concat(this.#trim(() => true));
-  }
-
-  #trim(mayGo) {
-    const gone = [];
-    let surplus = this.all.length - MAX_KEPT;
-    const isTooMuch = () => surplus > 0 || this.#bytes > MAX_BYTES;
-    if (!isTooMuch()) return gone;
-    const newest = this.all.at(-1);
-    this.all = this.all.filter((entry) => {
-      if (!isTooMuch() || entry === newest || !mayGo(entry)) return true;
-      surplus -= 1;
-      this.#bytes -= bytesOf(entry);
-      gone.push(entry);
-      return false;
-    });
-    return gone;
-  }
-
-  /** Takes out the oldest ones as long as there is too much. Says how many. */
-  dropOldest() {
-    let dropped = 0;
-    while (this.all.length > 1 && (this.all.length > MAX_KEPT || this.#bytes > MAX_BYTES)) {
-      this.#bytes -= bytesOf(this.all.shift());
-      dropped += 1;
-    }
-    return dropped;
-  }
-
-  take() {
-    const all = this.all;
-    this.all = [];
-    this.#bytes = 0;
-    return all;
-  }
-}
-
-/** Two bytes for each unit is what a text takes at most. */
-const bytesOf = (entry) => 2 * entry.text.length;
-
-let kept = new Entries();
-/** What came since the last frame, or since the list was paused. */
-const arrived = new Entries();
+const keptLimits = [MAX_KEPT_EARLIER, MAX_BYTES_EARLIER];
+let kept = new Entries(...keptLimits);
+/** What came since the last frame, or since the list is held. */
+const arrived = new Entries(MAX_KEPT, MAX_BYTES);
 let isPaused = false;
-let pausedDropped = 0;
+/** The newest entry that is shown while somebody looks back; undefined when the newest of all are. */
+let viewEnd;
+/** Number of the newest message on the bus. */
+let total = 0;
+let heldDropped = 0;
+/** It is held while it is paused, and while somebody looks back. */
+const isHeld = () => isPaused || viewEnd !== undefined;
 /** The entries that are open, in the order in which they were opened. */
 let opened = [];
 const entries = new WeakMap();
@@ -107,15 +72,9 @@ export function addMessage({ text, time, place, seq, isLive }) {
   add({ text, type, time, place, seq, isGap: false, row: undefined });
 }
 
-/** Messages are missing here; `missed` is null when nobody can know how many. */
+/** Messages are missing here. */
 export function addGap(missed, reason) {
-  const why = Object.hasOwn(GAP_REASONS, reason ?? "") ? GAP_REASONS[reason] : undefined;
-  if (missed === null) {
-    addNote(`Messages may be missing here, nobody knows how many: ${why ?? "the gateway was started anew"}.`);
-  } else {
-    const what = missed === 1 ? "1 message is" : `${numberText(missed)} messages are`;
-    addNote(`${what} missing here: ${why ?? GAP_REASONS.expired}.`);
-  }
+  addNote(gapText(missed, reason));
 }
 
 function addNote(text) {
@@ -125,7 +84,7 @@ function addNote(text) {
 function add(entry) {
   arrived.push(entry);
   const dropped = arrived.dropOldest();
-  if (isPaused) pausedDropped += dropped;
+  if (isHeld()) heldDropped += dropped;
   requestFrame();
 }
 
@@ -140,10 +99,11 @@ function requestFrame() {
   isFrameRequested = true;
   requestAnimationFrame(() => {
     isFrameRequested = false;
-    if (!isPaused && arrived.all.length > 0) takeArrived();
-    if (isPaused) {
-      const lost = pausedDropped === 0 ? "" : `, the oldest ${pausedDropped} of them will not be shown`;
-      setText(byId("list-note"), `Paused. ${arrived.all.length + pausedDropped} new${lost}.`);
+    if (!isHeld() && arrived.all.length > 0) takeArrived();
+    if (isHeld()) {
+      const lost = heldDropped === 0 ? "" : `, the oldest ${heldDropped} of them will not be shown`;
+      const what = isPaused ? "Paused" : "These are older messages";
+      setText(byId("list-note"), `${what}. ${arrived.all.length + heldDropped} new${lost}.`);
     }
     handleFrame();
   });
@@ -154,13 +114,14 @@ function takeArrived() {
   const anchorTop = anchor?.getBoundingClientRect().top;
   const fresh = arrived.take();
   for (const entry of fresh) kept.push(entry);
-  for (const entry of kept.trim((entry) => !opened.includes(entry))) forget(entry);
+  for (const entry of kept.trim((entry) => !opened.includes(entry), MAX_KEPT, MAX_BYTES)) forget(entry);
+  plotEntries(fresh);
   const rows = document.createDocumentFragment();
   const shown = fresh.filter(passes).slice(-MAX_SHOWN);
   for (const entry of shown.reverse()) rows.append(rowOf(entry));
   list.prepend(rows);
   trimRows();
-  byId("empty").hidden = list.childElementCount > 0;
+  drawEmpty();
   if (anchor?.isConnected) list.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
 }
 
@@ -210,22 +171,43 @@ function forget(entry) {
   removeRow(entry);
 }
 
-function passes(entry) {
-  if (entry.isGap) return true;
-  if (filterType.value !== "" && entry.type !== filterType.value) return false;
-  const wanted = filterInput.value.toLowerCase();
-  return wanted === "" || entry.text.toLowerCase().includes(wanted);
-}
-
-/** All rows anew, after the filter was changed. */
+/** All rows anew, after the filter was changed, or for older messages. */
 export function redrawList() {
   const passing = kept.all.filter(passes);
-  const shown = new Set(passing.slice(-MAX_SHOWN));
-  for (const entry of opened) if (passes(entry)) shown.add(entry);
+  const end = viewEnd === undefined ? passing.length : passing.lastIndexOf(viewEnd) + 1;
+  if (end === 0) viewEnd = undefined;
+  const shown = new Set(passing.slice(Math.max(0, (end || passing.length) - MAX_SHOWN), end || undefined));
+  if (viewEnd === undefined) { for (const entry of opened) if (passes(entry)) shown.add(entry); }
   for (const entry of kept.all) if (!shown.has(entry) && !opened.includes(entry)) entry.row = undefined;
   list.replaceChildren(...passing.filter((entry) => shown.has(entry)).reverse().map(rowOf));
+  drawEmpty();
+  drawRange();
+}
+
+function drawEmpty() {
   byId("empty").hidden = list.childElementCount > 0;
-  setText(byId("empty"), kept.all.length > 0 ? NOTHING_PASSES : NOTHING_YET);
+  byId("empty-more").hidden = kept.all.length > 0;
+  setText(byId("empty-text"), kept.all.length > 0 ? NOTHING_PASSES : NOTHING_YET);
+}
+
+/** How much of all is shown; `number` is that of the newest message on the bus. */
+export function drawRange(number = total) {
+  total = number;
+  const messages = kept.all.filter(({ isGap }) => !isGap);
+  const rows = [...list.children].map((row) => entries.get(row)).filter((entry) =>
+    (entry?.seq ?? null) !== null
+  );
+  let text = "";
+  if (viewEnd !== undefined && rows.length > 0) {
+    const [newest, oldest] = [rows[0].seq, rows.at(-1).seq];
+    text = `${numberText(oldest)} to ${numberText(newest)} of ${numberText(total)}`;
+  } else if (messages.length > 0) {
+    const of = `newest ${numberText(messages.length)} of ${numberText(Math.max(total, messages.length))}`;
+    text = isFiltering() ? `${numberText(messages.filter(passes).length)} of the ${of}` : of;
+  }
+  setText(byId("range-text"), text);
+  byId("range").hidden = kept.all.length === 0;
+  byId("newer").hidden = byId("newest").hidden = viewEnd === undefined;
 }
 
 function rowOf(entry) {
@@ -242,8 +224,10 @@ function rowOf(entry) {
   head.setAttribute("aria-expanded", "false");
   const type = element("span", "type", entry.type);
   type.style.setProperty("--hue", hueOf(entry.type));
+  const time = element("time", "time", timeText(entry.time));
+  time.dateTime = new Date(entry.time).toISOString();
   head.append(
-    element("time", "time", timeText(entry.time)),
+    time,
     " ",
     type,
     " ",
@@ -260,11 +244,7 @@ function toggle(entry) {
   if (opened.includes(entry)) return close(entry);
   if (opened.length >= MAX_OPEN) close(opened[0]);
   opened.push(entry);
-  const body = element("div", "body");
-  const copy = button("copy", "Copy");
-  copy.addEventListener("click", () => copyText(entry, copy));
-  body.append(jsonTree(entry.text), copy);
-  entry.row.append(body);
+  entry.row.append(entryBody(entry));
   entry.row.firstChild.setAttribute("aria-expanded", "true");
   // As much of it as fits comes into view.
   const { offsetTop, offsetHeight } = entry.row;
@@ -277,18 +257,6 @@ function close(entry) {
   entry.row.querySelector(".body").remove();
   entry.row.firstChild.setAttribute("aria-expanded", "false");
   trimRows();
-}
-
-async function copyText(entry, copy) {
-  let result = "Copied";
-  try {
-    await navigator.clipboard.writeText(entry.text);
-  } catch {
-    result = "The browser does not allow it";
-  }
-  if (!copy) return;
-  copy.textContent = result;
-  setTimeout(() => copy.textContent = "Copy", 1500);
 }
 
 function handleClick(event) {
@@ -329,12 +297,81 @@ function handleKey(event) {
       break;
     case "c":
       if (row === undefined || entries.get(row).isGap) return;
-      copyText(entries.get(row), row.querySelector(".copy"));
+      copyText(entries.get(row).text, row.querySelector(".copy"));
       break;
     default:
       return;
   }
   event.preventDefault();
+}
+
+/** The whole time of a row; made only for the one that is pointed at. */
+function handlePointer({ target }) {
+  const time = target.closest("time");
+  if (time !== null && time.title === "") time.title = fullTimeText(Date.parse(time.dateTime));
+}
+
+// --- older ones ---
+
+async function showOlder() {
+  const button = byId("older");
+  button.disabled = true;
+  const { oldest } = shownEnds();
+  const before = kept.all.filter(passes).indexOf(oldest);
+  // The rows of those that are kept, and then those that the gateway still holds.
+  if (before <= 0) {
+    const note = await fetchOlder();
+    setText(byId("range-note"), note);
+  } else {
+    setText(byId("range-note"), "");
+  }
+  button.disabled = false;
+  const passing = kept.all.filter(passes);
+  const at = passing.indexOf(oldest);
+  if (at <= 0) return redrawList();
+  moveTo(passing[Math.min(passing.length - 1, at + OVERLAP - 1)]);
+}
+
+function shownEnds() {
+  const rows = [...list.children].map((row) => entries.get(row));
+  return { newest: rows[0], oldest: rows.at(-1) };
+}
+
+/** Gets what came before the oldest that is kept. Says why there is nothing, if there is nothing. */
+async function fetchOlder() {
+  for (let asked = 0; asked < MAX_EARLIER_ASKED; asked += 1) {
+    const place = kept.all.find((entry) => entry.place !== undefined)?.place ?? "now";
+    const { items, hasMore, note } = await fetchEarlier(place);
+    if (items === undefined) return note;
+    const older = items.map((item) => ({
+      ...item,
+      type: typeNameOf(item.text),
+      isGap: false,
+      row: undefined,
+    }));
+    if (kept.unshift(older) < older.length) return "This page keeps no more.";
+    if (!hasMore || older.some(passes)) return note;
+  }
+  return "None of these passes the filter; there are still older ones.";
+}
+
+function showNewer() {
+  const passing = kept.all.filter(passes);
+  const next = passing.indexOf(shownEnds().newest) + MAX_SHOWN - OVERLAP;
+  moveTo(next >= passing.length - 1 ? undefined : passing[next]);
+}
+
+/** The list ends with this entry; undefined for the newest of all. */
+function moveTo(end) {
+  viewEnd = end;
+  if (end === undefined) {
+    setText(byId("range-note"), "");
+    takeHeld("older ones were shown");
+  }
+  redrawList();
+  list.scrollTop = 0;
+  focusRow(list.firstElementChild);
+  requestFrame();
 }
 
 // --- pause and clear ---
@@ -344,32 +381,43 @@ export function togglePause() {
   isPaused = !isPaused;
   pauseButton.setAttribute("aria-pressed", String(isPaused));
   setText(pauseButton, isPaused ? "Resume" : "Pause");
-  if (!isPaused) {
-    setText(byId("list-note"), "");
-    if (pausedDropped > 0) {
-      // In its place: before what is left of those that came.
-      const left = arrived.take();
-      addNote(`${numberText(pausedDropped)} messages came while the list was paused and are not shown.`);
-      for (const entry of left) arrived.push(entry);
-      pausedDropped = 0;
-    }
-  }
+  if (!isPaused) takeHeld("the list was paused");
   requestFrame();
 }
 
+/** The list is held no longer: what was let go is told in its place, before what is left of those that came. */
+function takeHeld(why) {
+  if (isHeld()) return;
+  setText(byId("list-note"), "");
+  if (heldDropped === 0) return;
+  const left = arrived.take();
+  addNote(`${numberText(heldDropped)} messages came while ${why} and are not shown.`);
+  for (const entry of left) arrived.push(entry);
+  heldDropped = 0;
+}
+
 function clear() {
-  kept = new Entries();
+  kept = new Entries(...keptLimits);
   opened = [];
+  viewEnd = undefined;
+  takeHeld("older ones were shown");
   redrawList();
 }
+
+/** What is kept, oldest first; with `isPassing` only what passes the filter. */
+export const keptEntries = (isPassing = false) =>
+  kept.all.filter((entry) => !entry.isGap && (!isPassing || passes(entry)));
 
 /** Starts to listen to the person. `onFrame` is called whenever the list was brought up to date. */
 export function startList(onFrame) {
   handleFrame = onFrame;
   list.addEventListener("click", handleClick);
   list.addEventListener("keydown", handleKey);
+  list.addEventListener("pointerover", handlePointer);
   list.addEventListener("focusin", (event) => focusedRow = rowAt(event.target) ?? focusedRow);
   pauseButton.addEventListener("click", togglePause);
   byId("clear").addEventListener("click", clear);
-  filterInput.addEventListener("input", redrawList);
+  byId("older").addEventListener("click", showOlder);
+  byId("newer").addEventListener("click", showNewer);
+  byId("newest").addEventListener("click", () => moveTo(undefined));
 }

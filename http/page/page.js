@@ -1,18 +1,24 @@
 // The live page. It asks for everything like any other client. Each part of it is a file of its own; here they are joined.
 
-import { byId, numberText, setText } from "./dom.js";
+import { placeParts } from "../client/items.js";
 import { startBus } from "./bus.js";
+import { byId, numberText, setText } from "./dom.js";
+import { startEmpty } from "./empty.js";
+import { startFilter } from "./filter.js";
 import { watchToken } from "./gateway.js";
-import { addGap, addMessage, redrawList, startList, togglePause } from "./list.js";
+import { addGap, addMessage, drawRange, keptEntries, redrawList, startList, togglePause } from "./list.js";
+import { noteValue, startNow } from "./now.js";
+import { drawNumber, startNumberPlot } from "./number_plot.js";
 import { startPeople } from "./people.js";
 import { drawPlot, drawTypes } from "./plot.js";
+import { startSave } from "./save.js";
 import { pollRecording, startRecording } from "./sessions/recording.js";
 import { startSend } from "./send.js";
 import { noteSign, pollNow, setLink, startStatus } from "./status.js";
+import { countUnread, startUnread } from "./unread.js";
 
 const DRAW_MS = 500;
 
-const filterType = byId("filter-type");
 let missed = 0;
 let isMissedUnknown = false;
 
@@ -23,11 +29,14 @@ const handlers = {
   message: ({ text, time, place, seq, isEarlier }) => {
     total = seq ?? total + 1;
     addMessage({ text, time, place, seq, isLive: !isEarlier });
+    countUnread();
+    noteValue();
     noteSign();
   },
-  gap: ({ missed: number, reason }) => {
+  gap: ({ missed: number, reason, place }) => {
     if (number === null) isMissedUnknown = true;
     else missed += number;
+    if (place !== undefined) total = placeParts(place)[1];
     addGap(number, reason);
   },
   state: setLink,
@@ -38,16 +47,6 @@ function drawNumbers() {
   const known = numberText(missed);
   setText(byId("missed"), !isMissedUnknown ? known : missed === 0 ? "some" : `> ${known}`);
   byId("missed-box").dataset.state = missed > 0 || isMissedUnknown ? "bad" : "good";
-}
-
-function chooseType(name) {
-  filterType.value = filterType.value === name ? "" : name;
-  handleType();
-}
-
-function handleType() {
-  redrawList();
-  drawTypes(chooseType);
 }
 
 function handleKey(event) {
@@ -72,14 +71,24 @@ watchToken(() => {
   pollRecording();
 });
 document.addEventListener("keydown", handleKey);
-filterType.addEventListener("change", handleType);
+startFilter(() => {
+  redrawList();
+  drawTypes();
+});
 startList(drawNumbers);
 startSend();
 startStatus();
 startPeople();
 startRecording();
+startSave();
+startUnread();
+startNow();
+startEmpty();
+startNumberPlot(keptEntries);
 startBus(handlers);
 setInterval(() => {
-  drawTypes(chooseType);
+  drawTypes();
   drawPlot();
+  drawNumber();
+  drawRange(total);
 }, DRAW_MS);

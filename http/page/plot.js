@@ -1,6 +1,7 @@
 // How many came, by type: the table, the rate, and the plot of the last minute.
 
 import { button, byId, clockText, element, hueOf, numberText, setText } from "./dom.js";
+import { chooseType, chosenType, offerType } from "./filter.js";
 
 const PLOT_SECONDS = 60;
 const PLOT_HEIGHT = 64;
@@ -15,7 +16,6 @@ let since = Infinity;
 /** Second → type → number. */
 const seconds = new Map();
 const rows = new Map();
-const filterType = byId("filter-type");
 const canvas = byId("plot");
 const isDark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -34,8 +34,8 @@ export function countMessage(type, time, isLive) {
   bin.set(known, (bin.get(known) ?? 0) + 1);
 }
 
-/** Brings table and plot up to date; `choose` is called with the type that a person clicks. */
-export function drawTypes(choose) {
+/** Brings the table up to date. */
+export function drawTypes() {
   const rates = ratesOf(Math.floor(Date.now() / 1000));
   let sum = 0;
   for (const rate of rates.values()) sum += rate;
@@ -44,18 +44,18 @@ export function drawTypes(choose) {
     setText(byId("types-since"), `Totals since ${clockText(since)}, as far as this page knows.`);
   }
   for (const [name, total] of totals) {
-    const row = rows.get(name) ?? addRow(name, choose);
+    const row = rows.get(name) ?? addRow(name);
     setText(row.total, numberText(total));
     setText(row.rate, rateText(rates.get(name) ?? 0));
-    row.choice.setAttribute("aria-pressed", String(filterType.value === name));
+    row.choice.setAttribute("aria-pressed", String(chosenType() === name));
   }
 }
 
-function addRow(name, choose) {
+function addRow(name) {
   const choice = button("type", name);
   choice.title = "Show only this type";
   choice.style.setProperty("--hue", hueOf(name));
-  choice.addEventListener("click", () => choose(name));
+  choice.addEventListener("click", () => chooseType(name));
   const row = {
     choice,
     tr: element("tr"),
@@ -67,7 +67,7 @@ function addRow(name, choose) {
   row.tr.append(cell, row.total, row.rate);
   byId("types").append(row.tr);
   rows.set(name, row);
-  filterType.append(new Option(name, name));
+  offerType(name);
   return row;
 }
 

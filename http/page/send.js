@@ -61,6 +61,15 @@ async function send() {
   }
 }
 
+/** Puts a message into the box, as it stands. */
+export function editMessage(text) {
+  templateBox.value = "";
+  textBox.value = text;
+  setState(note, "", "");
+  textBox.focus();
+  byId("send-form").scrollIntoView({ block: "nearest" });
+}
+
 /** Fills the box, and sends when the person says so. */
 export function startSend() {
   for (const name of Object.keys(TEMPLATES)) templateBox.append(new Option(name, name));

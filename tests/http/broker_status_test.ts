@@ -22,7 +22,11 @@ Deno.test("GET /broker tells who is here, what was refused and who could not joi
   const response = await gateway(ask());
 
   assert.equal(response.status, 200);
-  const { connections, refusals, failedHandshakes } = await response.json();
+  const { connections, refusals, failedHandshakes, ...addresses } = await response.json();
+  assert.deepEqual(addresses, {
+    broadcastAddress: server.broadcastAddress,
+    receiveAddress: server.receiveAddress,
+  });
   assert.deepEqual(connections.map(({ name }: { name?: string }) => name), ["viewer", undefined, "viewer"]);
   assert.deepEqual(refusals, JSON.parse(JSON.stringify(server.refusals())));
   assert.deepEqual(failedHandshakes, server.failedHandshakes());

@@ -12,7 +12,7 @@ interface Page {
   readonly latest: string;
 }
 
-async function pages(broker: TestBroker, query: string): Promise<(before: string) => Promise<Page>> {
+function pages(broker: TestBroker, query: string): (before: string) => Promise<Page> {
   const gateway = messageGateway(broker.server, quiet);
   return async (before) => {
     const response = await gateway(
@@ -28,7 +28,7 @@ const numbers = ({ messages }: Page) => messages.map(({ seq }) => seq);
 Deno.test("history: before pages back through all that is held, without a double", async () => {
   await using broker = TestBroker.holding(600);
   broker.receiveMany(1000);
-  const page = await pages(broker, "limit=250");
+  const page = pages(broker, "limit=250");
   const newest = await page("now");
   assert.deepEqual(numbers(newest), Array.from({ length: 250 }, (_, i) => 751 + i));
   const all = [...numbers(newest)];
@@ -47,7 +47,7 @@ Deno.test("history: before goes with a filter, and finds what is far back", asyn
   await using broker = TestBroker.holding(5000);
   broker.receiveMany(3, "rare");
   broker.receiveMany(2000, "often");
-  const page = await pages(broker, "limit=2&type=rare");
+  const page = pages(broker, "limit=2&type=rare");
   const newest = await page("now");
   assert.deepEqual([numbers(newest), newest.more], [[2, 3], true]);
   const first = await page(newest.before);
@@ -56,7 +56,7 @@ Deno.test("history: before goes with a filter, and finds what is far back", asyn
 
 Deno.test("history: before a message are those in front of it, also when it is the oldest", async () => {
   await using broker = TestBroker.holding(100);
-  const page = await pages(broker, "limit=10");
+  const page = pages(broker, "limit=10");
   assert.deepEqual(numbers(await page("now")), []);
   broker.receiveMany(3);
   const { messages } = await page("now");
@@ -70,7 +70,7 @@ Deno.test("history: before a message are those in front of it, also when it is t
 Deno.test("history: before answers with 8 MiB at most, the newest first", async () => {
   await using broker = TestBroker.holding(100);
   for (let n = 0; n < 4; n += 1) broker.receive(`{"n":${n},"text":"${"x".repeat(3 * 1_048_576)}"}`);
-  const page = await pages(broker, "limit=100");
+  const page = pages(broker, "limit=100");
   const newest = await page("now");
   assert.ok(newest.messages.length < 4);
   assert.equal(newest.messages.at(-1)!.seq, 4);
