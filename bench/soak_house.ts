@@ -129,7 +129,7 @@ class House {
       this.#print("house          everyone is where the broker is, or never will be");
       await page.check();
       end.abort();
-      await Promise.allSettled(reading);
+      if (!await within(Promise.allSettled(reading), SETTLE_MS)) this.complain("a reader does not end");
       for (const seat of seats) await seat.end();
       this.#checkMemory(memoryBytes(broker.pid).now);
       if (!await broker.end(SETTLE_MS)) this.complain("the broker did not end when it was told to");
@@ -442,11 +442,15 @@ class StreamReader implements Reader {
   async run(signal: AbortSignal, complain: (what: string) => void): Promise<void> {
     let id = "";
     while (!signal.aborted) {
-      const hangUp = AbortSignal.any([signal, AbortSignal.timeout(3000 + 10_000 * Math.random())]);
+      // No AbortSignal.any(): what it gives was collected as garbage in Deno 2.9, and never aborted.
+      const hangUp = new AbortController();
+      const abort = () => hangUp.abort();
+      const timer = setTimeout(abort, 3000 + 10_000 * Math.random());
+      signal.addEventListener("abort", abort);
       try {
         const response = await fetch(`${this.#http}/messages/stream`, {
           headers: id === "" ? {} : { "last-event-id": id },
-          signal: hangUp,
+          signal: hangUp.signal,
         });
         let rest = "";
         for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
@@ -455,7 +459,10 @@ class StreamReader implements Reader {
           for (const event of events) id = this.#take(event, complain) ?? id;
         }
       } catch (error) {
-        if (!hangUp.aborted) throw error;
+        if (!hangUp.signal.aborted) throw error;
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", abort);
       }
     }
   }

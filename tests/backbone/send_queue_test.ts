@@ -26,7 +26,7 @@ Deno.test({
     assert.equal(queue.comeBack(2, lost), 2);
     assert.equal(queue.comeBack(2, lost), undefined);
     assert.deepEqual(lost, []);
-    assert.equal(queue.isEmpty, true);
+    assert.deepEqual([queue.isEmpty, queue.length, queue.bytes], [true, 0, 0]);
   },
 });
 

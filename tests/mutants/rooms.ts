@@ -165,7 +165,11 @@ const SEND_QUEUE = mutantsOf("backbone/send_queue.ts", [
     "if (this.inFlight > 0 && this.#wireNumber(this.#confirmedCount) === 0) return undefined;",
     "",
   ],
-  ["broadcasts at home twice", "    if (waiting.number <= this.#homeUpTo) return undefined;\n", ""],
+  [
+    "counts the bytes of what is done with",
+    "this.#bytes -= this.#sent.shift()!.body.length;",
+    "this.#sent.shift();",
+  ],
   [
     "lets go of what is not at home",
     "this.#confirmedCount > 0 && this.#sent.first!.number <= this.#homeUpTo",
