@@ -31,6 +31,7 @@ import { type PastBlock, pastOf } from "./past.ts";
 import { Player } from "./player.ts";
 import { Recorder, type RecordOptions } from "./recorder.ts";
 import { survivesLimits } from "./file_limit.ts";
+import type { KnownRow } from "./spool.ts";
 import { Storage } from "./storage.ts";
 import { titleOf } from "./title.ts";
 
@@ -361,7 +362,7 @@ export class Archive implements ArchivePort, AsyncDisposable {
     return pastOf(last!, blocks);
   }
 
-  async #reopen(rows: readonly object[], recorder: Recorder): Promise<readonly boolean[]> {
+  async #reopen(rows: readonly KnownRow[], recorder: Recorder): Promise<readonly boolean[]> {
     const { maxBytes } = this.#options;
     const writer = await Storage.open(this.path, "writer", { create: false, maxBytes });
     try {

@@ -21,7 +21,7 @@ export {
 export { type ImportedMessage, type ImportOptions, importSession } from "./importer.ts";
 export { Player, type PlayerClock, type PlayerSource } from "./player.ts";
 export { Recorder, type RecorderFile, type RecorderStart, type RecordOptions } from "./recorder.ts";
-export type { SpoolFile } from "./spool.ts";
+export type { KnownRow, SpoolFile } from "./spool.ts";
 export type { Row, StorageHandler } from "./storage.ts";
 export { ArchiveError } from "../base/errors.ts";
 export type * from "../bus/recording.ts";

@@ -8,12 +8,24 @@ import { Fifo } from "../base/fifo.ts";
 import { BLOCK_BYTES } from "./block_writer.ts";
 import type { Row, StorageHandler } from "./storage.ts";
 
+/** By what a row is found in the file. */
+export interface KnownRow {
+  /** What it is. */
+  readonly what: "block" | "gap";
+  /** The session that it belongs to. */
+  readonly session: number;
+  /** The number of its first message; of a gap, that of the message in front of it. */
+  readonly first: number;
+  /** When it begins, in microseconds. */
+  readonly t0: number;
+}
+
 /** What a spool does with the file. */
 export interface SpoolFile {
   /** Hands over a row. Says whether anyone takes it. */
   tell(row: Row, buffers: ArrayBuffer[]): boolean;
-  /** Opens the file anew after its Worker has died. Says for each row that was on its way whether its block is there. */
-  reopen(rows: readonly { readonly session: number; readonly first: number }[]): Promise<readonly boolean[]>;
+  /** Opens the file anew after its Worker has died. Says for each row that was on its way whether it is there. */
+  reopen(rows: readonly KnownRow[]): Promise<readonly boolean[]>;
 }
 
 /** Takes what a spool finds out. */
@@ -34,7 +46,7 @@ interface Pending {
   /** 1, 2, 3 … in the order of the file. */
   readonly id: number;
   readonly row: Row;
-  /** Number of its first message. */
+  /** Number of its first message; of a gap, that of the message in front of it. */
   readonly first: number;
   readonly messages: number;
   readonly bytes: number;
@@ -179,7 +191,9 @@ export class Spool implements StorageHandler {
     const rows = this.#pending.slice(0, this.#pending.length);
     let isThere: readonly boolean[];
     try {
-      isThere = await this.#file.reopen(rows.map(({ row, first }) => ({ session: row.session, first })));
+      isThere = await this.#file.reopen(
+        rows.map(({ row: { what, session, t0 }, first }) => ({ what, session, first, t0 })),
+      );
     } catch (error) {
       this.handleState("failed", error instanceof Error ? error.message : String(error));
       return this.#reopenLater();
@@ -196,15 +210,16 @@ export class Spool implements StorageHandler {
   /** Those that were handed over are gone with the Worker; the others still have their bytes. */
   #handAgain(item: Pending, isThere: boolean): void {
     const { what, session, t0, t1, bytes } = item.row as Row & { readonly bytes?: Uint8Array };
-    if (what === "gap" || bytes!.byteLength > 0) return this.#hand(item);
     const { first, messages } = item;
     if (isThere) {
       this.#onDisk += messages;
       return this.#settle(item.id);
     }
+    if (what === "gap" || bytes!.byteLength > 0) return this.#hand(item);
     this.#handler.handleLost(messages);
-    const row: Row = { what: "gap", session, after: first - 1, missed: messages, reason: "failed", t0, t1 };
-    this.#hand({ ...item, row, messages: 0, bytes: 0 });
+    const after = first - 1;
+    const row: Row = { what: "gap", session, after, missed: messages, reason: "failed", t0, t1 };
+    this.#hand({ ...item, row, first: after, messages: 0, bytes: 0 });
   }
 }
 

@@ -58,8 +58,16 @@ const calls = {
   /** After another Worker died: takes the file again, and says which blocks that one had written. */
   goOn({ rows }) {
     takeLock();
-    const find = file.sql("select 1 from block where session = ? and first = ?");
-    return rows.map(({ session, first }) => find.get(session, first) !== undefined);
+    // A small block may have been joined with others by now.
+    const block = file.sql(
+      "select first + count as next from block where session = ? and first <= ? order by first desc limit 1",
+    );
+    const gap = file.sql("select 1 from gap where session = ? and after = ? and t0 = ?");
+    return rows.map(({ what, session, first, t0 }) =>
+      what === "gap"
+        ? gap.get(session, first, t0) !== undefined
+        : (block.get(session, first)?.next ?? 0) > first
+    );
   },
 
   size() {

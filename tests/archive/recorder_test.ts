@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
-import { Recorder, type RecordOptions, type Row } from "../../archive/mod.ts";
+import { type KnownRow, Recorder, type RecordOptions, type Row } from "../../archive/mod.ts";
 import { walkBlock } from "../../archive/worker/block.js";
 import type { Feed } from "../../bus/feed.ts";
 import { add, feedOf, frames } from "./support/files.ts";
@@ -28,10 +28,12 @@ class FakeFile {
         this.write(Infinity);
         return Promise.resolve(0);
       },
-      reopen: (rows: readonly { readonly first: number }[]) => {
+      reopen: (asked: readonly KnownRow[]) => {
         this.isAlive = true;
         return Promise.resolve(
-          rows.map(({ first }) => this.rows.some((row) => row.what === "block" && row.first === first)),
+          asked.map(({ what, first, t0 }) =>
+            this.rows.some((row) => row.what === what && (row.first ?? row.after) === first && row.t0 === t0)
+          ),
         );
       },
       info: () => Promise.reject(new Error("not asked for")),
@@ -299,4 +301,18 @@ Deno.test("A block holds only messages that follow each other, so that each has 
   add(file.feed, ...numbered(4, 2));
   await file.recorder.end();
   assert.deepEqual(file.rows.map(({ number, count }) => [number, count]), [[1, 2], [4, 2]]);
+});
+
+Deno.test("A gap that was written is not written again when the Worker dies once more before it says so", async () => {
+  const file = new FakeFile();
+  add(file.feed, ...numbered(1, 3));
+  void file.recorder.flushed();
+  file.die(0);
+  while (file.recorder.stats().state === "failed") await pause(20);
+  add(file.feed, ...numbered(4, 3));
+  void file.recorder.flushed();
+  file.die(1); // The gap is in the file.
+  while (file.recorder.stats().state === "failed") await pause(20);
+  await file.recorder.end();
+  assert.deepEqual(file.contents(), [{ missed: 3, reason: "failed" }, { missed: 3, reason: "failed" }]);
 });
