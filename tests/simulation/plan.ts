@@ -25,7 +25,13 @@ export const FAULTS = [
   "clock jump",
   "pause",
   "kill the gateway",
+  "slow disk",
+  "full disk",
+  "a Worker dies",
 ] as const;
+
+/** What needs an archive. */
+const OF_DISKS: readonly Fault[] = ["slow disk", "full disk", "a Worker dies"];
 
 /** One of them. */
 export type Fault = typeof FAULTS[number];
@@ -58,7 +64,7 @@ export interface MemberPlan {
 }
 
 /**
- * Parts that are left out: `hostile`, `plain`, `web`, `curve`, `speech`, `flood`, `acts`, `large`, `member=2`, `visitor=0`,
+ * Parts that are left out: `hostile`, `plain`, `web`, `archive`, `curve`, `speech`, `flood`, `acts`, `large`, `member=2`, `visitor=0`,
  * `fault=reset`, `events=3,17` (all others), `until=4000`.
  */
 export type Cut = ReadonlySet<string>;
@@ -81,6 +87,8 @@ export class Plan {
   readonly hasCurve: boolean;
   /** Where the gateway is: in the broker's process, in one of its own, or nowhere. */
   readonly gateway: "inside" | "beside" | "none";
+  /** Does the broker record? */
+  readonly hasArchive: boolean;
   readonly visitors: readonly { readonly way: typeof WAYS[number]; readonly isSlow: boolean }[];
   readonly faults: readonly Fault[];
   readonly events: readonly Event[];
@@ -131,9 +139,11 @@ export class Plan {
       () => ({ way: web.pick(WAYS), isSlow: web.chance(0.3) }),
     );
     this.hasCurve = web.chance(0.3) && !cut.has("curve");
+    this.hasArchive = web.chance(0.4) && !cut.has("archive");
     const possible = wanted.filter((fault) =>
       // Without heartbeats nobody can know that a peer is no more.
-      (hasHeartbeats || fault !== "cut") && (fault !== "kill the gateway" || this.gateway === "beside")
+      (hasHeartbeats || fault !== "cut") && (fault !== "kill the gateway" || this.gateway === "beside") &&
+      (this.hasArchive || !OF_DISKS.includes(fault))
     );
     this.faults = possible.filter((fault) => !cut.has(`fault=${fault}`));
     const members: MemberPlan[] = [];

@@ -14,6 +14,7 @@ import { listenSecurity } from "../../zmtp/security.ts";
 import { MessageClient } from "../../bus/message_client.ts";
 import { PassiveMessageClient } from "../../bus/passive_client.ts";
 import { zmtp } from "../../zmtp/mod.ts";
+import { Disk } from "./disk.ts";
 import { attack } from "./hostile.ts";
 import { Model, PlainWatcher, textOf, Watcher } from "./model.ts";
 import { type Manners, Net } from "./net.ts";
@@ -119,6 +120,8 @@ class Scenario {
   readonly #visitors: Visitor[] = [];
   #gateway: (Door & { readonly client: PassiveMessageClient | undefined }) | undefined;
   #gatewayLives = 0;
+  /** What each life of the broker recorded to. */
+  readonly #disks: { readonly disk: Disk; readonly epoch: string }[] = [];
   #broker!: Process;
   #server!: MessageServer;
   #brokerLives = 0;
@@ -190,8 +193,14 @@ class Scenario {
     const { world, model } = this;
     this.#broker = new Process(`broker-${this.#brokerLives++}`);
     world.in(this.#broker, () => {
-      const server = this.#server = new MessageServer(this.#options);
-      model.begin(server.feed.epoch);
+      const disk = this.plan.hasArchive ? new Disk(world, this.#broker) : undefined;
+      const server = this.#server = new MessageServer({
+        ...this.#options,
+        ...(disk === undefined ? {} : { recorder: disk.recorder }),
+      });
+      const { epoch } = server.feed;
+      model.begin(epoch);
+      if (disk !== undefined) this.#disks.push({ disk, epoch });
       server.addEventListener("message", ({ text }) => model.accept(text));
       if (this.plan.gateway === "inside") {
         const handler = messageGateway(server as GatewayBus & MessageServer, WEB_OPTIONS);
@@ -456,10 +465,11 @@ class Scenario {
       }
       case "restart the broker": {
         if (!this.#broker.isAlive || this.#broker.isStopped) return;
+        const { disk } = this.#disks.at(-1) ?? {};
         const [broker, server, gateway] = [this.#broker, this.#server, this.#gateway];
         world.in(broker, () => {
           const web = gateway?.process === broker ? gateway.handler.close({ lingerMs: 500 }) : undefined;
-          void Promise.resolve(web).then(() => server.close()).then(() => {
+          void Promise.resolve(web).then(() => server.close()).then(() => disk?.recorder.end()).then(() => {
             world.kill(broker);
             net.close(broker);
             world.after(random.int(500), undefined, "return", () => this.#return());
@@ -473,6 +483,16 @@ class Scenario {
         world.kill(process);
         net.close(process);
         world.after(random.int(2000), undefined, "gateway", () => this.#beginGateway());
+        return;
+      }
+      case "slow disk":
+      case "full disk":
+      case "a Worker dies": {
+        const { disk } = this.#disks.at(-1)!;
+        if (!this.#broker.isAlive || this.#broker.isStopped) return;
+        if (fault === "slow disk") disk.slowMs = random.pick([0.1, 5, 50, 1000]);
+        else if (fault === "full disk") disk.isFull = !disk.isFull;
+        else world.in(this.#broker, () => disk.die());
         return;
       }
       case "refuse dials":
@@ -540,6 +560,7 @@ class Scenario {
     for (const socket of this.net.sockets) socket.manners = CALM;
     for (const visitor of this.#visitors) visitor.isSlow = false;
     this.#server.pause = false;
+    for (const { disk } of this.#disks) [disk.slowMs, disk.isFull] = [0.1, false];
   }
 
   // What must be true.
@@ -663,7 +684,7 @@ class Scenario {
   }
 
   #end(): void {
-    const { world, net } = this;
+    const { world, net, model } = this;
     if (world.failure !== undefined) return;
     for (const { process, watcher } of this.#members) world.in(process, () => void watcher!.client.close());
     for (const { process, close } of this.#plain) world.in(process, () => void close());
@@ -679,8 +700,14 @@ class Scenario {
     // A block of the arena is held as long as one message in it is, and has an end that no message fitted in.
     if (usedBytes > 1.5 * bytes + SLACK_BYTES) world.fail(`${usedBytes} bytes are in use, ${bytes} are held`);
     if (world.failure !== undefined) return;
-    world.in(this.#broker, () => void this.#server.close());
+    const disk = this.#disks.at(-1)?.disk;
+    world.in(this.#broker, () => void this.#server.close().then(() => disk?.recorder.end()));
     world.run(10_000);
+    for (const { disk, epoch } of this.#disks) {
+      if (disk.isEnded) disk.checkEnd(model.lives.get(epoch)!);
+      else disk.check(model.lives.get(epoch)!);
+    }
+    if (disk?.isEnded === false) world.fail("the recorder has not ended");
     if (net.sockets.size > 0) world.fail(`${net.sockets.size} sockets are left`);
     if (net.listeners.size > 0) world.fail(`${net.listeners.size} listeners are left`);
     const left = world.pending().filter(({ process }) => !process!.name.startsWith("hostile"));

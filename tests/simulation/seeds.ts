@@ -8,5 +8,6 @@ export const SEEDS: readonly (readonly [seed: number, what: string])[] = [
   [74, "a link that had ended took a turn at the gate, and nobody got another one"],
   [122, "a slow reader with a small queue was waited for again and again"],
   [378, "what a given-up line still carries comes after what was said over the next one"],
+  [58, "a gap of the archive was written twice when the Worker that writes died twice"],
   [1645, "bytes were not counted that were freed as soon as they were written"],
 ];

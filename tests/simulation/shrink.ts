@@ -61,6 +61,7 @@ function kindOf({ failure }: Outcome): string | undefined {
 const PARTS: readonly string[] = [
   "hostile",
   "web",
+  "archive",
   "plain",
   "curve",
   "flood",
