@@ -128,9 +128,27 @@ export const SESSION_SCHEMAS: Json = {
     missed: COUNT,
     failed: { ...orNull(TEXT), description: "Why it ended before its time" },
   }),
+  Recorder: {
+    description: "Counters of who records in this process",
+    ...whole({
+      state: { enum: ["recording", "paused", "full", "failed", "ended"] },
+      trouble: { ...orNull(TEXT), description: "What stands in the way" },
+      session: { type: "integer" },
+      received: COUNT,
+      recorded: COUNT,
+      onDisk: COUNT,
+      waitingBytes: COUNT,
+      lagMs: { type: "number", description: "Age of the oldest message that is not on disk" },
+      leftOut: whole({ type: COUNT, paused: COUNT, replay: COUNT }),
+      lost: { type: "object", additionalProperties: COUNT, description: "By reason" },
+      gaps: COUNT,
+      fileBytes: COUNT,
+      paused: FLAG,
+    }),
+  },
   Recording: whole({
     path: { ...TEXT, description: "The file" },
-    recorder: { type: ["object", "null"], description: "Counters; null when this process does not record" },
+    recorder: { anyOf: [ref("schemas", "Recorder"), { type: "null" }] },
     replay: { anyOf: [ref("schemas", "Replay"), { type: "null" }] },
   }),
 };

@@ -1,6 +1,6 @@
 // Replay: the question before it, and the bar while it goes on.
 
-import { button, byId, clockText, element, hueOf, numberText, setText } from "../dom.js";
+import { button, byId, clockText, element, hueOf, numberText, setState, setText } from "../dom.js";
 import { change, Refusal } from "./api.js";
 import { openDialog } from "./dialog.js";
 import { kindText } from "./strip.js";
@@ -17,7 +17,6 @@ let status = null;
 /** A person moves the slider: it does not run away meanwhile. */
 let isSeeking = false;
 let handleStatus = () => {};
-let endedText = "";
 
 const speedText = (speed) => speed === "max" ? "as fast as it goes" : `${speed} ×`;
 
@@ -88,7 +87,6 @@ export function openReplay(session, moment, kinds) {
         ...(pauses.box.checked ? { maxGapMs: LONGEST_PAUSE_MS } : {}),
         except,
       });
-      endedText = "";
       showReplay(begun);
       setTimeout(() => parts?.play.focus(), 0);
     }]],
@@ -158,12 +156,16 @@ export function showReplay(now) {
   status = now;
   const isOn = status !== null && status.state !== "ended";
   if (wasOn && !isOn && status !== null) {
-    endedText = status.failed === null
-      ? `The replay of session ${status.session} has ended: ${numberText(status.sent)} messages were sent.`
-      : `The replay of session ${status.session} could not go on: ${status.failed}`;
+    tellEnd(
+      status.failed === null
+        ? `The replay of session ${status.session} has ended: ${numberText(status.sent)} messages were sent.`
+        : `The replay of session ${status.session} could not go on: ${status.failed}`,
+      status.failed === null ? "" : "bad",
+    );
   }
   bar.hidden = !isOn;
-  handleStatus(status, isOn, endedText);
+  if (isOn) tellEnd("", "");
+  handleStatus(status, isOn);
   if (!isOn) {
     bar.replaceChildren();
     parts = undefined;
@@ -195,7 +197,10 @@ export function showReplay(now) {
   );
 }
 
-/** `onStatus(status, isOn, endedText)` is called with every status that comes. */
+/** Stands at the top of the page until the next replay begins. */
+const tellEnd = (text, state) => setState(byId("replay-note"), state, text);
+
+/** `onStatus(status, isOn)` is called with every status that comes. */
 export function startReplay(onStatus) {
   handleStatus = onStatus;
 }

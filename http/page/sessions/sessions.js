@@ -198,10 +198,9 @@ startEvents({
   link: ({ seq }) => copyText(linkTo(opened.id, { seq }), byId("events-note")),
   moved: (time) => markTime("list", time),
 });
-startReplay((status, isOn, endedText) => {
-  markTime("replay", isOn && status.session === opened?.id ? status.time : undefined);
-  if (endedText !== "") setText(byId("finder-note"), endedText);
-});
+startReplay((status, isOn) =>
+  markTime("replay", isOn && status.session === opened?.id ? status.time : undefined)
+);
 startList(choose, tellTrouble);
 startRecording((recording) => showReplay(recording?.replay ?? null));
 followAddress();

@@ -258,7 +258,7 @@ Deno.test(browserTest("sessions: a replay is asked for once, and steered from th
   await page.locator("#events").focus();
   await page.keyboard.press("p");
   await page.locator("#replay-bar").waitFor({ state: "hidden" });
-  await page.locator("#finder-note", { hasText: "has ended" }).waitFor();
+  await page.locator("#replay-note", { hasText: "has ended" }).waitFor();
   await live.page.locator(".replay-sign").waitFor({ state: "hidden" });
   assert.ok(subjects().length < 20);
   assert.ok(heard.every(({ type }) => type !== "log"));

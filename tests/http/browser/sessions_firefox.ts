@@ -82,7 +82,7 @@ Deno.test(
       await press("#dialog .main");
       await shows("#replay-bar", "Go on");
       await press("#replay-bar .danger");
-      await shows("#finder-note", "has ended");
+      await shows("#replay-note", "has ended");
 
       await page.$eval(
         "#strip",
