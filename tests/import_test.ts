@@ -84,7 +84,7 @@ Deno.test("mod.ts works when it is imported from a URL, without our configuratio
       [`--allow-import=${host}`, "--no-npm", "--no-config", "--reload", "--check", "program.ts"],
       { cwd: folder },
     );
-    const { code, stdout, stderr } = await program.ended();
+    const { code, stdout, stderr } = await program.ended(60_000);
 
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '{"type":"subject","subject":119}\n' }, stderr);
     assert.ok(tree.asked.has("/mod.ts"));

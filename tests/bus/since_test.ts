@@ -45,7 +45,7 @@ Deno.test({ name: "a client says what since may be", permissions: { net: ["127.0
     () => new PassiveMessageClient({ serverBroadcast: "tcp://127.0.0.1:9", since: "yesterday" }),
     {
       code: "bad-option",
-      message: /"yesterday", expected now, earliest, a duration such as 10m, or a place/,
+      message: /"yesterday", expected now, latest, earliest, a duration such as 10m, or a place/,
     },
   );
 });

@@ -83,14 +83,18 @@ export class Program implements AsyncDisposable {
     this.#child.kill(signal);
   }
 
-  /** Waits for its end. */
-  async ended(): Promise<Ended> {
+  /** Waits for its end; longer where it has to compile everything first. */
+  async ended(ms?: number): Promise<Ended> {
     await this.endInput();
     let stdout = this.#rest;
-    for (let result; !(result = await soon(this.#lines.read(), "the program's end")).done;) {
+    for (let result; !(result = await soon(this.#lines.read(), "the program's end", ms)).done;) {
       stdout += result.value;
     }
-    const [status, stderr] = await soon(Promise.all([this.#child.status, this.#stderr]));
+    const [status, stderr] = await soon(
+      Promise.all([this.#child.status, this.#stderr]),
+      "the program's end",
+      ms,
+    );
     return { code: status.code, stdout, stderr };
   }
 
