@@ -118,6 +118,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   maxBodyBytes: "--max-body",
   maxWaiters: "--max-waiters",
   prefix: "--prefix",
+  since: "--since",
   "the option token": "--token auto or --token-file",
   token: "--token",
   "curve.serverKey": "--server-key",

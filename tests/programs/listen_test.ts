@@ -1,6 +1,8 @@
 /** client.ts listen: which messages, how many, since when, and in which form. */
 import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
+import { PassiveMessageClient } from "../../client.ts";
+import { startLibzmqBroker } from "../support/libzmq_broker.ts";
 import { Program, run } from "../support/program.ts";
 
 const TEXTS = [
@@ -101,6 +103,22 @@ Deno.test("client.ts listen finds the address in BUS_BROADCAST where it may read
   const { code, stdout } = await program.ended();
 
   assert.deepEqual([code, stdout], [0, `${TEXTS[0]}\n`]);
+});
+
+Deno.test("client.ts listen --since says that a broker that numbers nothing cannot go back", async () => {
+  await using broker = await startLibzmqBroker();
+  await using sender = new PassiveMessageClient({ serverReceive: broker.addresses.serverReceive });
+  const flow = setInterval(() => sender.sendMessage({ type: "a" }), 20);
+  try {
+    const { code, stderr } = await run([
+      ...["client.ts", "listen", "--since", "10m", "--count", "1"],
+      ...["--broadcast", broker.addresses.serverBroadcast],
+    ]);
+    assert.equal(code, 0);
+    assert.match(stderr, /this broker cannot tell what came before: it does not number messages/);
+  } finally {
+    clearInterval(flow);
+  }
 });
 
 for (const form of ["127.0.0.1:PORT", "localhost:PORT", ":PORT", "PORT", "tcp://127.0.0.1:PORT"]) {

@@ -173,6 +173,10 @@ const SLIPS: readonly (readonly [args: readonly string[], meant: RegExp])[] = [
   [["http.ts", "--brodcast", "9"], /did you mean --broadcast\?/],
   [["client.ts", "lsten"], /did you mean listen\?/],
   [["client.ts", "listen", "--typ", "a"], /did you mean --type\?/],
+  [
+    ["client.ts", "listen", "--since", "yesterday"],
+    /^client\.ts: Cannot use --since: .* a duration such as 10m,/,
+  ],
   [["client.ts", "listen", "subject"], /did you mean --type subject\?/],
   [
     ["client.ts", "send", "--recieve", "9", "type=a"],
