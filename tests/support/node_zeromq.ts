@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Never called: Deno fetches the packages that a program may import, and only then says where they are. */
-export const loadZeromq = (): Promise<unknown> => import("npm:zeromq@6.8.0");
+export const loadZeromq = (): Promise<unknown> => import("./packages/zeromq.ts");
 
 /** Where a Node program finds zeromq and the one package that it needs at run time. */
 export async function makeNodeFolder(): Promise<string> {
