@@ -149,3 +149,28 @@ sys.stdin.readline()
 passive.stop()
 generic.stop()
 `;
+
+/** A broker of libzmq's, which numbers nothing: at any ports, or at those that it is given. */
+export const FOREIGN_BROKER: string = `
+import sys, zmq
+context = zmq.Context()
+pull, pub = context.socket(zmq.PULL), context.socket(zmq.PUB)
+addresses = sys.argv[1:] or ["tcp://127.0.0.1:*"] * 2
+for socket, address in zip((pub, pull), addresses):
+    socket.bind(address)
+print(pub.last_endpoint.decode(), pull.last_endpoint.decode(), flush=True)
+zmq.proxy(pull, pub)
+`;
+
+/** Joins with keys, and says what it hears of itself. */
+export const MEMBER: string = HEAD + `
+bus = connect(broadcast, receive, key_file=rest[0], echo=True)
+messages = bus.messages("n")
+bus.ready()
+bus.send({"type": "n", "text": "ë"})
+say("heard", next(messages)["text"])
+try:
+    connect(broadcast, receive).ready(timeout=1)
+except BusError as error:
+    say(error.code, "keys" in str(error))
+`;

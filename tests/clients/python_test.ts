@@ -2,10 +2,19 @@
 import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
 import { until } from "../support/deadline.ts";
-import { Program } from "../support/program.ts";
+import { Program, run } from "../support/program.ts";
 import { LineChild, pythonPath } from "../support/python.ts";
 import { Relay } from "../support/relay.ts";
-import { LOOPS, MISTAKES, OLD_CLIENTS, QT_PROGRAM, SENDER, TALKER } from "./python_programs.ts";
+import {
+  FOREIGN_BROKER,
+  LOOPS,
+  MEMBER,
+  MISTAKES,
+  OLD_CLIENTS,
+  QT_PROGRAM,
+  SENDER,
+  TALKER,
+} from "./python_programs.ts";
 
 const python = await pythonPath("zmq");
 const why = python === undefined ? " (ignored: no Python with pyzmq on this machine)" : "";
@@ -246,5 +255,59 @@ Deno.test({
     assert.deepEqual(lines, ["handled own", "last 1 {'type': 'own'}"]);
     await child.say("end");
     assert.equal(await child.ended(), 0);
+  },
+});
+
+Deno.test({
+  name: `bus.py: with a broker that numbers nothing, a cut is a gap of unknown size${why}`,
+  ignore,
+  fn: async () => {
+    const start = (...addresses: string[]) => new LineChild(python!, ["-c", FOREIGN_BROKER, ...addresses]);
+    let addresses: string[];
+    const first = start();
+    {
+      await using dying = first;
+      addresses = (await dying.line())!.split(" ");
+      const [broadcastAddress, receiveAddress] = addresses as [string, string];
+      await using a = program(TALKER, { broadcastAddress, receiveAddress });
+      await using b = program(TALKER, { broadcastAddress, receiveAddress });
+      for (const one of [a, b]) assert.equal(await one.line(), "ready");
+      await a.say('send {"type":"n","n":1}');
+      assert.equal(await b.line(), "heard n 1");
+      dying.kill("SIGKILL");
+      await dying.ended();
+      await using second = start(...addresses);
+      await second.line();
+      // Who speaks too early is not heard; the first one that is heard tells the gap.
+      const flow = setInterval(() => a.say('send {"type":"n","n":2}'), 100);
+      const line = await b.line().finally(() => clearInterval(flow));
+      assert.equal(line, "missed None");
+      assert.equal(await b.line(), "heard n 2");
+    }
+  },
+});
+
+Deno.test({
+  name: `bus.py: a member with a key file joins a broker with keys, and nobody else does${why}`,
+  ignore,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const keys = `${folder}/keys`;
+      const made = await run(["broker.ts", "--curve-keygen", keys, "--member", "alice"], {
+        permission: `--allow-write=${keys}`,
+      });
+      assert.equal(made.code, 0, made.stderr);
+      await using broker = new Program([
+        ...[`--allow-read=${keys}`, "broker.ts", "--json", "--curve-secret-file", `${keys}/broker.key`],
+        ...["--allow-keys", `${keys}/members.txt`],
+      ]);
+      await using child = program(MEMBER, JSON.parse((await broker.line())!), `${keys}/alice.key`);
+      assert.equal(await child.line(), "heard ë");
+      assert.equal(await child.line(), "no-broker True");
+      assert.equal(await child.ended(), 0);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
   },
 });
