@@ -81,6 +81,17 @@ export const ELSEWHERE: readonly {
     test: "tests/running_test.ts",
   },
   {
+    file: "docs/many-machines.md",
+    with: "--backbone",
+    why: "it needs a NATS server",
+    test: "tests/backbone/docs_test.ts",
+  },
+  {
+    file: "docs/security.md",
+    with: "leak.ts",
+    why: "it shows what Deno itself leaks, for those who mend it",
+  },
+  {
     file: "docs/sessions.md",
     with: "/sessions?q=",
     why: "it needs recorded sessions",
