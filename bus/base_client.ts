@@ -354,6 +354,7 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
     this.#ready.reject(closedError("wait for the broker"));
     for (const loop of this.#loops) loop.end();
     await Promise.all([this.#sub?.close(), this.#push?.close()]);
+    this.#sending.end();
   }
 
   #intake(address: string): MessageHandler & ConnectionHandler {

@@ -26,6 +26,8 @@ export interface Identity {
 export interface Named {
   /** `host:port`. */
   readonly address: string;
+  /** The name of its key, where there is one. */
+  readonly keyName?: string | undefined;
   /** What it said of itself with READY. */
   property(name: string): string | undefined;
 }

@@ -86,7 +86,7 @@ export function connectionOf(
     bytes,
     queued: queuedMessages,
     dropped,
-    waitedMs,
+    waitedMs: Math.round(waitedMs),
     publicKey,
   };
 }
@@ -182,7 +182,8 @@ class Ring<T> {
 
 function describe(peer: Named | undefined): string {
   if (peer === undefined) return "this process";
-  const { name } = identityOf(peer);
+  // It has proven the one, and said the other.
+  const name = peer.keyName ?? identityOf(peer).name;
   return name === undefined ? peer.address : `${peer.address} (${name})`;
 }
 

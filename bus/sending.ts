@@ -74,6 +74,11 @@ export class Sending {
     this.#waiters.look();
   }
 
+  /** Nothing will leave any more: what still waits is lost. */
+  end(): void {
+    this.#lost += this.#sent - this.left;
+  }
+
   /** Waits until all that was sent so far is gone, whatever became of it. Returns how many of it were lost. */
   async allLeft(signal?: AbortSignal): Promise<number> {
     const upTo = this.#sent;

@@ -11,6 +11,7 @@ import {
   keyNameOf,
   type ListenStats,
   type MemoryBudget,
+  type PeerConnection,
   type PeerStats,
   type PubSocket,
   type PubStats,
@@ -30,6 +31,7 @@ import { Feed } from "./feed.ts";
 import type { FeedPast } from "./feed_store.ts";
 import type { FeedView } from "./feed_view.ts";
 import { FEED_PROPERTY } from "./feed_note.ts";
+import type { Named } from "./identity.ts";
 import { checkText, Refusals } from "./intake.ts";
 import { LocalBus } from "./local.ts";
 import { MessageTarget } from "./message_target.ts";
@@ -130,6 +132,8 @@ export class MessageServer<Own extends { readonly type: string } = never>
   readonly #stopListening: () => void;
   #closing: Promise<void> | undefined;
   readonly #refusals = new Refusals(this);
+  /** Those who were refused something. */
+  readonly #senders = new WeakMap<PeerConnection, Named>();
   readonly #presence = new Presence();
   readonly #authorize: Authorize | undefined;
   readonly #backbone: Backbone | undefined;
@@ -313,13 +317,26 @@ export class MessageServer<Own extends { readonly type: string } = never>
       handleMessage: (body) => void this.dispatchEvent(new BusMessageEvent<Own>(decoder.decode(body))),
       handleRefused: (bytes, start, end, sender) => {
         const reason = this.#refusals.add(bytes, start, end);
-        tell(this.#presence.refuse(Date.now(), reason, sender, bytes, start, end));
+        tell(this.#presence.refuse(Date.now(), reason, this.#named(sender), bytes, start, end));
       },
       handleUnfit: (reason, size, parts, sender) => {
         this.#refusals.addUnfit(reason, size, parts);
-        tell(this.#presence.refuseUnfit(Date.now(), reason, sender, size, parts));
+        tell(this.#presence.refuseUnfit(Date.now(), reason, this.#named(sender), size, parts));
       },
     };
+  }
+
+  /** A sender by the name of its key, if that has one. */
+  #named(sender: PeerConnection | undefined): Named | undefined {
+    if (sender === undefined || this.#authorize === undefined) return sender;
+    return this.#senders.getOrInsertComputed(sender, () => {
+      const peer = this.#pull.peers().find(({ peer }) => peer === sender);
+      return {
+        address: sender.address,
+        keyName: keyNameOf(this.#authorize, peer?.publicKey),
+        property: (name) => sender.property(name),
+      };
+    });
   }
 
   #failedHandshake(role: "send" | "listen"): (address: string, error: Error) => void {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { visible } from "../base/quote.ts";
 import { LocalBus } from "../bus/local.ts";
 import { json } from "./answers.ts";
 import type { Gate } from "./gate.ts";
@@ -12,7 +13,8 @@ import { Problem } from "./problem.ts";
 /** See the module. */
 export function brokerStatus({ hub }: Gate): Response {
   const { port } = hub;
-  if (port instanceof LocalBus) return json(JSON.stringify(port.presence()));
+  // Much of it is what peers say, and a person reads it in a terminal.
+  if (port instanceof LocalBus) return json(visible(JSON.stringify(port.presence())));
   throw new Problem(
     "not-found",
     "Cannot tell who is connected: the broker runs in another process (broker.ts --http can tell)",

@@ -69,7 +69,7 @@ export function readArguments(flags: Flags, args: readonly string[]): Arguments 
       } else if (value !== undefined) set(name, value);
       else {
         const next = args[i + 1];
-        if (next === undefined || isFlag(next)) {
+        if (next === undefined || (isFlag(next) && !NEGATIVE.test(next))) {
           const what = flags[name]!.value ?? "VALUE";
           const but = next === undefined ? "" : `; if ${quote(next)} is meant: ${shown}=${next}`;
           throw new UsageError(`Cannot use ${shown}: its value is missing, expected ${shown} ${what}${but}`);
@@ -81,6 +81,9 @@ export function readArguments(flags: Flags, args: readonly string[]): Arguments 
   }
   return { values, rest };
 }
+
+/** No flag begins with a digit, so this is a value: whoever needs a number says what is wrong with it. */
+const NEGATIVE = /^-\.?\d/;
 
 /** One dash alone is a name for stdin. */
 function isFlag(arg: string): boolean {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
 import { allowKeys, instanceId, PassiveMessageClient } from "../../mod.ts";
-import { curveKeyPair } from "../../zmtp/mod.ts";
+import { curveKeyPair, zmtp } from "../../zmtp/mod.ts";
 import { nextEvent, soon, until } from "../support/deadline.ts";
 import { RawPeer } from "../support/raw_peer.ts";
 import { RawServer } from "../support/raw_server.ts";
@@ -98,6 +98,32 @@ Deno.test("refusals() and the refused event tell what it was and whose", async (
   const { refusal } = await event;
   assert.equal(refusal, server.refusals()[0]);
   assert.match(refusal.sender, /^127\.0\.0\.1:\d+$/);
+});
+
+Deno.test("refusals() calls a sender by the name of its key, whatever it says of itself", async () => {
+  const [broker, alice] = [await curveKeyPair(), await curveKeyPair()];
+  const authorize = allowKeys([["alice", alice.publicKey]]);
+  await using server = new MessageServer({ curve: broker, authorize });
+  // Below the clients, where nobody checks what is sent.
+  const socket = zmtp.push({
+    address: server.receiveAddress,
+    curve: { serverKey: broker.publicKey, ...alice },
+    properties: () => [["X-Name", "root"]],
+    reconnect: { minMs: 1, maxMs: 20 },
+    queue: { messages: 10, bytes: 1000 },
+  }, {
+    handleConnect() {},
+    handleDisconnect() {},
+    handleFailure() {},
+    handleWritten() {},
+    handleLost() {},
+  });
+  await using _ = { [Symbol.asyncDispose]: () => socket.close() };
+
+  socket.send("NaN");
+  await until(() => server.refusals().length === 1, "the refusal");
+
+  assert.match(server.refusals()[0]!.sender, /^127\.0\.0\.1:\d+ \(alice\)$/);
 });
 
 Deno.test("failedHandshakes() asks whether the two addresses are swapped, on both", async () => {

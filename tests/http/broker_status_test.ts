@@ -32,6 +32,26 @@ Deno.test("GET /broker tells who is here, what was refused and who could not joi
   assert.deepEqual(failedHandshakes, server.failedHandshakes());
 });
 
+Deno.test("GET /broker escapes what would act on a terminal", async () => {
+  await using server = new MessageServer();
+  await using gateway = messageGateway(server, quiet);
+  const name = "a\u0085b\u009bc\u202ed";
+  await using client = new PassiveMessageClient({ ...server.addresses, name, instanceId: `${name}!` });
+  await soon(client.ready);
+  await using peer = await RawPeer.join(server.receiveAddress, "PUSH");
+  await peer.send(name);
+  await until(() => server.refusals().length === 1, "the refusal");
+
+  const text = await (await gateway(ask())).text();
+
+  // deno-lint-ignore no-control-regex -- what it is about
+  assert.doesNotMatch(text, /[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
+  const { connections, refusals } = JSON.parse(text);
+  assert.equal(connections[0].name, name);
+  assert.equal(connections[0].instanceId, `${name}!`);
+  assert.equal(refusals[0].text, name);
+});
+
 Deno.test("GET /broker without a broker in the process says where to ask", async () => {
   await using server = new MessageServer();
   await using client = new PassiveMessageClient(server.addresses);

@@ -24,6 +24,11 @@ Deno.test(
   },
 );
 
+Deno.test({ name: "readArguments() takes a negative number for a value", permissions: "none" }, () => {
+  const { values } = readArguments(FLAGS, ["--broadcast", "-1", "-p", "-.5"]);
+  assert.deepEqual(values, { broadcast: "-1", port: "-.5" });
+});
+
 const WRONG: readonly (readonly [args: readonly string[], message: string])[] = [
   [["--jsn"], 'Cannot use "--jsn": there is no such flag, did you mean --json?'],
   [["--b", "1"], 'Cannot use "--b": there is no such flag'],
