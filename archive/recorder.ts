@@ -109,6 +109,8 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
   #leftOutByReplay = 0;
   readonly #lost: Record<string, number> = {};
   #gaps = 0;
+  /** Called when messages begin to be lost to the file, and why: `behind`, `full` or `failed`. */
+  handleLoss: ((reason: string) => void) | undefined;
   /** Called when the state changes, with what stands in the way. */
   handleTrouble: ((state: RecorderStats["state"], trouble: string) => void) | undefined;
 
@@ -321,9 +323,11 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
       this.#isDropping ||
       (this.#waitingBytes > 0 && this.#waitingBytes + BlockWriter.sizeFor(size) > this.#maxWaitingBytes)
     ) {
-      this.#isDropping = true;
       const { state } = this.#spool;
-      return this.#lose(messages, state === "recording" ? "behind" : state, time);
+      const reason = state === "recording" ? "behind" : state;
+      if (!this.#isDropping) this.handleLoss?.(reason);
+      this.#isDropping = true;
+      return this.#lose(messages, reason, time);
     }
     if (this.#block !== undefined && !(this.#block.hasRoomFor(size) && this.#follows(place))) this.#finish();
     if (this.#block === undefined) this.#begin(size, time, place);

@@ -57,45 +57,55 @@ export async function beginRecording(
   const archive = await Archive.open(path, { maxBytes });
   try {
     const recorder = await archive.record(options);
-    tellRecorder(recorder, path, tell);
-    return { archive, recorder, [Symbol.asyncDispose]: () => archive.close() };
+    const tellRest = tellRecorder(recorder, path, tell);
+    const close = async () => {
+      await archive.close();
+      tellRest();
+    };
+    return { archive, recorder, [Symbol.asyncDispose]: close };
   } catch (error) {
     await archive.close();
     throw error;
   }
 }
 
-/** Tells what a person must know: it began behind a crash, it cannot write, it can again. */
-function tellRecorder(recorder: Recorder, path: string, tell: (line: string) => void): void {
+/** Tells what a person must know: it began behind a crash, it cannot write, it can again. Returns what tells of losses at the end. */
+function tellRecorder(recorder: Recorder, path: string, tell: (line: string) => void): () => void {
+  const into = quote(path);
   if (!recorder.lastWasClean) {
     tell(
-      `The last session in ${
-        quote(path)
-      } ended without a goodbye: what came in its last quarter of a second may be missing`,
+      `The last session in ${into} ended without a goodbye: what came in its last quarter of a second may be missing`,
     );
   }
-  let lostBefore = 0;
-  recorder.handleTrouble = (state, trouble) => {
-    const lost = Object.values(recorder.stats().lost).reduce((sum, count) => sum + count, 0);
-    switch (state) {
-      case "full":
-        return tell(
-          `Cannot record into ${
-            quote(path)
-          }: there is no room (${trouble}); trying again, and 64 MiB wait meanwhile`,
-        );
-      case "failed":
-        return tell(`Cannot record into ${quote(path)}: ${trouble}; trying again, and 64 MiB wait meanwhile`);
-      default:
-        tell(
-          lost === lostBefore
-            ? `Recording into ${quote(path)} again; nothing is missing`
-            : `Recording into ${quote(path)} again; ${lost - lostBefore} messages are missing`,
-        );
-        lostBefore = lost;
+  let told = 0;
+  const tellLost = (rest: string) => {
+    const { lost } = recorder.stats();
+    const missing = REASONS.reduce((sum, reason) => sum + (lost[reason] ?? 0), 0) - told;
+    told += missing;
+    if (missing > 0 || rest !== "") {
+      tell(
+        `${
+          missing === 0 ? "No message is" : missing === 1 ? "1 message is" : `${missing} messages are`
+        } missing in ${into}${rest}`,
+      );
     }
   };
+  recorder.handleLoss = (reason) =>
+    tell(
+      `Messages are lost to ${into} from now on: ${
+        reason === "behind" ? "the disk is too slow" : "too much waits for it"
+      }`,
+    );
+  recorder.handleTrouble = (state, trouble) => {
+    if (state === "recording") return tellLost("; recording again");
+    const why = state === "full" ? `there is no room (${trouble})` : trouble;
+    tell(`Cannot record into ${into}: ${why}; trying again, and up to 64 MiB wait meanwhile`);
+  };
+  return () => tellLost("");
 }
+
+/** What the recorder itself lost, not the bus before it. */
+const REASONS = ["behind", "full", "failed"];
 
 /** The value of a flag that is a size: `500M`, `2G`, or bytes. */
 export function sizeFlag(name: string, text: string): number {

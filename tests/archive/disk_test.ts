@@ -4,10 +4,11 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { Archive } from "../../archive/mod.ts";
 import type { RecorderStats } from "../../bus/recording.ts";
-import { soon } from "../support/deadline.ts";
+import { PassiveMessageClient } from "../../client.ts";
+import { soon, until } from "../support/deadline.ts";
 import { Program, ROOT } from "../support/program.ts";
 import { add, feedOf, log, recordTexts, TempFile } from "./support/files.ts";
-import { permissionsFor } from "./support/recorded_broker.ts";
+import { permissionsFor, startBroker } from "./support/recorded_broker.ts";
 
 type Stats = RecorderStats & { readonly n: number };
 
@@ -248,4 +249,35 @@ Deno.test("A search of a large recording while it is recorded loses nothing", as
   await recorder.flushed();
   const { lost, onDisk } = recorder.stats();
   assert.deepEqual([lost, onDisk], [{}, 20_000]);
+});
+
+Deno.test("A broker whose archive is full says so on stderr, goes on, and tells at its end how many are missing", async () => {
+  await using file = new TempFile();
+  await using broker = await startBroker(file, undefined, "--archive-size", "300k");
+  await using client = new PassiveMessageClient({
+    serverBroadcast: broker.broadcastAddress,
+    serverReceive: broker.receiveAddress,
+  });
+  await client.ready;
+  for (let n = 1; n <= 1000; n++) {
+    client.sendJsonMessage(
+      `{"type":"a","n":${n},"x":"${crypto.getRandomValues(new Uint8Array(600)).toBase64()}"}`,
+    );
+  }
+  await until(() => client.stats().received === 1000);
+  const state = async () => {
+    const text = await (await fetch(`${broker.http}/metrics`)).text();
+    return /braviz_archive_state\{state="full"\} 1/.test(text);
+  };
+  const poll = async () => {
+    while (!await state()) await pause(20);
+  };
+  await soon(poll(), "the archive to be full");
+  broker.kill("SIGTERM");
+  const { code, stderr } = await broker.ended();
+  assert.equal(code, 0);
+  const lost = Number(/(\d+) messages are missing in/.exec(stderr)?.[1]);
+  assert.match(stderr, /Cannot record into .*: there is no room \(.*full.*\); trying again/);
+  const { numbers } = await inFile(file.path);
+  assert.equal(numbers.length + lost, 1000);
 });

@@ -130,6 +130,7 @@ Deno.test("What is lost while the disk is full is told as that", async () => {
   const file = new FakeFile({ maxWaitingBytes: 10_000 });
   const told: string[] = [];
   file.recorder.handleTrouble = (state) => told.push(state);
+  file.recorder.handleLoss = (reason) => told.push(`lost: ${reason}`);
   file.recorder.storageHandler.handleState("full", "database or disk is full");
   for (let n = 1; n <= 20; n++) add(file.feed, ...numbered(n, 1, 1000));
   assert.equal(file.recorder.stats().state, "full");
@@ -137,7 +138,7 @@ Deno.test("What is lost while the disk is full is told as that", async () => {
   file.recorder.storageHandler.handleState("recording", "");
   file.write(Infinity);
   await file.recorder.end();
-  assert.deepEqual(told, ["full", "recording"]);
+  assert.deepEqual(told, ["full", "lost: full", "recording"]);
   const contents = file.contents();
   assert.equal(contents.filter((item) => typeof item === "number").length + missing(contents), 20);
   assert.deepEqual(Object.keys(file.recorder.stats().lost), ["full"]);
