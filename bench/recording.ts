@@ -5,15 +5,14 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { setTimeout as pause } from "node:timers/promises";
 import { Archive, type Recorder } from "../archive/mod.ts";
 import { MessageServer } from "../broker.ts";
 import { Feed } from "../bus/feed.ts";
 import { makeEpoch } from "../bus/place.ts";
 import { PassiveMessageClient } from "../client.ts";
-import { type Broker, LoadGenerator, nodeChild, startProgram } from "./child.ts";
+import { type Broker, LoadGenerator, startProgram } from "./child.ts";
 import { type Figure, figure } from "./figure.ts";
-import type { LatencyResult } from "./load.ts";
+import type { LatencyResult, RunResult } from "./load.ts";
 import type { Effort } from "./rows.ts";
 import { messageText } from "./wire.ts";
 
@@ -148,52 +147,42 @@ async function startBroker(folder: string, isRecording: boolean, name: string): 
   return await startProgram([...ports, "--archive", path], [`--allow-read=${path}`, `--allow-write=${path}`]);
 }
 
-/** The row: a flood through a broker that records, beside one that does not. */
-export async function measureRecordingFlood({ rounds, isQuick }: Effort): Promise<Figure[]> {
-  const count = isQuick ? 200_000 : 1_000_000;
-  const [recorded, plain]: number[][] = [[], []];
-  let [lost, inFile] = [0, 0];
-  await inFolder(async (folder) => {
-    for (let round = 0; round < Math.min(3, rounds); round++) {
-      for (const isRecording of round % 2 === 0 ? [true, false] : [false, true]) {
-        {
-          await using broker = await startBroker(folder, isRecording, `flood${round}`);
-          await using listener = await nodeChild("zmq_flood.mjs", [
-            "listen",
-            broker.broadcastAddress,
-            `${count}`,
-            messageText(100),
-          ]);
-          await using sender = await nodeChild("zmq_flood.mjs", [
-            "send",
-            broker.receiveAddress,
-            `${count}`,
-            messageText(100),
-          ]);
-          await Promise.all([listener.read(), sender.read()]);
-          await pause(500);
-          await sender.ask({});
-          const { heard, seconds } = await listener.read() as { heard: number; seconds: number };
-          (isRecording ? recorded : plain)!.push(heard / seconds);
-        }
-        if (!isRecording) continue;
-        await using archive = await Archive.open(`${folder}/flood${round}.db`, { readOnly: true });
-        const session = await archive.session(1);
-        inFile += session.messages;
-        lost += session.lost;
-      }
-    }
+/** Measures brokers in turn, under the same load. */
+export type Compare = (
+  starts: readonly (() => Promise<Broker>)[],
+  load: { readonly size: number },
+  effort: Effort,
+) => Promise<readonly (readonly RunResult[])[]>;
+
+/** The row: full speed through a broker that records, beside one that does not. */
+export async function measureRecordingFlood(effort: Effort, compare: Compare): Promise<Figure[]> {
+  return await inFolder(async (folder) => {
+    const starts = [true, false].map((isRecording) => () => startBroker(folder, isRecording, "flood"));
+    const [recorded, plain] = await compare(starts, { size: 100 }, effort);
+    await using archive = await Archive.open(`${folder}/flood.db`, { readOnly: true });
+    const { messages, lost } = await archive.session(1);
+    const common = { peerName: "without", note: `${messages} in the file, ${lost} lost to it` };
+    return [
+      figure({
+        ...common,
+        name: "recording-flood",
+        what: "1 to 1, 100 B, at full speed, recorded",
+        unit: "/s",
+        ours: recorded!.map(({ relayedPerSecond }) => relayedPerSecond),
+        peer: plain!.map(({ relayedPerSecond }) => relayedPerSecond),
+        isMoreBetter: true,
+      }),
+      figure({
+        ...common,
+        name: "recording-flood-cpu",
+        what: "the same, processor time",
+        unit: " us",
+        ours: recorded!.map(({ cpuMicroseconds }) => cpuMicroseconds),
+        peer: plain!.map(({ cpuMicroseconds }) => cpuMicroseconds),
+        isMoreBetter: false,
+      }),
+    ];
   });
-  return [figure({
-    name: "recording-flood",
-    what: `${count / 1e6} M messages of 100 B in a flood, recorded`,
-    unit: "/s",
-    ours: recorded!,
-    peer: plain!,
-    peerName: "without",
-    isMoreBetter: true,
-    note: `${inFile} in the file, ${lost} lost to it`,
-  })];
 }
 
 /** The row: round trips while 20,000 messages a second pass, with and without an archive. */

@@ -90,7 +90,7 @@ export const ROW_GROUPS: readonly RowGroup[] = [
   { name: "flood", isQuick: false, measure: measureFlood },
   { name: "resume-100k", isQuick: true, measure: measureResume },
   { name: "recording-file", isQuick: true, measure: measureRecordingFile },
-  { name: "recording-flood", isQuick: false, measure: measureRecordingFlood },
+  { name: "recording-flood", isQuick: false, measure: (effort) => measureRecordingFlood(effort, compare) },
   { name: "recording-calm", isQuick: false, measure: measureRecordingCalm },
   { name: "replay", isQuick: false, measure: measureReplay },
   { name: "archive-10M", isQuick: false, measure: measureLargeArchive },
