@@ -144,7 +144,7 @@ export class Storage {
 }
 
 /** What the Workers are made of: each module after those that it imports. */
-const MODULES = { block, file, message, blocks, content, state, copy, rows };
+const MODULES = { block, file, message, blocks, content, rows, state, copy };
 
 /** A module of a data: URL has no neighbours: what it imports becomes data: URLs as well. */
 function urlOf(script: string): string {

@@ -27,7 +27,8 @@ create table block_type(block integer not null references block on delete cascad
   count integer not null, primary key(block, type)) strict, without rowid;
 create index block_of_type on block_type(type, block);
 create table value(id integer primary key, session integer not null references session on delete cascade,
-  block integer not null references block on delete cascade, type text not null, target text, seq integer not null) strict;
+  block integer not null references block on delete cascade, type text not null,
+  target text not null, seq integer not null) strict;
 create index value_of on value(session, type, target, seq);
 create index value_block on value(block);
 create table event(id integer primary key, session integer not null references session on delete cascade,

@@ -4,6 +4,8 @@
  * @module
  */
 const MAX_TYPES = 1000;
+/** No JSON text is empty. */
+export const NO_TARGET = "";
 
 /** Adds a block with what has to be found again of it. Answers with its id. */
 export function addBlock(
@@ -33,7 +35,7 @@ export function addBlock(
       session,
       block,
       type,
-      target,
+      target ?? NO_TARGET,
       seq,
     );
   }
