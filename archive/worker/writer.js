@@ -35,18 +35,24 @@ const calls = {
   begin({ name, broker, program, time }) {
     takeLock();
     finishDeletions();
-    endUnended();
+    const lastWasClean = endUnended() === 0;
+    // A session that was imported has no numbers; one without a message goes on with those of the session before.
     const last = file.sql(
-      "select clean, epoch, number, file from session where deleted = 0 order by id desc limit 1",
+      "select clean, epoch, number, file from session where deleted = 0 and epoch is not null order by id desc limit 1",
     ).get();
     const session = addSession({ name, broker, program, time });
+    if (last !== undefined) {
+      file.sql("update session set epoch = ?, number = ? where id = ?").run(last.epoch, last.number, session);
+    }
     return {
       session,
       // In a copy of the file the numbers may have been used twice.
-      last: last?.epoch
-        ? { epoch: last.epoch, number: last.number, isExact: last.clean === 1 && last.file === fileId() }
-        : undefined,
-      lastWasClean: last === undefined || last.clean === 1,
+      last: last === undefined ? undefined : {
+        epoch: last.epoch,
+        number: last.number,
+        isExact: lastWasClean && last.clean === 1 && last.file === fileId(),
+      },
+      lastWasClean,
     };
   },
 
@@ -128,7 +134,11 @@ const calls = {
   async deleteSession({ session }) {
     const { ended } = needSession(session);
     if (ended === null) throw failure("running", "the session is being recorded");
-    file.sql("update session set deleted = 1 where id = ?").run(session);
+    file.transaction(() => {
+      file.sql("update session set deleted = 1 where id = ?").run(session);
+      // Nobody may go on behind an earlier one: its numbers were used once more.
+      file.sql("update session set file = null where id < ?").run(session);
+    });
     while (deleteSome(session)) await pause();
     while (file.value("pragma freelist_count") > 0) {
       const before = file.value("pragma freelist_count");
@@ -218,13 +228,12 @@ function checkThere() {
   if (`${dev}:${ino}` !== fileId()) throw failure("failed", "another file has taken its place");
 }
 
-/** Nobody else records, so whoever has not ended cannot end any more. What it had not written yet nobody knows. */
+/** Nobody else records, so whoever has not ended cannot end any more. What it had not written yet nobody knows. Says how many there were. */
 function endUnended() {
   const latest = `max(started, coalesce((select max(t1) from block where session = session.id), 0),
     coalesce((select max(t1) from gap where session = session.id), 0))`;
-  for (
-    const { id, t } of file.sql(`select id, ${latest} as t from session where ended is null`).all()
-  ) {
+  const unended = file.sql(`select id, ${latest} as t from session where ended is null`).all();
+  for (const { id, t } of unended) {
     file.transaction(() => {
       const { after } = file.sql(
         "select coalesce(max(first + count), 1) - 1 as after from block where session = ?",
@@ -233,6 +242,7 @@ function endUnended() {
       file.sql("update session set clean = 0, ended = ? where id = ?").run(t, id);
     });
   }
+  return unended.length;
 }
 
 function addSession({ name, broker, program, time, ended = null }) {

@@ -1,7 +1,7 @@
 /** The archive's file: what is in it, who may open it, and what is no archive. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Archive, ArchiveError } from "../../archive/mod.ts";
+import { Archive, ArchiveError, importSession } from "../../archive/mod.ts";
 import { add, allTexts, feedOf, log, recordTexts, TempFile } from "./support/files.ts";
 
 function code(code: ArchiveError["code"]): (error: unknown) => true {
@@ -433,4 +433,53 @@ Deno.test("export() gives a line for each message, its text as it came, or with 
   const { gap } = JSON.parse(json[2]!);
   assert.deepEqual([gap.after, gap.missed, gap.reason], [2, 3, "slow"]);
   assert.equal(JSON.parse(json[3]!).seq, 3);
+});
+
+Deno.test("A session can be ended while it is recorded: the next one begins with the next message", async () => {
+  await using file = new TempFile();
+  await using archive = await file.open();
+  await using recorder = await archive.record({ name: "first" });
+  const feed = feedOf(recorder);
+  add(feed, '{"n":1}', '{"n":2}');
+  const next = await recorder.split({ name: "second" });
+  add(feed, '{"n":3}');
+  await recorder.flushed();
+  assert.deepEqual([next.id, next.name, next.ended], [2, "second", null]);
+  assert.deepEqual(await allTexts(archive, 1), ['{"n":1}', '{"n":2}']);
+  assert.deepEqual(await allTexts(archive, 2), ['{"n":3}']);
+  await recorder.end();
+  const { sessions } = await archive.sessions();
+  assert.deepEqual(sessions.map(({ clean, messages }) => [clean, messages]), [[true, 1], [true, 2]]);
+  await assert.rejects(recorder.split(), { code: "closed" });
+});
+
+Deno.test("Numbers go on behind sessions without a message, and behind imported ones", async () => {
+  await using file = new TempFile();
+  const lives: (string | undefined)[] = [];
+  {
+    await using archive = await file.open();
+    await recordTexts(archive, ["{}", "{}"]);
+  }
+  async function* imported() {
+    yield { text: "{}", time: 1 };
+  }
+  for (let i = 0; i < 2; i++) {
+    await using archive = await file.open();
+    await using recorder = await archive.record();
+    lives.push(recorder.place);
+    assert.equal(recorder.past?.isExact, true);
+    if (i === 0) await importSession(file.path, imported());
+  }
+  assert.equal(lives[0], lives[1]);
+  assert.match(lives[0]!, /\.2$/);
+});
+
+Deno.test("When the last session was deleted, its numbers are not used again", async () => {
+  await using file = new TempFile();
+  await using archive = await file.open();
+  await recordTexts(archive, ["{}", "{}"]);
+  await recordTexts(archive, ["{}", "{}"]);
+  await archive.deleteSession(2);
+  await using recorder = await archive.record();
+  assert.equal(recorder.past?.isExact, false);
 });
