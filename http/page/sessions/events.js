@@ -5,8 +5,9 @@ import { byId, numberText, setText } from "../dom.js";
 import { queryOf, read } from "./api.js";
 import { drawNotes, dropRow, eventRow, noteOn } from "./event_row.js";
 
-const PAGE = 100;
-const MAX_ROWS = 400;
+/** So many rows are made in less than a frame. */
+const PAGE = 50;
+const MAX_ROWS = 300;
 /** So near to an end, in pixels, the next ones are fetched. */
 const NEAR = 900;
 const TYPING_MS = 250;
@@ -170,8 +171,8 @@ async function extend(side) {
 
 function trim(gone, side) {
   keepPlace(() => {
-    for (const { seq } of gone) {
-      const old = rowAt(seq);
+    for (const _ of gone) {
+      const old = side === "above" ? list.firstElementChild : list.lastElementChild;
       if (old.contains(document.activeElement)) list.focus({ preventScroll: true });
       dropRow(old);
     }

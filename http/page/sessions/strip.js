@@ -72,9 +72,10 @@ export function setNotes(sessionNotes) {
 
 /** Where the list is, or the replay; undefined for nowhere. */
 export function markTime(what, time) {
-  if (marks[what] === time) return;
+  const pixel = (time) => time === undefined || line === undefined ? time : Math.round(xOf(time));
+  const isSame = pixel(marks[what]) === pixel(time);
   marks[what] = time;
-  draw();
+  if (!isSame) draw();
 }
 
 function kindsOf(types) {
@@ -136,6 +137,8 @@ const timeOf = (bucket) => line.from + span() * bucket / line.buckets;
 const bucketOf = (time) =>
   Math.min(line.buckets - 1, Math.max(0, Math.floor((time - line.from) / span() * line.buckets)));
 
+const xOf = (time) => (time - line.from) / span() * strip.clientWidth;
+
 /** What is in a part, for people. */
 function textOf(bucket) {
   const [from, to] = [timeOf(bucket), timeOf(bucket + 1)];
@@ -190,7 +193,6 @@ function draw() {
     byId("strip-peak"),
     sums.some((sum) => sum > 0) ? `highest: ${numberText(peak)} (logarithmic)` : "",
   );
-  const xOf = (time) => (time - line.from) / span() * width;
   context.fillStyle = color("--line");
   context.fillRect(0, bottom, width, 1);
   for (const { from, to } of line.gaps) drawGap(context, xOf(from), xOf(to), bottom, color("--bad"));

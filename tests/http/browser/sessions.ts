@@ -331,7 +331,7 @@ Deno.test(
           return Math.abs(first.getBoundingClientRect().top - before);
         });
         assert.ok(moved < 2, `moved by ${moved} px`);
-        assert.ok(await events(page).count() <= 400);
+        assert.ok(await events(page).count() <= 300);
       }
       await page.keyboard.press("Home");
       await events(page).filter({ hasText: /step 1$/ }).waitFor();
