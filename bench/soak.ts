@@ -102,7 +102,7 @@ export async function soak({ seconds, hasHouse, print }: SoakOptions): Promise<S
   const first = await warmUp.run(Math.min(10, Math.max(1, seconds / 5)));
   const before = await broker.settled();
   const round = new Round(broker, print);
-  const inside = hasHouse ? house(AbortSignal.timeout(1000 * seconds), print) : undefined;
+  const inside = hasHouse ? house(seconds, print) : undefined;
   const result = await round.run(seconds);
   const after = await broker.settled();
   const complaints = [...first.complaints, ...result.complaints, ...(await inside)?.complaints ?? []];
