@@ -90,14 +90,22 @@ const calls = {
     const lost = unwritten.reduce((sum, { what, count }) => sum + (what === "block" ? count : 0), 0);
     try {
       file.transaction(() => {
-        if (lost > 0) {
+        if (unwritten.length > 0) {
+          // Gaps that could not be written either are part of this one.
+          const missed = unwritten.reduce(
+            (sum, { what, count, missed }) =>
+              sum === null || (what === "gap" && missed === null)
+                ? null
+                : sum + (what === "gap" ? missed : count),
+            0,
+          );
           const after =
             file.sql("select coalesce(max(first + count), 1) - 1 as n from block where session = ?").get(
               session,
             ).n;
-          addGap(file, { session, after, missed: lost, t0: unwritten[0].t0, t1: time, reason: "full" });
+          addGap(file, { session, after, missed, t0: unwritten[0].t0, t1: time, reason: "full" });
         }
-        const isKnown = lost === 0 && unwritten.length === 0;
+        const isKnown = unwritten.length === 0;
         file.sql("update session set ended = ?, clean = 1, file = ? where id = ?").run(
           time,
           isKnown ? fileId() : null,

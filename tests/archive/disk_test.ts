@@ -102,6 +102,26 @@ Deno.test("With maxBytes a recorder says that it is full, and goes on when a ses
   assert.equal(numbers.at(-1), n);
 });
 
+Deno.test("A session that ends while the file is full tells all that is missing, what it told before included", async () => {
+  await using file = new TempFile();
+  await using archive = await file.open({ maxBytes: 1_000_000 });
+  await using recorder = await archive.record({ maxWaitingBytes: 100_000 });
+  const feed = feedOf(recorder);
+  const noise = (n: number) =>
+    `{"type":"a","n":${n},"x":"${crypto.getRandomValues(new Uint8Array(900)).toBase64()}"}`;
+  let n = 0;
+  while (recorder.stats().state !== "full") {
+    for (let i = 0; i < 50; i++) add(feed, noise(++n));
+    await pause(20);
+  }
+  for (let i = 0; i < 300; i++) add(feed, noise(++n));
+  assert(recorder.stats().lost.full! > 0);
+  await recorder.end();
+  await archive.close();
+  const { numbers, missed } = await inFile(file.path);
+  assert.equal(numbers.length + missed, n);
+});
+
 /** A small disk of its own, where that is allowed. */
 function mount(folder: string): boolean {
   try {

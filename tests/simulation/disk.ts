@@ -27,7 +27,7 @@ export class Disk implements RecorderFile {
   /** Milliseconds that a row takes. */
   slowMs: number;
   isFull = false;
-  /** Messages that could not be written when the session ended. */
+  /** Messages that could not be written when the session ended, and those of gaps that could not. */
   lostAtEnd = 0;
   isEnded = false;
   readonly #world: World;
@@ -68,9 +68,14 @@ export class Disk implements RecorderFile {
 
   end(): Promise<number> {
     if (this.#isAlive && !this.isFull) { while (this.#waiting.length > 0) this.#writeFirst(); }
-    for (const { count = 0 } of this.#waiting.splice(0)) this.lostAtEnd += count;
+    let inBlocks = 0;
+    for (const { count = 0, missed } of this.#waiting.splice(0)) {
+      inBlocks += count;
+      this.lostAtEnd += count + Number(missed ?? 0);
+    }
     this.isEnded = true;
-    return Promise.resolve(this.lostAtEnd);
+    // Gaps were counted when they were told.
+    return Promise.resolve(inBlocks);
   }
 
   info(): Promise<SessionInfo> {
