@@ -262,8 +262,9 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
       const lost = await this.#file.end(this.#session, this.#clock(performance.now()));
       if (lost > 0) this.#count(lost, "full");
     } catch (error) {
-      // A Worker that is gone has nothing to end.
+      // A Worker that is gone has nothing to end, and what was on its way to it is not written any more.
       if (!(error instanceof ArchiveError)) throw error;
+      this.#count(this.#spool.messages, "failed");
     } finally {
       await this.#file.release();
       this.#spool.end();

@@ -81,6 +81,11 @@ export class Spool implements StorageHandler {
     return this.#bytes;
   }
 
+  /** Messages that wait. */
+  get messages(): number {
+    return this.#pending.slice(0, this.#pending.length).reduce((sum, { messages }) => sum + messages, 0);
+  }
+
   /** Messages that are on disk. */
   get onDisk(): number {
     return this.#onDisk;
@@ -135,9 +140,11 @@ export class Spool implements StorageHandler {
     return new Promise((resolve) => this.#waiters.push({ id: last.id, resolve }));
   }
 
-  /** Nobody waits any more. */
+  /** Nobody waits any more, and nothing. */
   end(): void {
     this.#isEnded = true;
+    while (this.#pending.shift() !== undefined);
+    this.#bytes = 0;
     clearTimeout(this.#retry);
     this.#settle(Infinity);
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
-import { type KnownRow, Recorder, type RecordOptions, type Row } from "../../archive/mod.ts";
+import { ArchiveError, type KnownRow, Recorder, type RecordOptions, type Row } from "../../archive/mod.ts";
 import { walkBlock } from "../../archive/worker/block.js";
 import type { Feed } from "../../bus/feed.ts";
 import { add, feedOf, frames } from "./support/files.ts";
@@ -25,6 +25,7 @@ class FakeFile {
       },
       begin: () => Promise.resolve(++this.session),
       end: () => {
+        if (!this.isAlive) return Promise.reject(new ArchiveError("failed", "it died"));
         this.write(Infinity);
         return Promise.resolve(0);
       },
@@ -316,4 +317,21 @@ Deno.test("A gap that was written is not written again when the Worker dies once
   while (file.recorder.stats().state === "failed") await pause(20);
   await file.recorder.end();
   assert.deepEqual(file.contents(), [{ missed: 3, reason: "failed" }, { missed: 3, reason: "failed" }]);
+});
+
+Deno.test("A recorder that ends while its Worker is dead counts what was on its way as lost, and nothing waits any more", async () => {
+  const file = new FakeFile();
+  add(file.feed, ...numbered(1, 3));
+  void file.recorder.flushed();
+  file.die(0);
+  add(file.feed, ...numbered(4, 2));
+  await file.recorder.end();
+  const { lost, recorded, onDisk, waitingBytes, state } = file.recorder.stats();
+  assert.deepEqual({ lost, recorded, onDisk, waitingBytes, state }, {
+    lost: { failed: 5 },
+    recorded: 5,
+    onDisk: 0,
+    waitingBytes: 0,
+    state: "ended",
+  });
 });

@@ -704,10 +704,12 @@ class Scenario {
     world.in(this.#broker, () => void this.#server.close().then(() => disk?.recorder.end()));
     world.run(10_000);
     for (const { disk, epoch } of this.#disks) {
-      if (disk.isEnded) disk.checkEnd(model.lives.get(epoch)!);
+      if (disk.recorder.stats().state === "ended") disk.checkEnd(model.lives.get(epoch)!);
       else disk.check(model.lives.get(epoch)!);
     }
-    if (disk?.isEnded === false) world.fail("the recorder has not ended");
+    if (disk !== undefined && disk.recorder.stats().state !== "ended") {
+      world.fail("the recorder has not ended");
+    }
     if (net.sockets.size > 0) world.fail(`${net.sockets.size} sockets are left`);
     if (net.listeners.size > 0) world.fail(`${net.listeners.size} listeners are left`);
     const left = world.pending().filter(({ process }) => !process!.name.startsWith("hostile"));
