@@ -11,6 +11,9 @@ const SMALL_LENGTH = 2000;
 const PREVIEW_LENGTH = 200;
 const MAX_KEY_LENGTH = 200;
 const FIRST_LENGTH = 500;
+/** Of a picture in base64: nobody reads it, and it is shown above. */
+const FIRST_OF_PICTURE = 60;
+const PICTURE = /^"(?:data:image\/png;base64,)?iVBORw0KGgo/;
 const NEXT_LENGTH = 10_000;
 /** Further to the right there is no room. */
 const MAX_INDENT = 24;
@@ -108,7 +111,8 @@ function moreRow(text, at, depth, index) {
 
 function valueOf(text, { start, end }) {
   const kind = text[start] === '"' ? "string" : /[-0-9]/.test(text[start]) ? "number" : "word";
-  const value = element("span", `value ${kind}`, cut(text.slice(start, end), FIRST_LENGTH));
+  const first = PICTURE.test(text.slice(start, start + 50)) ? FIRST_OF_PICTURE : FIRST_LENGTH;
+  const value = element("span", `value ${kind}`, cut(text.slice(start, end), first));
   if (value.textContent.length === end - start) return [value];
   let shown = start + value.textContent.length;
   const more = button("more");
