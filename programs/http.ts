@@ -10,9 +10,11 @@ import { type FlagValues, UsageError } from "./arguments.ts";
 import { flagLines } from "./command.ts";
 import { addressFlag, integerFlag, runProgram } from "./command_line.ts";
 import { ARCHIVE_FLAGS, ARCHIVE_HELP, openRecording, type Recording } from "./archive_flag.ts";
+import { needAddress } from "./client_flags.ts";
 import { gapText, tellTrouble, withHint } from "./client_notes.ts";
 import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
 import { complain, print, printText, startStamps } from "./log.ts";
+import { DEFAULT_PORTS } from "./ports.ts";
 import { listenOr } from "./port_in_use.ts";
 import { aborted, type Stop } from "./stop.ts";
 import { SUMMARY_MS, Troubles } from "./troubles.ts";
@@ -22,11 +24,13 @@ import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "../h
 const HELP = `The bus on the web: poll, long-poll, history, event stream, WebSocket, and a live page.
 
 USAGE
-  deno run --allow-net=127.0.0.1 http.ts --broadcast ADDRESS --receive ADDRESS [options]
+  deno run --allow-net=127.0.0.1 http.ts [--broadcast ADDRESS] [--receive ADDRESS] [options]
 
 OPTIONS
-  --broadcast ADDRESS  where the broker sends, such as tcp://127.0.0.1:5555
-  --receive ADDRESS    where the broker takes messages; without it nothing can be sent
+  --broadcast ADDRESS  where the broker sends, host:port, or only the port on this machine
+  --receive ADDRESS    where the broker takes messages, likewise. With one of the two, the gateway can only do
+                       that; without both it takes BUS_BROADCAST and BUS_RECEIVE where it may read them
+                       (--allow-env=BUS_BROADCAST,BUS_RECEIVE), else ${DEFAULT_PORTS.broadcast} and ${DEFAULT_PORTS.receive}
   -p, --port N         port to listen at, 0 for any free one; 8000 by default
   --hostname NAME      address to listen at; 127.0.0.1 by default. Any that other machines can reach
                        needs a token or --no-token, and an --allow-net of its own
@@ -144,11 +148,10 @@ function serve(client: PassiveMessageClient, options: ServeGatewayOptions): Gate
 }
 
 function readClientOptions(values: FlagValues): PassiveMessageClientOptions {
-  const serverBroadcast = addressFlag(values, "broadcast");
-  const serverReceive = addressFlag(values, "receive");
-  if (serverBroadcast === undefined && serverReceive === undefined) {
-    throw new UsageError("Cannot start: --broadcast ADDRESS, --receive ADDRESS or both must be given");
-  }
+  // Whoever names one of them only means a gateway that listens only, or sends only.
+  const isNamed = values.broadcast !== undefined || values.receive !== undefined;
+  const serverBroadcast = isNamed ? addressFlag(values, "broadcast") : needAddress(values, "broadcast");
+  const serverReceive = isNamed ? addressFlag(values, "receive") : needAddress(values, "receive");
   const curve = curveClientOptions(values);
   return {
     ...(curve === undefined ? {} : { curve }),

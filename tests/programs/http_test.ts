@@ -80,7 +80,6 @@ Deno.test("http.ts --help and --version", async () => {
 });
 
 const WRONG: readonly (readonly [args: readonly string[], code: number, says: RegExp])[] = [
-  [[], 2, /--broadcast ADDRESS, --receive ADDRESS or both/],
   [["--nothing"], 2, /--nothing/],
   [["--broadcast"], 2, /--broadcast/],
   [["--broadcast", "here"], 2, /here/],

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { MessageServer } from "../../broker.ts";
 import { PassiveMessageClient } from "../../client.ts";
 import { startLibzmqBroker } from "../support/libzmq_broker.ts";
+import { until } from "../support/deadline.ts";
 import { Program, run } from "../support/program.ts";
 
 const TEXTS = [
@@ -131,3 +132,28 @@ for (const form of ["127.0.0.1:PORT", "localhost:PORT", ":PORT", "PORT", "tcp://
     assert.equal(code, 0);
   });
 }
+
+Deno.test("client.ts send and http.ts find both addresses in the environment where they may read it", async () => {
+  await using server = new MessageServer();
+  const variables = ["BUS_BROADCAST", "BUS_RECEIVE"];
+  const options = {
+    permission: `--allow-env=${variables.join(",")}`,
+    env: { BUS_BROADCAST: server.broadcastAddress, BUS_RECEIVE: server.receiveAddress.replace("tcp://", "") },
+  };
+  const { code } = await run(["--allow-net=127.0.0.1", "client.ts", "send", "type=a"], options);
+  await using gateway = new Program(["--allow-net=127.0.0.1", "http.ts", "--json", "--port", "0"], options);
+
+  const { broadcastAddress, receiveAddress } = JSON.parse((await gateway.line())!);
+
+  assert.equal(code, 0);
+  await until(() => server.stats().received === 1, "the message");
+  assert.deepEqual([broadcastAddress, receiveAddress], [server.broadcastAddress, server.receiveAddress]);
+});
+
+Deno.test("client.ts reads no variable that it was not allowed to read, and asks for nothing", async () => {
+  const { code, stderr } = await run(["client.ts", "send", "--wait", "0.2", "--receive", "9", "type=a"], {
+    env: { BUS_RECEIVE: "tcp://127.0.0.1:10" },
+  });
+  assert.equal(code, 1);
+  assert.match(stderr, /tcp:\/\/127\.0\.0\.1:9: .*; is a broker running there\?\n$/);
+});
