@@ -285,8 +285,8 @@ export class SendQueue {
     this.confirmUpTo(wireNumber);
     const index = wireNumber - this.#wireBase - 1;
     const waiting = this.#sent.at(index);
+    // What was confirmed and at home is no longer here.
     if (index < 0 || waiting === undefined) return undefined;
-    if (waiting.number <= this.#homeUpTo) return undefined;
     for (let i = 0; i < index; i++) {
       const { number, gone } = this.#sent.at(i)!;
       if (number > this.#homeUpTo && gone === 0) lost.push(number);
