@@ -11,6 +11,7 @@ const ROOT = new URL("../", import.meta.url);
 
 /** Files that take 10 s and more by themselves; whoever comes last should be short. */
 const LONG = [
+  "tests/docs/documents_test.ts",
   "tests/http/browser_test.ts",
   "tests/backbone/cluster_test.ts",
   "tests/hostile_test.ts",

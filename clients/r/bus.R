@@ -124,7 +124,6 @@ bus_connect <- function(broadcast = NULL, receive = NULL, since = "now", name = 
   pull <- function() {
     while (head <= length(queue)) {
       entry <- queue[[head]]
-      queue[head] <<- list(NULL)
       head <<- head + 1
       if (head > length(queue)) {
         queue <<- list()

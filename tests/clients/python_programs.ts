@@ -132,6 +132,7 @@ app.exec_()
 
 /** The two other clients of the original. */
 export const OLD_CLIENTS: string = HEAD + `
+from array import array
 from bus import GenericMessageClient, PassiveMessageClient
 class Handler:
     def handle_new_message(self, message):
@@ -141,7 +142,7 @@ passive = PassiveMessageClient(broadcast, receive)
 say("before", *passive.get_last_message())
 generic.bus.ready()
 passive.bus.ready()
-generic.send_message({"type": "own"})
+generic.send_message({"type": "own", "values": array("i", [1, 2])})
 while passive.get_last_message()[0] == 0:
     time.sleep(0.01)
 say("last", *passive.get_last_message())

@@ -252,7 +252,7 @@ Deno.test({
     await using child = program(OLD_CLIENTS, server);
     assert.equal(await child.line(), "before 0 {}");
     const lines = [await child.line(), await child.line()].sort();
-    assert.deepEqual(lines, ["handled own", "last 1 {'type': 'own'}"]);
+    assert.deepEqual(lines, ["handled own", "last 1 {'type': 'own', 'values': [1, 2]}"]);
     await child.say("end");
     assert.equal(await child.ended(), 0);
   },

@@ -91,6 +91,7 @@ export const ELSEWHERE: readonly {
     with: "leak.ts",
     why: "it shows what Deno itself leaks, for those who mend it",
   },
+  { file: "docs/security.md", with: "Deno.serve", why: "the same" },
   {
     file: "docs/sessions.md",
     with: "/sessions?q=",
@@ -117,7 +118,7 @@ export function blocksOf(file: string): Block[] {
   let heading = "";
   const document = Deno.readTextFileSync(`${ROOT}${file}`);
   for (
-    const [, title, language, text] of document.matchAll(/^#+ (.*)$|^```(\w+)\n([\s\S]*?)^```$/gm)
+    const [, title, language, text] of document.matchAll(/^#+ (.*)$|^```(\w+)(?: .*)?\n([\s\S]*?)^```$/gm)
   ) {
     if (title !== undefined) heading = title;
     else blocks.push({ file, heading, language: language!, text: text! });

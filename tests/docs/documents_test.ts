@@ -32,8 +32,8 @@ class Scene implements AsyncDisposable {
     }
     this.server.addEventListener("message", (event) => this.heard.push(event));
     const say = () => {
-      for (const type of ["subject", "sample", "ready"]) {
-        this.server.sendMessage({ type, subject: 119, source_id: "viewer", n: Math.random() });
+      for (const type of ["subject", "sample"]) {
+        this.server.sendMessage({ type, subject: 119, sample: [119], n: Math.random() });
       }
     };
     say();
