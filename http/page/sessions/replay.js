@@ -52,7 +52,7 @@ export function openReplay(session, moment, kinds) {
         "",
         "The messages go to everybody on the bus again. What people look at changes.",
       );
-      const speedLabel = element("label", "", "Speed ");
+      const speedLabel = element("label", "check", "Speed ");
       speedLabel.append(speed);
       const group = element("fieldset");
       group.append(element("legend", "", "Kinds of messages"));

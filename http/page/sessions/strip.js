@@ -1,6 +1,6 @@
 // The session over time: how many messages of each kind, events, notes, and what is missing. It is a slider for the keyboard, too.
 
-import { byId, clockText, element, hueOf, numberText, setText } from "../dom.js";
+import { byId, clockText, element, hueOf, numberText, setText, timeText } from "../dom.js";
 import { dateText, timeElement } from "./times.js";
 
 const HEIGHT = 110;
@@ -8,6 +8,7 @@ const TOP = 18;
 /** Kinds beyond these are one. */
 const MAX_KINDS = 12;
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 
 /** Why messages are missing, by the reason in the file. */
 const REASONS = {
@@ -49,7 +50,7 @@ export function showStrip(timeline, sessionNotes) {
   chosen = before === undefined ? undefined : bucketOf(before);
   strip.setAttribute("aria-valuemax", String(line.buckets - 1));
   const isLong = line.to - line.from > DAY_MS;
-  const ends = (time) => isLong ? `${dateText(time)}, ${clockText(time)}` : clockText(time);
+  const ends = (time) => isLong ? `${dateText(time)}, ${clockText(time)}` : fineText(time);
   setText(byId("strip-from"), ends(line.from));
   setText(byId("strip-to"), ends(line.to));
   drawKinds();
@@ -139,6 +140,9 @@ const bucketOf = (time) =>
 
 const xOf = (time) => (time - line.from) / span() * strip.clientWidth;
 
+/** A clock time, as fine as the session is short. */
+const fineText = (time) => span() < MINUTE_MS ? timeText(time) : clockText(time);
+
 /** What is in a part, for people. */
 function textOf(bucket) {
   const [from, to] = [timeOf(bucket), timeOf(bucket + 1)];
@@ -150,7 +154,7 @@ function textOf(bucket) {
   for (const { missed, reason } of here) {
     parts.push(`${missed === null ? "some" : numberText(missed)} missing (${reasonText(reason)})`);
   }
-  return `${clockText(from)} – ${clockText(to)}: ${parts.length === 0 ? "nothing" : parts.join(", ")}`;
+  return `${fineText(from)} – ${fineText(to)}: ${parts.length === 0 ? "nothing" : parts.join(", ")}`;
 }
 
 function tell() {
