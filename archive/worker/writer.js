@@ -220,7 +220,11 @@ const calls = {
 function takeLock() {
   if (Deno.build.os === "windows") return; // There, a lock would keep SQLite out, too.
   lock ??= Deno.openSync(path, { read: true, write: true });
-  if (!lock.tryLockSync(true)) throw failure("in-use", "another process records into it");
+  for (let tries = 0; !lock.tryLockSync(true); tries++) {
+    // Whoever opens the file to read it holds it for an instant, to see whether somebody records.
+    if (tries === 10) throw failure("in-use", "another process records into it");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  }
 }
 
 /** Tells the file from a copy. */

@@ -483,3 +483,65 @@ Deno.test("When the last session was deleted, its numbers are not used again", a
   await using recorder = await archive.record();
   assert.equal(recorder.past?.isExact, false);
 });
+
+Deno.test("Messages of every odd kind are kept as they are, and found", async () => {
+  await using file = new TempFile();
+  await using archive = await file.open();
+  const long = "word ".repeat(200_000);
+  const texts = [
+    "{}",
+    '{"type":null}',
+    '{"type":7}',
+    '{"type":""}',
+    '{"type":"a","type":"b"}',
+    '{"\\u0074ype":"escaped"}',
+    '{"type":"\\ud800"}',
+    `{"type":"big","x":"${"x".repeat(16 * 1024 * 1024 - 100)}"}`,
+    '{"type":"log"}',
+    '{"type":"log","action":null,"application":{"a":1},"pid":1.0,"time":-1e300,"state":[],"screenshot":""}',
+    log("at the beginning", { time: 0 }),
+    log("far away", { time: 253_402_300_799_999 }),
+    log(long, { pid: 1 }),
+    log("text", { pid: "1" }),
+    log("no picture", { screenshot: "!!!" }),
+    `{"type":"log","action":"\\ud800 half","state":{"a":"\\udfff"},"pid":{"a":[1]},"application":"\\u0000"}`,
+  ];
+  const session = await recordTexts(archive, texts);
+  assert.deepEqual(await allTexts(archive, session), texts);
+  const { messages } = await archive.messages(session, { limit: 7 });
+  assert.deepEqual(messages.map(({ type }) => type), [
+    undefined,
+    undefined,
+    undefined,
+    "",
+    "b",
+    "escaped",
+    "\ud800",
+  ]);
+  const { events } = await archive.events(session);
+  assert.deepEqual(events.map(({ seq }) => seq), [9, 10, 11, 12, 13, 14, 15, 16]);
+  assert.deepEqual(events.map(({ instance }) => instance), [
+    null,
+    "1",
+    '"a-1"',
+    '"a-1"',
+    "1",
+    '"1"',
+    '"a-1"',
+    '{"a":[1]}',
+  ]);
+  assert.equal(events[4]!.action.length, 4096);
+  assert.deepEqual((await archive.events(session, { text: "half" })).events.map(({ seq }) => seq), [16]);
+  assert.deepEqual((await archive.events(session, { instance: '"1"' })).events.map(({ seq }) => seq), [14]);
+  assert.deepEqual(
+    (await archive.messages(session, { types: ["big"] })).messages.map(({ seq }) => seq),
+    [8],
+  );
+  const { instances } = await archive.stateAt(session, { seq: 16 });
+  assert.deepEqual(instances.map(({ instance, restorable }) => [instance, restorable]), [
+    ["1", true],
+    ['"a-1"', true],
+    ['"1"', true],
+    ['{"a":[1]}', true],
+  ]);
+});
