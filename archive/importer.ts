@@ -181,7 +181,8 @@ export async function importSession(
       const micros = Math.round(1000 * latest);
       if (found === undefined) {
         const about = { name: name ?? titleOf(micros), broker: null, program: `${program} ${VERSION}` };
-        const session = await writer.call<number>("add", { ...about, time: micros });
+        // It is not being recorded: whoever begins to record meanwhile leaves it alone.
+        const session = await writer.call<number>("add", { ...about, time: micros, ended: micros });
         found = { session, importer: new Importer(writer, session) };
         writer.handler = found.importer;
       }

@@ -135,7 +135,13 @@ async function copySession(
   { handleProgress, signal }: CheckOptions,
 ): Promise<{ readonly messages: number; readonly lost: number }> {
   const micros = (ms: number) => Math.round(1000 * ms);
-  const copy = await writer.call<number>("add", { name, broker, program, time: micros(started) });
+  const copy = await writer.call<number>("add", {
+    name,
+    broker,
+    program,
+    time: micros(started),
+    ended: micros(started),
+  });
   const importer = new Importer(writer, copy);
   writer.handler = importer;
   const extras = await part(() => reader.call<Extras>("extras", { session: id }));

@@ -57,8 +57,8 @@ const calls = {
   },
 
   /** A session that comes from elsewhere. */
-  add({ name, broker, program, time }) {
-    return addSession({ name, broker, program, time });
+  add(session) {
+    return addSession(session);
   },
 
   /** After another Worker died: takes the file again, and says which blocks that one had written. */

@@ -545,3 +545,19 @@ Deno.test("Messages of every odd kind are kept as they are, and found", async ()
     ['{"a":[1]}', true],
   ]);
 });
+
+Deno.test("Whoever begins to record while something is imported leaves that session alone", async () => {
+  await using file = new TempFile();
+  await using archive = await file.open();
+  const isBegun = Promise.withResolvers<void>();
+  async function* imported() {
+    yield { text: "{}", time: 1 };
+    await using _recorder = await archive.record();
+    isBegun.resolve();
+    yield { text: "{}", time: 2 };
+  }
+  await importSession(file.path, imported());
+  await isBegun.promise;
+  const { clean, gaps, messages } = await archive.session(1);
+  assert.deepEqual([clean, gaps, messages], [true, 0, 2]);
+});
