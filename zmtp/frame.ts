@@ -249,11 +249,7 @@ export class FrameDecoder {
   #appendToPart(chunk: Uint8Array, from: number, to: number): void {
     const needed = this.#partSize + to - from;
     if (needed > this.#part.length) {
-      const size = this.#plannedSize(needed);
-      if (this.#memory?.take(size - this.#part.length, this.#holder) === false) {
-        throw overBudget(this.#memory.limit);
-      }
-      this.#growPart(size);
+      this.#growPart(this.#takeMemory(needed));
     }
     // A single byte, as most of a header comes, is cheaper without a view.
     if (to - from === 1) this.#part[this.#partSize] = chunk[from]!;
@@ -261,9 +257,22 @@ export class FrameDecoder {
     this.#partSize = needed;
   }
 
-  /** How large the buffer of the frame in progress becomes. It grows with what has really come, not with what was announced. */
-  #plannedSize(needed: number): number {
-    const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * needed));
+  /** Takes memory for a larger buffer, for more than was there before from nobody who has some. Returns its size. */
+  #takeMemory(needed: number): number {
+    const memory = this.#memory;
+    const ample = this.#plannedSize(needed, needed);
+    if (memory === undefined || memory.takeSpare(ample - this.#part.length)) return ample;
+    const size = this.#plannedSize(needed);
+    if (!memory.take(size - this.#part.length, this.#holder)) throw overBudget(memory.limit);
+    return size;
+  }
+
+  /**
+   * How large the buffer of the frame in progress becomes, when so much has come. It grows with what has really come, not with what was
+   * announced.
+   */
+  #plannedSize(needed: number, came: number = this.#partSize): number {
+    const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * came));
     return Math.max(needed, planned, SMALL_PART_BYTES);
   }
 
