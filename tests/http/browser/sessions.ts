@@ -362,6 +362,26 @@ Deno.test(
   ),
 );
 
+Deno.test(
+  browserTest("sessions: a file that is full is told on both pages, with what is lost", async (browser) => {
+    await using bus = await Recorded.start({}, { maxWaitingBytes: 1_000_000 }, { maxBytes: 400_000 });
+    const noise = () => crypto.getRandomValues(new Uint8Array(30_000)).toBase64();
+    const live = await openPage(browser, bus.url);
+    const { page } = await open(browser, bus);
+    for (let n = 0; n < 60; n += 1) {
+      bus.server.sendJsonMessage(JSON.stringify({ type: "log", picture: noise() }));
+    }
+    for (const opened of [page, live.page]) {
+      await opened.locator('#recording [data-state="bad"]', {
+        hasText: /no room to record to analysis\.db, \d+ lost/,
+      })
+        .waitFor();
+    }
+    const { lost } = bus.recorder.stats();
+    assert.ok(Object.values(lost).reduce((sum, number) => sum + number, 0) > 0);
+  }),
+);
+
 Deno.test(browserTest("sessions: with a token, pictures and exports come as well", async (browser) => {
   await using bus = await Recorded.start({ token: "secret" });
   await bus.say(log("rotated", { screenshot: await png((x) => [255 * x, 0, 0]) }));

@@ -107,3 +107,17 @@ Deno.test(
     },
   ),
 );
+
+Deno.test(
+  browserTest(
+    "sessions: the live page while it is recorded and a replay runs, light and dark, wide and narrow",
+    async (browser) => {
+      await using bus = await recorded();
+      await bus.ask("POST", "/replay", { session: 1, paused: true });
+      const { page, complaints } = await openPage(browser, bus.url);
+      await page.locator(".replay-sign").waitFor();
+      await look(page, "live-recorded");
+      assert.deepEqual(complaints, []);
+    },
+  ),
+);

@@ -2,7 +2,7 @@
  * A broker that is recorded, and a gateway that shows what was: all real, in a folder of its own.
  */
 import assert from "node:assert/strict";
-import { Archive, type Recorder, type RecordOptions } from "../../../archive/mod.ts";
+import { Archive, type ArchiveOptions, type Recorder, type RecordOptions } from "../../../archive/mod.ts";
 import { MessageServer } from "../../../broker.ts";
 import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "../../../http.ts";
 import { SESSION_PATHS } from "../../../http/openapi/sessions.ts";
@@ -38,9 +38,13 @@ export class Recorded implements AsyncDisposable {
     this.gateway = gateway;
   }
 
-  static async start(options: ServeGatewayOptions = {}, record: RecordOptions = {}): Promise<Recorded> {
+  static async start(
+    options: ServeGatewayOptions = {},
+    record: RecordOptions = {},
+    file: ArchiveOptions = {},
+  ): Promise<Recorded> {
     const folder = await Deno.makeTempDir();
-    const archive = await Archive.open(`${folder}/analysis.db`);
+    const archive = await Archive.open(`${folder}/analysis.db`, file);
     const recorder = await archive.record({ name: "Tuesday", ...record });
     const server = new MessageServer({ recorder });
     const gateway = serveGateway(server, { port: 0, ...quiet, archive, ...options });
