@@ -49,3 +49,18 @@ Deno.test({ name: "a client says what since may be", permissions: { net: ["127.0
     },
   );
 });
+
+Deno.test("a client with since: latest begins with the newest message, and with the next one where there is none", async () => {
+  await using server = new MessageServer();
+  await using early = new PassiveMessageClient({ serverBroadcast: server.broadcastAddress, since: "latest" });
+  await soon(early.ready);
+  for (const n of [1, 2, 3]) server.sendMessage({ type: "n", n });
+  await using late = new PassiveMessageClient({ serverBroadcast: server.broadcastAddress, since: "latest" });
+  const heard = [];
+  for (const [client, count] of [[early, 2], [late, 0]] as const) {
+    await soon(client.waitForMessages(count));
+    heard.push(client.messagesAfter(0).entries.map(({ text }) => JSON.parse(text).n));
+  }
+  assert.deepEqual(heard, [[1, 2, 3], [3]]);
+  assert.deepEqual(late.stats().gaps, 0);
+});

@@ -48,3 +48,34 @@ Deno.test({ name: "inputLines() holds no more of a line than its limit", permiss
   const lines = await Array.fromAsync(inputLines(endless(), 100_000));
   assert.deepEqual(lines, [{ number: 1, problem: "it is 4194304 bytes, limit is 100000" }]);
 });
+
+/** Counts the bytes that are looked at for the end of a line. */
+class Watched extends Uint8Array {
+  static looked = 0;
+
+  override indexOf(byte: number, from = 0): number {
+    const found = super.indexOf(byte, from);
+    Watched.looked += (found < 0 ? this.length : found + 1) - from;
+    return found;
+  }
+}
+
+for (
+  const [what, chunk, chunks, lines] of [
+    ["a line in 2,000 pieces", "x".repeat(500), 2000, 1],
+    ["100,000 lines in one piece", "{}\n".repeat(100_000), 1, 100_000],
+    ["lines of which each is cut", "12345\n7890", 10_000, 10_001],
+  ] as const
+) {
+  Deno.test({ name: `inputLines() looks at no byte of ${what} twice`, permissions: "none" }, async () => {
+    Watched.looked = 0;
+    const bytes = new TextEncoder().encode(chunk);
+    const stream = async function* () {
+      for (let i = 0; i < chunks; i++) yield new Watched(bytes);
+    };
+    let count = 0;
+    for await (const { text } of inputLines(stream())) count += text === undefined ? 0 : 1;
+    assert.equal(count, lines);
+    assert.equal(Watched.looked, chunk.length * chunks);
+  });
+}
