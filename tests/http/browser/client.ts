@@ -9,7 +9,7 @@ import { browserTest, openPage } from "../support/browser.ts";
 import { quiet } from "../support/bus.ts";
 import { Child } from "../support/child.ts";
 import { Relay } from "../support/relay.ts";
-import { pageFolder, type PageScope, pageUrl } from "../support/web_page.ts";
+import { pageFolder, pageHtml, type PageScope, pageUrl } from "../support/web_page.ts";
 
 /** The global scope of the page, for what runs there. */
 declare const scope: PageScope;
@@ -18,7 +18,8 @@ const OWN = { isShared: false };
 
 /** A broker with a gateway that serves the page. */
 async function start(options: ServeGatewayOptions = {}, history?: number): Promise<
-  { readonly broker: MessageServer; readonly gateway: GatewayServer } & AsyncDisposable
+  & { readonly broker: MessageServer; readonly gateway: GatewayServer; readonly folder: string }
+  & AsyncDisposable
 > {
   await using stack = new AsyncDisposableStack();
   const { folder } = stack.use(await pageFolder());
@@ -27,7 +28,7 @@ async function start(options: ServeGatewayOptions = {}, history?: number): Promi
   );
   const gateway = stack.use(serveGateway(broker, { port: 0, pages: folder, ...quiet, ...options }));
   const moved = stack.move();
-  return { broker, gateway, [Symbol.asyncDispose]: () => moved.disposeAsync() };
+  return { broker, gateway, folder, [Symbol.asyncDispose]: () => moved.disposeAsync() };
 }
 
 async function open(browser: Browser, url: string): Promise<Page> {
@@ -258,6 +259,18 @@ Deno.test(
     await page.evaluate(() => scope.bus.send({ type: "x" }));
     assert.deepEqual(await heard(page, 1), ['{"type":"x"}']);
     assert.deepEqual(await wrong.evaluate(() => scope.heard), []);
+  }),
+);
+
+Deno.test(
+  browserTest("client.js: a page that may have no workers has a connection of its own", async (browser) => {
+    await using bus = await start();
+    const policy = `<meta http-equiv="content-security-policy" content="worker-src 'none'">`;
+    const html = pageHtml().replace("<script", `${policy}<script`);
+    await Deno.writeTextFile(`${bus.folder}/page.html`, html);
+    const page = await open(browser, pageUrl(bus.gateway.url));
+    const texts = sendMany(bus.broker, 1, 3);
+    assert.deepEqual(await heard(page, 3), texts);
   }),
 );
 

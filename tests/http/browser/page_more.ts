@@ -149,7 +149,7 @@ Deno.test(
       await page.click("#types .type >> text=log");
       await rows(page, 1);
       await page.fill("#filter", "looked");
-      assert.equal(new URL(page.url()).search, "?from=EXPLO&type=log&text=looked");
+      assert.equal(await page.evaluate(() => location.search), "?from=EXPLO&type=log&text=looked");
       const second = await openPage(browser, page.url());
       await live(second.page);
       await rows(second.page, 1);
@@ -158,7 +158,7 @@ Deno.test(
       for (const id of ["#filter", "#filter-from"]) await second.page.fill(id, "");
       await second.page.selectOption("#filter-type", "");
       await rows(second.page, 4);
-      assert.equal(new URL(second.page.url()).search, "");
+      assert.equal(await second.page.evaluate(() => location.search), "");
       assert.match(await page.innerText("#range-text"), /^1 of the newest 4 of 4$/);
     },
   ),
@@ -322,6 +322,61 @@ Deno.test(
       assert.ok(isDrawn);
       await page.click("#number-close");
       assert.equal(await page.locator("#number").isVisible(), false);
+      assert.deepEqual(complaints, []);
+    },
+  ),
+);
+
+Deno.test(
+  browserTest(
+    "page: at 1,000 messages a second, with all of it open, a frame has little to do",
+    async (browser) => {
+      await using bus = await start();
+      bus.broker.sendMessage({ type: "zoom", factor: 1, inner: { deep: [1, 2, 3] } });
+      const { page, complaints } = await openPage(browser, bus.url);
+      await live(page);
+      await page.locator("#list .head").click();
+      await page.selectOption("#list .plot-choice", "factor");
+      await page.fill("#filter", "zoom");
+      await page.evaluate(() => {
+        const counts = { frames: 0, busiest: 0, touched: 0 };
+        Object.assign(globalThis, { counts });
+        new MutationObserver((records) => {
+          for (const { addedNodes } of records) counts.touched += addedNodes.length;
+        }).observe(document.body, { childList: true, subtree: true });
+        const step = () => {
+          counts.frames += 1;
+          counts.busiest = Math.max(counts.busiest, counts.touched);
+          counts.touched = 0;
+          requestAnimationFrame(step);
+        };
+        requestAnimationFrame(step);
+      });
+      await new Promise<void>((resolve) => {
+        let n = 1;
+        const timer = setInterval(() => {
+          for (let i = 0; i < 20; i += 1) {
+            bus.broker.sendMessage({ type: n % 2 === 0 ? "zoom" : "other", factor: n, n: n += 1 });
+          }
+          if (n < 3000) {
+            return;
+          }
+          clearInterval(timer);
+          resolve();
+        }, 20);
+      });
+      await page.waitForFunction(
+        (total) => document.getElementById("total")!.textContent === total,
+        bus.broker.feed.seq.toLocaleString("en"),
+      );
+      const { busiest } = await page.evaluate(() =>
+        (globalThis as unknown as { counts: { busiest: number } }).counts
+      );
+      // The rows of a list at most, and the few texts beside it; not the thousands that came.
+      assert.ok(busiest > 0 && busiest < 500, `${busiest} nodes in one frame`);
+      const elements = await page.evaluate(() => document.querySelectorAll("*").length);
+      assert.ok(elements < 2500, `${elements} elements`);
+      assert.equal(await page.locator("#list .body").count(), 1);
       assert.deepEqual(complaints, []);
     },
   ),
