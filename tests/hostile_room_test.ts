@@ -1,10 +1,14 @@
 /** Crowds at a broker in a process of its own, at its default limits: idle peers keep nobody out, and honest ones all come in. */
 import assert from "node:assert/strict";
-import { Push, Sub } from "../zmtp/mod.ts";
+import { MessageServer } from "../broker.ts";
+import { allowKeys, MessageClient } from "../mod.ts";
+import { encodeCommand } from "../zmtp/command.ts";
+import { encodeGreeting } from "../zmtp/greeting.ts";
+import { curveKeyPair, Push, Sub } from "../zmtp/mod.ts";
 import { soon } from "./support/deadline.ts";
 import { HealthyPair } from "./support/healthy_pair.ts";
 import { Program } from "./support/program.ts";
-import { RawPeer } from "./support/raw_peer.ts";
+import { concat, RawPeer } from "./support/raw_peer.ts";
 
 interface Broker {
   readonly broadcastAddress: string;
@@ -28,6 +32,24 @@ for (const [address, type] of [["receiveAddress", "PUSH"], ["broadcastAddress", 
     await pair.pass();
   });
 }
+
+Deno.test("4000 bogus HELLOs from the same address keep no holder of a key out", async () => {
+  const [broker, member] = [await curveKeyPair(), await curveKeyPair()];
+  await using server = new MessageServer({ curve: broker, authorize: allowKeys([member.publicKey]) });
+  const bogus = concat(encodeGreeting("CURVE"), encodeCommand("HELLO", new Uint8Array(194).fill(1)));
+  const knock = async () => {
+    await using peer = await RawPeer.connect(server.receiveAddress);
+    await peer.write(bogus);
+    await peer.ended();
+  };
+  await soon(Promise.all(Array.from({ length: 4000 }, knock)), "all to be refused", 60_000);
+
+  const curve = { serverKey: broker.publicKey, ...member };
+  await using client = new MessageClient({ serverReceive: server.receiveAddress, curve });
+
+  // Where each of them costs whoever has its address eleven connections, this takes a quarter of a minute.
+  await soon(client.ready);
+});
 
 Deno.test("1000 SUBs and 1000 PUSHs that dial at once are all in within ten seconds, at the first attempt", async () => {
   await using broker = await startBroker();

@@ -10,8 +10,13 @@ import { HANDSHAKE_TIMEOUT_MS } from "./wire.ts";
 /** Connections of one address, in tokens. All programs of a machine share the loopback. */
 const LOOPBACK_RATE: Rate = { perSecond: 2000, burst: 4000 };
 const RATE: Rate = { perSecond: 200, burst: 1000 };
-/** A handshake that fails costs so many more: a connection that is of no use costs us as much as one that is. */
+/**
+ * A handshake that fails costs so many more: a connection that is of no use costs us as much as one that is. Not where honest peers
+ * have the same address: they would wait for half a minute for whoever is worse.
+ */
 const FAILURE_TOKENS = 10;
+/** So many addresses are known at most. */
+const MAX_KNOWN = 10_000;
 /** Nobody has to wait longer for its turn; it is refused instead. */
 const MAX_WAIT_MS = 30_000;
 
@@ -35,12 +40,24 @@ const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
  */
 export class ConnectionRate {
   readonly #loopback = new TokenBuckets(LOOPBACK_RATE);
+  readonly #known = new TokenBuckets(LOOPBACK_RATE);
   readonly #others = new TokenBuckets(RATE);
+  /** Where peers came from whose keys were accepted; whoever was here last comes last. */
+  readonly #knownAddresses = new Set<string>();
+
+  /** A peer from there has proven a key that may join. From now on it is as good as this machine, whoever else comes from there. */
+  know(hostname: string): void {
+    this.#knownAddresses.delete(hostname);
+    this.#knownAddresses.add(hostname);
+    if (this.#knownAddresses.size <= MAX_KNOWN) return;
+    const [oldest] = this.#knownAddresses;
+    this.#knownAddresses.delete(oldest!);
+  }
 
   /** A connection has come. Answers after how many milliseconds it is its turn; `Infinity` when too many wait already. */
   arrive(hostname: string, now: number): number {
     const bucket = this.#of(hostname, now);
-    const { perSecond } = isLoopback(hostname) ? LOOPBACK_RATE : RATE;
+    const { perSecond } = this.#isTrusted(hostname) ? LOOPBACK_RATE : RATE;
     const waitMs = Math.max(0, (1 - bucket.tokens(now)) / perSecond * 1000);
     if (waitMs > MAX_WAIT_MS) return Infinity;
     bucket.spend(1, now);
@@ -49,11 +66,20 @@ export class ConnectionRate {
 
   /** Its handshake has failed. */
   fail(hostname: string, now: number): void {
-    this.#of(hostname, now).spend(FAILURE_TOKENS, now);
+    if (!this.#isTrusted(hostname)) this.#of(hostname, now).spend(FAILURE_TOKENS, now);
+  }
+
+  #isTrusted(hostname: string): boolean {
+    return isLoopback(hostname) || this.#knownAddresses.has(hostname);
   }
 
   #of(hostname: string, now: number): TokenBucket {
-    return (isLoopback(hostname) ? this.#loopback : this.#others).of(hostname, now);
+    const buckets = isLoopback(hostname)
+      ? this.#loopback
+      : this.#knownAddresses.has(hostname)
+      ? this.#known
+      : this.#others;
+    return buckets.of(hostname, now);
   }
 }
 

@@ -195,6 +195,7 @@ export class Listener {
     void link.settled.then(() => {
       // Whoever was given up is no longer among them, and may come again.
       const hasFailed = this.#pending.delete(link) && link.session.state !== "ready";
+      if (link.session.state === "ready" && link.session.peerKey !== undefined) this.#rate.know(hostname);
       if (hasFailed) this.#rate.fail(hostname, this.#clock.now());
     });
     void link.gone.then(() => this.#links.delete(link));

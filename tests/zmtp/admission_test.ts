@@ -32,6 +32,21 @@ Deno.test("ConnectionRate takes a failed handshake for ten connections more", PU
 });
 
 Deno.test(
+  "ConnectionRate lets bogus handshakes of an address with accepted keys cost the others nothing",
+  PURE,
+  () => {
+    const rate = new ConnectionRate();
+    rate.know("192.0.2.1");
+    for (const address of ["192.0.2.1", "127.0.0.1"]) {
+      for (let ms = 0; ms < 10_000; ms++) {
+        assert.equal(rate.arrive(address, ms), 0, `${address}, ${ms} ms`);
+        rate.fail(address, ms);
+      }
+    }
+  },
+);
+
+Deno.test(
   "ConnectionRate refuses who would have to wait longer than 30 s, and that costs nothing",
   PURE,
   () => {
