@@ -1,9 +1,10 @@
 // The list of events. A session may have millions, so only a window of it is here: at both ends the next ones are fetched when they
 // come near, and at the other end as many are let go.
 
-import { byId, numberText, setText } from "../dom.js";
+import { byId, element, numberText, setText } from "../dom.js";
 import { queryOf, read } from "./api.js";
 import { drawNotes, dropRow, eventRow, noteOn } from "./event_row.js";
+import { reasonText } from "./strip.js";
 
 /** So many rows are made in less than a frame. */
 const PAGE = 50;
@@ -22,6 +23,8 @@ const starred = byId("events-starred");
 let session;
 /** The events that are shown, in order. */
 let events = [];
+/** Where messages are missing in the session. */
+let gaps = [];
 let hasMoreAbove = false;
 let hasMoreBelow = false;
 let isLoading = false;
@@ -49,6 +52,7 @@ export function openEvents(id, words = "") {
 
 export function closeEvents() {
   session = undefined;
+  gaps = [];
   attempt += 1;
   clear();
 }
@@ -82,6 +86,7 @@ export async function jumpTo(moment) {
     hasMoreBelow = below?.more ?? false;
     events = [...(above?.events ?? []), ...(below?.events ?? [])];
     list.append(...events.map(row));
+    markGaps();
     tell();
     if (moment?.isEnd === true) list.scrollTop = list.scrollHeight;
     else if (moment === undefined || below.events.length === 0) {
@@ -129,9 +134,18 @@ function firstVisibleRow() {
   return children[low];
 }
 
+const isGap = (node) => node?.classList.contains("gap") ?? false;
+
+/** The next row in a direction that is an event; null at the end. */
+function eventRowFrom(node, direction) {
+  let found = node;
+  while (isGap(found)) found = found[direction];
+  return found;
+}
+
 /** The first event that is in view. */
 function firstVisible() {
-  const seq = Number(firstVisibleRow()?.dataset.seq);
+  const seq = Number(eventRowFrom(firstVisibleRow(), "nextElementSibling")?.dataset.seq);
   return events.find((event) => event.seq === seq);
 }
 
@@ -161,6 +175,7 @@ async function extend(side) {
       keepPlace(() => list.prepend(...next.events.map(row)));
       if (events.length > MAX_ROWS) trim(events.splice(MAX_ROWS), "below");
     }
+    markGaps();
     tell();
   } catch (error) {
     if (mine === attempt) setText(byId("events-note"), error.message);
@@ -171,8 +186,9 @@ async function extend(side) {
 
 function trim(gone, side) {
   keepPlace(() => {
-    for (const _ of gone) {
+    for (let left = gone.length; left > 0;) {
       const old = side === "above" ? list.firstElementChild : list.lastElementChild;
+      if (!isGap(old)) left -= 1;
       if (old.contains(document.activeElement)) list.focus({ preventScroll: true });
       dropRow(old);
     }
@@ -183,10 +199,43 @@ function trim(gone, side) {
 
 /** What is in view stays where it is, whatever happens above it. */
 function keepPlace(work) {
-  const anchor = firstVisibleRow();
+  const anchor = eventRowFrom(firstVisibleRow(), "nextElementSibling");
   const top = anchor?.offsetTop ?? 0;
   work();
   if (anchor?.isConnected) list.scrollTop += anchor.offsetTop - top;
+}
+
+/** Where messages are missing: told between the events that came before and after. */
+export function setGaps(found) {
+  gaps = found;
+  markGaps();
+}
+
+function markGaps() {
+  const old = list.querySelectorAll(":scope > .gap");
+  if (gaps.length === 0 && old.length === 0) return;
+  keepPlace(() => {
+    for (const node of old) node.remove();
+    // What lies before the first row is known only where the list begins.
+    let before = hasMoreAbove ? undefined : 0;
+    for (const node of [...list.children]) {
+      const seq = Number(node.dataset.seq);
+      if (before !== undefined) node.before(...gapsBetween(before, seq));
+      before = seq;
+    }
+    if (before !== undefined && !hasMoreBelow) list.append(...gapsBetween(before, Infinity));
+  });
+}
+
+function gapsBetween(from, to) {
+  return gaps.filter(({ after }) => after >= from && after < to).map(({ missed, reason }) => {
+    const what = missed === null
+      ? "Messages are missing here, nobody knows how many"
+      : missed === 1
+      ? "1 message is missing here"
+      : `${numberText(missed)} messages are missing here`;
+    return element("li", "gap", `${what}: ${reasonText(reason)}.`);
+  });
 }
 
 /** A session that is being recorded grows at its end. Whoever reads the end stays there. */
@@ -228,6 +277,12 @@ function focusRow(node) {
   headOf(node)?.focus();
 }
 
+/** The row to go to from one: the next event, the same at an end, the first from nowhere. */
+function nextRow(own, direction) {
+  const first = eventRowFrom(list.firstElementChild, "nextElementSibling");
+  return own === null ? first : eventRowFrom(own[direction], direction) ?? own;
+}
+
 async function handleKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("textarea, input, .event-body, .notes") !== null) return;
@@ -235,13 +290,13 @@ async function handleKey(event) {
   const item = own === null ? undefined : events.find(({ seq }) => seq === Number(own.dataset.seq));
   const isJump = event.key === "Home" || event.key === "End";
   if (event.key === "ArrowDown") {
-    focusRow(own === null ? list.firstElementChild : own.nextElementSibling ?? own);
-  } else if (event.key === "ArrowUp") focusRow(own?.previousElementSibling ?? list.firstElementChild);
+    focusRow(nextRow(own, "nextElementSibling"));
+  } else if (event.key === "ArrowUp") focusRow(nextRow(own, "previousElementSibling"));
   else if (isJump) {
     event.preventDefault();
     const isEnd = event.key === "End";
     if (isEnd ? hasMoreBelow : hasMoreAbove) await jumpTo(isEnd ? { isEnd } : undefined);
-    return focusRow(isEnd ? list.lastElementChild : list.firstElementChild);
+    return focusRow(isEnd ? eventRowFrom(list.lastElementChild, "previousElementSibling") : nextRow(null));
   } else if (item === undefined) return;
   else if (event.key === "s") own.querySelector(".star").click();
   else if (event.key === "n") noteOn(own);

@@ -12,6 +12,7 @@ import {
   redrawNotes,
   setApplications,
   setCount,
+  setGaps,
   startEvents,
 } from "./events.js";
 import { allNotes, loadNotes, startNotes, writeNote } from "./notes.js";
@@ -90,6 +91,7 @@ function drawSession(timeline, instances) {
   kinds = timeline.types.map(({ type }) => type);
   showHead(opened, head);
   setCount(opened.events);
+  setGaps(timeline.gaps);
   showStrip(timeline, allNotes());
 }
 

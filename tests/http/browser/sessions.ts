@@ -268,7 +268,7 @@ Deno.test(browserTest("sessions: a replay is asked for once, and steered from th
 Deno.test(
   browserTest("sessions: the strip tells what is missing, by mouse and by keyboard", async (browser) => {
     await using bus = await Recorded.start({}, { maxWaitingBytes: 400_000 });
-    await bus.say({ type: "subject", subject: 1 });
+    await bus.say({ type: "subject", subject: 1 }, log("before the flood"));
     await bus.flood(40_000);
     await bus.say(log("after the flood"));
     const { page, complaints } = await open(browser, bus, "#session=1");
@@ -278,6 +278,15 @@ Deno.test(
       hasText: `${missing.toLocaleString("en")} messages: the disk was too slow`,
     }).waitFor();
     await page.locator("dl.facts [data-state=bad]", { hasText: missing.toLocaleString("en") }).waitFor();
+    // Between the events, too, and passed over by the keyboard.
+    await page.locator("#events > .gap", {
+      hasText: `${missing.toLocaleString("en")} messages are missing here`,
+    }).waitFor();
+    assert.equal(await page.locator("#events > li").nth(1).getAttribute("class"), "gap");
+    await page.locator("#events").focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    assert.match(await page.evaluate(() => document.activeElement!.textContent!), /after the flood/);
     await page.locator("#strip").focus();
     await page.keyboard.press("Home");
     let text = "";
