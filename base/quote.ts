@@ -6,10 +6,11 @@
 
 /**
  * What moves a cursor, rings, colours, forges a line or turns the order of what is read: C0 controls, DEL, C1 controls, the
- * two separators of Unicode that some viewers take for a line break, and all that switch the direction of writing.
+ * two separators of Unicode that some viewers take for a line break, all that switch the direction of writing, and the byte order mark,
+ * which nobody sees.
  */
 // deno-lint-ignore no-control-regex
-const HARMFUL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const HARMFUL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
 /**
  * The text with each harmful character as `\u001b`, the escape of JSON. A JSON text without line breaks and tabs between its

@@ -52,8 +52,8 @@ function decode(number: number, bytes: Uint8Array): InputLine {
   const end = bytes.at(-1) === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length;
   try {
     const text = decoder.decode(bytes.subarray(0, end));
-    // Editors of Windows put a mark in front of the first line, which JSON does not have.
-    return { number, text: number === 1 && text.startsWith("\ufeff") ? text.slice(1) : text };
+    // Editors of Windows put a mark in front of a file, which JSON does not have, and files are joined.
+    return { number, text: text.startsWith("\ufeff") ? text.slice(1) : text };
   } catch {
     return { number, problem: "it is not UTF-8" };
   }

@@ -9,6 +9,7 @@ const HARMFUL: readonly (readonly [what: string, from: number, to: number])[] = 
   ["separators of lines and paragraphs", 0x2028, 0x2029],
   ["embeddings and overrides of direction", 0x202a, 0x202e],
   ["isolates of direction", 0x2066, 0x2069],
+  ["the byte order mark", 0xfeff, 0xfeff],
 ];
 for (const [what, from, to] of HARMFUL) {
   Deno.test({ name: `visible() escapes ${what}, and nothing next to them`, permissions: "none" }, () => {

@@ -17,7 +17,7 @@ const CASES: readonly (readonly [what: string, input: string, lines: readonly st
   ["LF and CRLF", "a\nb\r\nc\n", ["a", "b", "c"]],
   ["empty lines", "\n\r\n\n", ["", "", ""]],
   ["characters of several bytes", "ä€😀\né", ["ä€😀", "é"]],
-  ["the mark of a Windows editor", "\ufeffa\n\ufeffb", ["a", "\ufeffb"]],
+  ["the mark of a Windows editor, also of a second file", "\ufeffa\n\ufeffb", ["a", "b"]],
 ];
 for (const [what, input, expected] of CASES) {
   Deno.test({ name: `inputLines() reads ${what}, however it is cut`, permissions: "none" }, async () => {
