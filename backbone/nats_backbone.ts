@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Backbone, BackboneBus, BackboneStatus } from "../bus/backbone.ts";
+import type { Backbone, BackboneBus, BackboneState, BackboneStatus } from "../bus/backbone.ts";
 import { TypedEventTarget } from "../bus/events.ts";
 import { Bridge } from "./bridge.ts";
 import { type NatsBackboneOptions, readBackboneOptions } from "./options.ts";
@@ -73,6 +73,11 @@ export class NatsBackbone extends TypedEventTarget<BackboneEvents> implements Ba
       handleProblem: (problem) => void this.dispatchEvent(new BackboneProblemEvent(problem)),
     });
     this.ready = this.#bridge.ready;
+  }
+
+  /** How it fares. */
+  get state(): BackboneState {
+    return this.#bridge.state;
   }
 
   /** See {@linkcode Backbone.holds}. */
