@@ -155,7 +155,7 @@ bus_connect <- function(broadcast = NULL, receive = NULL, since = "now", name = 
       if (!is.null(message)) next
       left <- end - .bus_now()
       failed <- read(max(0, min(left, 1)))
-      if (left <= 0 && length(queue) == 0) {
+      if (left <= 0 && head > length(queue)) {
         if (!is.null(failed)) warning("the broker is away: ", conditionMessage(failed), call. = FALSE)
         return(NULL)
       }
@@ -172,7 +172,8 @@ bus_connect <- function(broadcast = NULL, receive = NULL, since = "now", name = 
     repeat {
       trouble <- tryCatch({
         if (is.null(push)) open_push()
-        .bus_frames(push, 0) # answers its heartbeats, and sees whether it is still there
+        # Answers its heartbeats, and sees whether it is still there: the end stands behind all that came.
+        while (socketSelect(list(push$con), FALSE, 0)) .bus_frames(push, 0)
         .bus_write(push, .bus_frame(body, 0))
         NULL
       }, bus_trouble = function(trouble) trouble)

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { MessageServer } from "../../broker.ts";
+import { until } from "../support/deadline.ts";
 import { Program, ROOT } from "../support/program.ts";
 import { LineChild } from "../support/python.ts";
 import { Relay } from "../support/relay.ts";
@@ -53,6 +54,7 @@ tried(bus_connect(args[3], args[2], timeout = 0.2))
 tried(bus_connect("localhost", args[3]))
 tried(bus_connect(args[2], args[3], since = "yesterday"))
 bus <- bus_connect(args[2], args[3])
+if (is.null(bus$receive(0.2))) say("silence")
 tried(bus$send(list(subject = 119)))
 tried(bus$send("[1]"))
 tried(bus$send("{'type': 'a'}"))
@@ -164,7 +166,27 @@ Deno.test({
 });
 
 Deno.test({
-  name: `bus.R: each mistake is told in a line${why}`,
+  name: `bus.R: a program that answered no heartbeat for long loses nothing${why}`,
+  ignore,
+  fn: async () => {
+    await using server = new MessageServer({ heartbeatMs: 200 });
+    await using child = program(TALKER, server);
+    assert.equal((await child.line())?.trimEnd(), "ready");
+    // It waits for a line, and reads nothing.
+    await until(() => server.stats().subscribers!.connections === 0, "the end of its connections");
+    await until(() => server.connections().length === 0, "the end of its connections");
+    const told = new Promise<string>((resolve) =>
+      server.addEventListener("message", ({ text }) => resolve(text), { once: true })
+    );
+    server.sendMessage({ type: "n", n: 1 });
+    await child.say('{"type":"sent","n":2}');
+    assert.equal(await told, '{"type":"sent","n":2}');
+    assert.equal(await heard(child), "heard n 1");
+  },
+});
+
+Deno.test({
+  name: `bus.R: each mistake is told in a line, and silence is NULL${why}`,
   ignore,
   fn: async () => {
     await using server = new MessageServer();
@@ -177,6 +199,7 @@ Deno.test({
         /^No broker after 0.2 seconds: .* are the two addresses swapped\?/,
         /^Cannot use address localhost: expected tcp:\/\/host:port/,
         /^Cannot use since yesterday: expected now, earliest, a duration such as 10m, or a place/,
+        /^silence/,
         /^Cannot send message: it is no list with a text in type/,
         /^Cannot send message: it is no JSON object/,
         /^Cannot send message: it is no JSON$/,
