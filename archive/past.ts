@@ -5,7 +5,7 @@
  */
 import type { FeedPast, PastPiece } from "../bus/feed_store.ts";
 
-/** Messages that follow each other, as the Worker finds them. */
+/** Messages that follow each other, as the Worker finds them; none where a life of the broker had none, or no more. */
 export interface PastBlock {
   /** The life that numbered them. */
   readonly epoch: string;
@@ -30,6 +30,8 @@ export function pastOf(
   const pieces: PastPiece[] = [];
   for (const { epoch, number, bytes, reads } of blocks) {
     let seq = number;
+    // A life without a message: all that is known is that it was there.
+    if (reads.length === 0) pieces.push({ epoch, seq, bytes, start: 0, end: 0, messages: 0, time: 0 });
     for (const { time, start, end, messages } of reads) {
       pieces.push({ epoch, seq, bytes, start, end, messages, time: Math.floor(time / 1000) });
       seq += messages;

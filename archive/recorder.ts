@@ -173,6 +173,17 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
     else this.#add(bytes, start, end, messages, time, { epoch, seq });
   }
 
+  /** See `FeedRecorder`. It is written at once: a life that nothing is known of could not be told from a stranger's. */
+  handleLife(epoch: string, seq: number): void {
+    if (this.#isEnded !== undefined) return;
+    this.#finish();
+    this.#lastEpoch = epoch;
+    this.#lastNumber = seq;
+    const time = this.#clock(performance.now());
+    const row = { session: this.#session, t0: time, t1: time, epoch, number: seq };
+    this.#spool.handMark({ what: "life", ...row }, this.#seq);
+  }
+
   /** See `FeedRecorder`. */
   handleGap(missed: number | null, reason: GapReason): void {
     if (this.#isEnded !== undefined) return;
@@ -391,7 +402,7 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
     const { after, missed, reason, t0, t1 } = gap;
     const place = this.#lastEpoch === undefined ? {} : { epoch: this.#lastEpoch, number: this.#lastNumber };
     const row = { session: this.#session, after, missed, reason, t0, t1, ...place };
-    this.#spool.handGap({ what: "gap", ...row }, after);
+    this.#spool.handMark({ what: "gap", ...row }, after);
   }
 }
 

@@ -11,7 +11,7 @@ import type { Row, StorageHandler } from "./storage.ts";
 /** By what a row is found in the file. */
 export interface KnownRow {
   /** What it is. */
-  readonly what: "block" | "gap";
+  readonly what: Row["what"];
   /** The session that it belongs to. */
   readonly session: number;
   /** The number of its first message; of a gap, that of the message in front of it. */
@@ -128,8 +128,8 @@ export class Spool implements StorageHandler {
     this.#hand({ id: ++this.#lastId, row: { ...row, bytes: kept, size }, first, messages, bytes: size });
   }
 
-  /** Takes a gap behind the message `after`. */
-  handGap(row: Row, after: number): void {
+  /** Takes a row without messages, behind the message `after`. */
+  handMark(row: Row, after: number): void {
     this.#hand({ id: ++this.#lastId, row, first: after, messages: 0, bytes: 0 });
   }
 
@@ -222,7 +222,7 @@ export class Spool implements StorageHandler {
       this.#onDisk += messages;
       return this.#settle(item.id);
     }
-    if (what === "gap" || bytes!.byteLength > 0) return this.#hand(item);
+    if (what !== "block" || bytes!.byteLength > 0) return this.#hand(item);
     this.#handler.handleLost(messages);
     const after = first - 1;
     const row: Row = { what: "gap", session, after, missed: messages, reason: "failed", t0, t1 };

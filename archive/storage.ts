@@ -29,8 +29,8 @@ export interface StorageHandler {
 
 /** A block or a gap on its way to the file. */
 export interface Row {
-  /** Which of the two. */
-  readonly what: "block" | "gap";
+  /** Which of them: messages, messages that are missing, or another life of the broker. */
+  readonly what: "block" | "gap" | "life";
   /** The session that it belongs to. */
   readonly session: number;
   /** When it begins, in microseconds. */

@@ -144,6 +144,7 @@ export class Feed implements FeedView {
     this.skip(null, "restarted");
     if (this.#position + seq <= MAX_POSITION) this.#position += seq;
     this.#lives.push({ epoch, base: this.#position - seq });
+    this.#recorder?.handleLife(epoch, seq);
     // A message that is held has a place of its own, or whoever goes on behind it would miss what follows, and hear of no gap.
     while (
       this.#lives.length > FEW_LIVES &&
@@ -160,6 +161,7 @@ export class Feed implements FeedView {
     if (this.#lives.length > 1 && this.#position + seq <= MAX_POSITION) this.#position += seq;
     this.#alias = { epoch: this.epoch, position: this.#position };
     this.#lives.splice(-1, 1, { epoch, base: this.#position - seq });
+    this.#recorder?.handleLife(epoch, seq);
   }
 
   /** Calls those who listen: something was added, or is missing. */
@@ -228,7 +230,9 @@ export class Feed implements FeedView {
       : this.#lives.findLastIndex((life) => life.epoch === epoch);
     const life = this.#lives[at];
     const next = this.#lives[at + 1];
-    const foreign = { position: this.oldest - 1, missed: null };
+    // Behind a past of other lives, whoever is unknown may have had all of that.
+    const first = this.#hasPast ? Math.max(this.oldest - 1, this.#life.base) : this.oldest - 1;
+    const foreign = { position: first, missed: null };
     if (life === undefined) return foreign;
     const position = life.base + seq;
     // In an earlier life it may have heard more than we did: where that life ended here, nobody knows what is missing anyway.
@@ -321,6 +325,10 @@ export class Feed implements FeedView {
     return () => void this.#listeners.delete(listener);
   }
 
+  get #hasPast(): boolean {
+    return this.#recorder?.past !== undefined;
+  }
+
   /** Goes on from an earlier run: in the same life, or in one that begins behind a hole. */
   #restore(past: FeedPast, epoch: string, seq: number): void {
     const first = past.pieces[0];
@@ -332,7 +340,7 @@ export class Feed implements FeedView {
     };
     for (const piece of past.pieces) {
       goOn(piece.epoch, piece.seq - 1);
-      if (piece.epoch !== this.epoch || piece.seq <= this.seq) continue;
+      if (piece.messages === 0 || piece.epoch !== this.epoch || piece.seq <= this.seq) continue;
       const { bytes, start, end, messages, time } = piece;
       this.append(bytes, start, end, messages, time, time + past.clock);
     }

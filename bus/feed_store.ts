@@ -74,7 +74,7 @@ export interface PastPiece {
   readonly start: number;
   /** One behind their last byte. */
   readonly end: number;
-  /** How many. */
+  /** How many; 0 where it is only known that the life was there. */
   readonly messages: number;
   /** When they came: milliseconds since 1970-01-01 UTC, whole. */
   readonly time: number;
@@ -106,6 +106,8 @@ export interface FeedRecorder {
    * `performance.now()`.
    */
   handlePiece(piece: Piece, epoch: string, seq: number, now: number): void;
+  /** The next message has the number `seq + 1` of the life `epoch`. Told when a life begins, before its messages. */
+  handleLife(epoch: string, seq: number): void;
   /** Messages are missing here. */
   handleGap(missed: number | null, reason: GapReason): void;
   /** Is what is published now not to be recorded, nor what comes back of it? */

@@ -160,6 +160,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
       recorder: options.recorder,
     });
     this.feed = feed;
+    options.recorder?.handleLife(feed.epoch, feed.seq);
     this.#exchange = new Exchange(feed, this.#handler());
     this.publicKey = options.curve && formatPublicKey(options.curve);
     const { transport = zmtp } = options;

@@ -7,23 +7,31 @@ import { walkBlock } from "./block.js";
 import { blockAfter, walk } from "./blocks.js";
 import { unpack } from "./file.js";
 
-/** The newest messages of all sessions that have places: what a feed goes on from. Oldest first. */
+/**
+ * The newest messages of all sessions that have numbers, oldest first, and the lives of the broker, also those without a message: what a
+ * feed goes on from.
+ */
 export function past(file, { session, messages, bytes }) {
   const pieces = [];
   let [count, size] = [0, 0];
-  const rows = file.sql(
-    `select id, session, first, count from block b where session < ? and epoch is not null and number is not null
-      and (select deleted from session where id = b.session) = 0 order by session desc, first desc`,
+  const sessions = file.sql(
+    `select id, epoch, number from session where id < ? and epoch is not null and deleted = 0
+    order by id desc limit 1000`,
+  ).all(session);
+  const blocks = file.sql(
+    "select id from block where session = ? and epoch is not null and number is not null order by first desc",
   );
-  for (const { id } of rows.all(session).slice(0, 100_000)) {
-    const block = file.sql("select * from block where id = ?").get(id);
-    const raw = unpack(block);
-    if (raw === undefined) continue;
-    const reads = readsOf(raw, block);
-    pieces.push({ epoch: block.epoch, number: block.number, bytes: raw, reads });
-    count += block.count;
-    size += raw.length;
-    if (count >= messages || size >= bytes) break;
+  for (const { id, epoch, number } of sessions) {
+    pieces.push({ epoch, number: number + 1, bytes: new Uint8Array(0), reads: [] });
+    for (const row of blocks.all(id)) {
+      if (count >= messages || size >= bytes) return pieces.reverse();
+      const block = file.sql("select * from block where id = ?").get(row.id);
+      const raw = unpack(block);
+      if (raw === undefined) continue;
+      pieces.push({ epoch: block.epoch, number: block.number, bytes: raw, reads: readsOf(raw, block) });
+      count += block.count;
+      size += raw.length;
+    }
   }
   return pieces.reverse();
 }

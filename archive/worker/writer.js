@@ -70,7 +70,9 @@ const calls = {
     );
     const gap = file.sql("select 1 from gap where session = ? and after = ? and t0 = ?");
     return rows.map(({ what, session, first, t0 }) =>
-      what === "gap"
+      what === "life"
+        ? false
+        : what === "gap"
         ? gap.get(session, first, t0) !== undefined
         : (block.get(session, first)?.next ?? 0) > first
     );
@@ -83,7 +85,7 @@ const calls = {
   /** Ends a session; answers how many of its messages could not be written. */
   end({ session, time }) {
     pump(true);
-    const unwritten = waiting.filter((item) => item.session === session);
+    const unwritten = waiting.filter((item) => item.session === session && item.what !== "life");
     waiting.splice(0, Infinity, ...waiting.filter((item) => item.session !== session));
     if (waiting.length === 0) trouble = undefined;
     else if (trouble !== undefined) retry = setTimeout(() => pump(false), RETRY_MS);
@@ -299,11 +301,17 @@ function pump(isLast) {
     while (waiting.length > 0) {
       const item = waiting[0];
       if (item.what === "gap") file.transaction(() => addGap(file, item));
-      else writeBlock(item);
+      else if (item.what === "life") {
+        file.sql("update session set epoch = ?, number = ? where id = ?").run(
+          item.epoch,
+          item.number,
+          item.session,
+        );
+      } else writeBlock(item);
       waiting.shift();
       if (trouble !== undefined) postMessage({ state: "recording", message: "" });
       trouble = undefined;
-      if (item.what === "gap") postMessage({ written: 0, size: 0 });
+      if (item.what !== "block") postMessage({ written: 0, size: 0 });
       else {
         const { buffer } = item.bytes;
         postMessage({ written: item.count, size: item.size, buffer }, [buffer]);

@@ -141,10 +141,12 @@ Deno.test("In a copy of the file the numbers are not used again", async () => {
   assert.notEqual(next.split(".")[0], place.split(".")[0]);
 });
 
-Deno.test("Twenty times killed at random, a broker never loses what its file had, and numbers nothing twice", async () => {
+Deno.test("Twenty times killed at random, a broker never loses what its file had, and a client hears nothing twice and of every gap", async () => {
   await using file = new TempFile();
   let addresses: Announced | undefined;
   let n = 0;
+  await using stack = new AsyncDisposableStack();
+  let heard: ReturnType<typeof listener>["heard"] = [];
   const acknowledged: number[] = [];
   for (let life = 0; life < 20; life++) {
     await using broker: Announced & Awaited<ReturnType<typeof startBroker>> = await startBroker(
@@ -152,6 +154,12 @@ Deno.test("Twenty times killed at random, a broker never loses what its file had
       addresses,
     );
     addresses = broker;
+    if (life === 0) {
+      const made = listener(broker);
+      heard = made.heard;
+      stack.use(made.client);
+      await made.client.ready;
+    }
     await using client = new PassiveMessageClient({ serverReceive: broker.receiveAddress });
     await client.ready;
     const first = n + 1;
@@ -164,6 +172,16 @@ Deno.test("Twenty times killed at random, a broker never loses what its file had
     broker.kill("SIGKILL");
     await broker.ended();
   }
+  let before = 0;
+  let isTold = false;
+  for (const item of heard) {
+    if (typeof item === "number") {
+      assert(item === before + 1 || (item > before && isTold), `${before} and then ${item}`);
+      before = item;
+    }
+    isTold = typeof item !== "number";
+  }
+  assert(heard.includes("restarted null"));
   await using archive = await Archive.open(file.path);
   const texts: string[] = [];
   for (const { id } of (await archive.sessions({ limit: 100 })).sessions.toReversed()) {

@@ -69,6 +69,7 @@ class FakeFile {
   /** Everything that is in the file, in its order: numbers of messages, and gaps. */
   contents(): (number | { readonly missed: number | null; readonly reason: unknown })[] {
     return this.rows.flatMap((row): ReturnType<FakeFile["contents"]> => {
+      if (row.what === "life") return [];
       if (row.what === "gap") return [{ missed: row.missed as number | null, reason: row.reason }];
       const found: number[] = [];
       const bytes = row.bytes!.subarray(0, row.size);
