@@ -19,7 +19,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/listen.ts"),
   },
   send: {
-    about: "send messages: JSON objects, as arguments or as lines of stdin",
+    about: "send messages: type=subject subject:=119, JSON objects, a file, or lines of stdin",
     load: () => import("./commands/send.ts"),
   },
   last: {

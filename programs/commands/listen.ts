@@ -36,7 +36,7 @@ export const command: Command = {
       type: "string",
       value: "WHEN",
       help: "begin with what came before: in the last 10m (s, m, h, d), everything that the broker\n" +
-        "still holds (earliest), or what follows a place (%n of --format)",
+        "still holds (earliest), the newest message (latest), or what follows a place (%n of --format)",
     },
     count: { type: "string", value: "N", help: "stop after N messages" },
     timeout: {
