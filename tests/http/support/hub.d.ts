@@ -1,0 +1,2 @@
+/** Serves one page, which speaks over a port. */
+export declare function serve(port: MessagePort): void;
