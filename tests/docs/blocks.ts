@@ -104,6 +104,7 @@ export const ELSEWHERE: readonly {
     why: "it needs the command bus",
     test: "tests/terminal_docs_test.ts",
   },
+  { file: "docs/testing.md", with: "task mutants", why: "it takes minutes" },
   {
     file: "docs/testing.md",
     with: "task simulate",
