@@ -55,8 +55,8 @@ const FRAME = mutantsOf("zmtp/frame.ts", ["tests/zmtp/frame_test.ts"], [
   ],
   [
     "allocates what was announced",
-    "const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * needed));",
-    "const planned = this.#frameSize;",
+    "const planned = Math.min(this.#frameSize, Math.max(FIRST_ALLOCATION_BYTES, PART_GROWTH * came));",
+    "const planned = Math.max(came, this.#frameSize);",
   ],
 ]);
 
