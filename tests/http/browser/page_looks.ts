@@ -226,3 +226,30 @@ Deno.test(browserTest("page: a gateway beside the broker has no such panels", as
   assert.equal(await page.locator("#people").isVisible(), false);
   assert.equal(await page.locator("#refused").isVisible(), false);
 }));
+
+Deno.test(
+  browserTest(
+    "page: axe finds nothing while it is empty, nor with a plot and older messages",
+    async (browser) => {
+      await using bus = await startBus();
+      const { page } = await openPage(browser, bus.url);
+      await page.locator("#empty-more pre").first().waitFor();
+      const look = async (what: string) => {
+        for (const [name, width, height] of SIZES) {
+          await page.setViewportSize({ width, height });
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(overflow <= 0, `${what}, ${name}: ${overflow} px too wide`);
+          assert.deepEqual(await findings(page), [], `${what}, ${name}`);
+        }
+      };
+      await look("empty");
+      for (let n = 0; n < 2; n += 1) for (const text of KINDS) bus.client.sendJsonMessage(text);
+      await page.locator("#list .head", { hasText: "camera" }).first().click();
+      await page.selectOption("#list .plot-choice", "state.camera.zoom");
+      await page.click("#older");
+      await page.locator("#range-note", { hasText: "Nothing older" }).waitFor();
+      await page.locator("#now-rows dd").first().waitFor();
+      await look("full");
+    },
+  ),
+);
