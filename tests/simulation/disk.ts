@@ -141,6 +141,8 @@ export class Disk implements RecorderFile {
     const decoder = new TextDecoder();
     let next = 1;
     for (const row of this.#rows) {
+      // The broker's life was written down: no message, and no gap.
+      if (row.what === "life") continue;
       if (row.what === "gap") {
         next += Number(row.missed);
         continue;
