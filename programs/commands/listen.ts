@@ -87,13 +87,15 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
   client.addEventListener("connect", () => tell(`Listening at ${serverBroadcast}`));
   client.addEventListener("messageerror", ({ error }) => tell(`refused (${error.code}): ${error.message}`));
   client.addEventListener("gap", ({ missed, reason }) => tell(gapText(missed, reason)));
-  if (since !== undefined && since !== "now") {
-    client.ready.then(() => {
-      if (client.place === undefined) {
-        tell("this broker cannot tell what came before: it does not number messages");
-      }
-    }, () => {});
-  }
+  let isPlaceKnown = since === undefined || since === "now";
+  const tellNoPlace = () => {
+    if (isPlaceKnown) return;
+    isPlaceKnown = true;
+    if (client.place === undefined) {
+      tell("this broker cannot tell what came before: it does not number messages");
+    }
+  };
+  client.ready.then(tellNoPlace, () => {});
   let printed = 0;
   client.addEventListener("message", (event) => {
     if (printed === count) return;
@@ -106,6 +108,7 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
   await aborted(AbortSignal.any([stop.signal, done.signal, untilReaderGone()]));
   clearTimeout(timer);
   throwReason(done.signal);
+  if (printed > 0) tellNoPlace(); // A message may come in the same turn as the end of the handshake.
   if (Deno.stderr.isTerminal() && client.place !== undefined && stop.signal.aborted) {
     complain(`Go on from here with --since ${client.place}`);
   }
