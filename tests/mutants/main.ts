@@ -11,7 +11,7 @@ import { copyProject, type Mutant, mutate } from "./mutant.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Whoever has not noticed by then, but has not come to its end either, hangs: that is noticed, too. */
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 120_000;
 const WORLDS = "seeds 1-100";
 
 /** What a killer said. */
