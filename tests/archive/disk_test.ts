@@ -126,7 +126,7 @@ Deno.test("A session that ends while the file is full tells all that is missing,
 function mount(folder: string): boolean {
   try {
     return new Deno.Command("mount", {
-      args: ["-t", "tmpfs", "-o", "size=8m", "tmpfs", folder],
+      args: ["-t", "tmpfs", "-o", "size=24m", "tmpfs", folder],
       stderr: "null",
     })
       .outputSync().success;
@@ -141,14 +141,14 @@ if (canMount) new Deno.Command("umount", { args: [probe] }).outputSync();
 Deno.removeSync(probe);
 
 Deno.test({
-  name: "On a disk of 8 MB a recorder survives its end: what is lost is counted, and with room it goes on",
+  name: "On a small disk that is full a recorder survives: what is lost is counted, and with room it goes on",
   ignore: !canMount, // Only root may mount a small disk.
   async fn() {
     await using file = new TempFile();
     assert(mount(file.folder));
     try {
       await using recorder = child(file.path);
-      await Deno.writeFile(`${file.folder}/ballast`, new Uint8Array(3_000_000));
+      await Deno.writeFile(`${file.folder}/ballast`, new Uint8Array(19_000_000));
       await ask(recorder, "add 12000");
       const full = await askUntil(recorder, ({ state }) => state === "full");
       assert.match(full.trouble!, /full/);
