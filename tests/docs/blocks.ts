@@ -111,12 +111,6 @@ export const ELSEWHERE: readonly {
     why: "it takes minutes",
     test: "tests/simulation_test.ts",
   },
-  {
-    file: "docs/testing.md",
-    with: "task mutants",
-    why: "it takes minutes",
-    test: "tests/mutants_test.ts",
-  },
 ];
 
 /** All code of a document. */
