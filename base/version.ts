@@ -1,2 +1,2 @@
 /** The version of this package; a test holds it equal to that in `deno.json`, which a remote module cannot read. */
-export const VERSION = "0.2.0";
+export const VERSION = "0.3.0";
