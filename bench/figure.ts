@@ -79,7 +79,7 @@ const BARS: Readonly<Record<string, Bar>> = {
   "flood-1to1": { of: "ratio", is: "at least", value: 0.9 },
   "flood-1to16": { of: "ratio", is: "at least", value: 0.9 },
   "resume-100k": { of: "ours", is: "at most", value: 300 },
-  "recording-flood": { of: "ratio", is: "at least", value: 0.7 },
+  "recorded-million": { of: "ratio", is: "at least", value: 0.7 },
   "recording-calm-p99": { of: "ratio", is: "at most", value: 1.1 },
   "replay-p50": { of: "ours", is: "at most", value: 2 },
   "replay-p99": { of: "ours", is: "at most", value: 10 },

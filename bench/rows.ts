@@ -20,6 +20,7 @@ import {
   startProxyWithCurve,
 } from "./child.ts";
 import { measureBackbone } from "./backbone.ts";
+import { measureRecordedMillion } from "./recorded_million.ts";
 import { type Figure, figure } from "./figure.ts";
 import type { ConnectRequest, CountResult, EndResult, LatencyResult, RunResult } from "./load.ts";
 import { measurePauses } from "./pauses.ts";
@@ -91,6 +92,7 @@ export const ROW_GROUPS: readonly RowGroup[] = [
   { name: "resume-100k", isQuick: true, measure: measureResume },
   { name: "recording-file", isQuick: true, measure: measureRecordingFile },
   { name: "recording-flood", isQuick: false, measure: (effort) => measureRecordingFlood(effort, compare) },
+  { name: "recorded-million", isQuick: false, measure: measureRecordedMillion },
   { name: "recording-calm", isQuick: false, measure: measureRecordingCalm },
   { name: "replay", isQuick: false, measure: measureReplay },
   { name: "archive-10M", isQuick: false, measure: measureLargeArchive },
