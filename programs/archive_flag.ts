@@ -59,7 +59,15 @@ export async function beginRecording(
     const recorder = await archive.record(options);
     const tellRest = tellRecorder(recorder, path, tell);
     const close = async () => {
+      const tellSlow = setTimeout(() => {
+        const { recorded, onDisk } = recorder.stats();
+        tell(
+          `Still writing: ${recorded - onDisk} messages are not in ${quote(path)} yet; ` +
+            "those that are not when the program ends are missing there",
+        );
+      }, SLOW_CLOSE_MS);
       await archive.close();
+      clearTimeout(tellSlow);
       tellRest();
     };
     return { archive, recorder, [Symbol.asyncDispose]: close };
@@ -103,6 +111,9 @@ function tellRecorder(recorder: Recorder, path: string, tell: (line: string) => 
   };
   return () => tellLost("");
 }
+
+/** A person who waits for the end is told why after so long; it may also be that the program has to end first. */
+const SLOW_CLOSE_MS = 1000;
 
 /** What the recorder itself lost, not the bus before it. */
 const REASONS = ["behind", "full", "failed"];

@@ -350,3 +350,27 @@ Deno.test("Without permission for the file, the flags to add are named", async (
   assert.equal(code, 1);
   assert.match(stderr, /run with --allow-read=.*x\.db --allow-write=.*x\.db\n$/);
 });
+
+Deno.test("broker.ts --archive says at its end how many messages are not in the file yet", async () => {
+  await using file = new TempFile();
+  await using broker = new Program([
+    ...permissionsFor(file.path),
+    ...["broker.ts", "--json", "--broadcast-port", "0", "--receive-port", "0", "--archive", file.path],
+  ]);
+  const { receiveAddress: serverReceive } = JSON.parse((await broker.line())!);
+  await using sender = new PassiveMessageClient({ serverReceive });
+  await soon(sender.ready);
+  // Events are what takes longest: each is indexed for searching.
+  for (let i = 0; i < 200_000; i += 1000) {
+    for (let j = 0; j < 1000; j++) sender.sendJsonMessage(log(`step ${i + j}`));
+    await sender.flush();
+  }
+
+  broker.kill("SIGTERM");
+  const { stderr } = await broker.ended();
+
+  assert.match(
+    stderr,
+    /Still writing: \d+ messages are not in ".*" yet; those that are not when the program ends/,
+  );
+});
