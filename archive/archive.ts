@@ -337,9 +337,12 @@ export class Archive implements ArchivePort, AsyncDisposable {
     }
   }
 
-  /** Ends the recorder and the replay, and closes the file. */
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
+  /**
+   * Ends the recorder and the replay, and closes the file. What waits is written first, for `lingerMs` at most; what is not in the file by
+   * then is a gap in it, with its number.
+   */
+  close({ lingerMs }: { readonly lingerMs?: number } = {}): Promise<void> {
+    return this.#closing ??= this.#close(lingerMs);
   }
 
   /** The same as {@linkcode Archive.close}. */
@@ -347,9 +350,11 @@ export class Archive implements ArchivePort, AsyncDisposable {
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  async #close(lingerMs: number | undefined): Promise<void> {
+    const late = lingerMs === undefined ? undefined : setTimeout(() => this.#writer?.hurry(), lingerMs);
     await this.#player?.stop().catch(() => {});
     await this.#recorder?.end();
+    clearTimeout(late);
     await (await this.#reader?.catch(() => undefined))?.close();
     await this.#writer?.close();
     this.#stopSurviving();

@@ -271,7 +271,7 @@ export class Recorder implements FeedRecorder, RecorderView, AsyncDisposable {
     clearTimeout(this.#timer);
     try {
       const lost = await this.#file.end(this.#session, this.#clock(performance.now()));
-      if (lost > 0) this.#count(lost, "full");
+      if (lost > 0) this.#count(lost, this.#spool.state === "recording" ? "behind" : "full");
     } catch (error) {
       // A Worker that is gone has nothing to end, and what was on its way to it is not written any more.
       if (!(error instanceof ArchiveError)) throw error;

@@ -62,6 +62,7 @@ export class Storage {
   readonly #calls: Map<number, PromiseWithResolvers<unknown>> = new Map();
   #lastId = 0;
   #end: ArchiveError | undefined;
+  readonly #hurry = new Int32Array(new SharedArrayBuffer(4));
 
   private constructor(path: string, role: "reader" | "writer") {
     this.#path = path;
@@ -88,7 +89,7 @@ export class Storage {
   static async open(path: string, role: "reader" | "writer", options: object): Promise<Storage> {
     const storage = new Storage(path, role);
     try {
-      await storage.call("open", { file: path, ...options });
+      await storage.call("open", { file: path, hurry: storage.#hurry, ...options });
     } catch (error) {
       storage.#stop(new ArchiveError("closed", `Cannot use archive ${path}: it could not be opened`));
       throw error;
@@ -115,6 +116,11 @@ export class Storage {
   tell(row: Row, buffers: ArrayBuffer[] = []): boolean {
     if (this.#end === undefined) this.#worker.postMessage(row, buffers);
     return this.#end === undefined;
+  }
+
+  /** Rows that are not written yet are not written any more; the end of a session counts them. */
+  hurry(): void {
+    Atomics.store(this.#hurry, 0, 1);
   }
 
   /** Closes the file and ends the Worker. */

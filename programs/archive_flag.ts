@@ -66,7 +66,7 @@ export async function beginRecording(
             "those that are not when the program ends are missing there",
         );
       }, SLOW_CLOSE_MS);
-      await archive.close();
+      await archive.close({ lingerMs: LINGER_MS });
       clearTimeout(tellSlow);
       tellRest();
     };
@@ -114,6 +114,8 @@ function tellRecorder(recorder: Recorder, path: string, tell: (line: string) => 
 
 /** A person who waits for the end is told why after so long; it may also be that the program has to end first. */
 const SLOW_CLOSE_MS = 1000;
+/** The web side may have used three of the five seconds within which a program ends. */
+const LINGER_MS = 1500;
 
 /** What the recorder itself lost, not the bus before it. */
 const REASONS = ["behind", "full", "failed"];

@@ -23,11 +23,14 @@ let lock;
 const waiting = [];
 let retry;
 let trouble;
+/** One number that the other side sets when there is no time left to write what waits. */
+let hurry = new Int32Array(1);
 
 const calls = {
   open(args) {
     path = args.file;
     options = { isReadOnly: false, create: args.create, maxBytes: args.maxBytes };
+    hurry = args.hurry ?? hurry;
     file = new File(path, options);
   },
 
@@ -105,7 +108,8 @@ const calls = {
             file.sql("select coalesce(max(first + count), 1) - 1 as n from block where session = ?").get(
               session,
             ).n;
-          addGap(file, { session, after, missed, t0: unwritten[0].t0, t1: time, reason: "full" });
+          const reason = Atomics.load(hurry, 0) === 0 ? "full" : "behind";
+          addGap(file, { session, after, missed, t0: unwritten[0].t0, t1: time, reason });
         }
         const isKnown = unwritten.length === 0;
         file.sql("update session set ended = ?, clean = 1, file = ? where id = ?").run(
@@ -298,7 +302,7 @@ function pump(isLast) {
   try {
     checkThere();
     if (trouble !== undefined && trouble !== "full") reopen();
-    while (waiting.length > 0) {
+    while (waiting.length > 0 && Atomics.load(hurry, 0) === 0) {
       const item = waiting[0];
       if (item.what === "gap") file.transaction(() => addGap(file, item));
       else if (item.what === "life") {
@@ -428,5 +432,5 @@ function join(session, group) {
 
 serve(calls, (item) => {
   waiting.push(item);
-  if (waiting.length === 1 && trouble === undefined) pump(false);
+  if (waiting.length === 1 && trouble === undefined && Atomics.load(hurry, 0) === 0) pump(false);
 });

@@ -351,7 +351,7 @@ Deno.test("Without permission for the file, the flags to add are named", async (
   assert.match(stderr, /run with --allow-read=.*x\.db --allow-write=.*x\.db\n$/);
 });
 
-Deno.test("broker.ts --archive says at its end how many messages are not in the file yet", async () => {
+Deno.test("broker.ts --archive writes for a while at its end, and what is not in the file then is a gap in it", async () => {
   await using file = new TempFile();
   await using broker = new Program([
     ...permissionsFor(file.path),
