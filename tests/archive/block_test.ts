@@ -166,3 +166,29 @@ Deno.test({
     assert.equal(writer.hasRoomFor(85), false);
   },
 });
+
+Deno.test({
+  name: "A block with more messages than it says gives back none of them",
+  permissions,
+  fn() {
+    const { bytes, head } = write([{ time: 1, texts: ["{}", '{"a":1}'] }]);
+    const seen: number[] = [];
+    assert.throws(
+      () => walkBlock(bytes, { ...head, count: 1 }, (seq: number) => void seen.push(seq)),
+      { archiveCode: "damaged" },
+    );
+    assert.deepEqual(seen, []);
+  },
+});
+
+Deno.test({
+  name: "A number of more bytes than any of ours is damage",
+  permissions,
+  fn() {
+    const one = [0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00];
+    const bytes = Uint8Array.of(...one, 0, 0, 2, 0x7b, 0x7d);
+    assert.throws(() => walkBlock(bytes, { first: 1, count: 1, t0: 0 }, () => {}), {
+      archiveCode: "damaged",
+    });
+  },
+});
