@@ -84,7 +84,8 @@ class Bus extends EventTarget {
       isNews = true;
       listener(message, event);
     });
-    this.current(type).then((values) => {
+    // Only once the stream has begun: between the two nothing must be missed.
+    this.ready.then(() => this.current(type)).then((values) => {
       // What came meanwhile is newer.
       for (const { message } of values) if (!isNews && !isOver) listener(message, undefined);
     }, () => {});
