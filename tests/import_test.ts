@@ -126,6 +126,7 @@ Deno.test("A broker from a URL records: the Workers of an archive need nothing b
       );
       const { receiveAddress } = JSON.parse((await broker.line())!);
       const { code, stderr } = await run([
+        "--reload",
         `${tree.url}/client.ts`,
         "send",
         "--receive",
@@ -138,7 +139,9 @@ Deno.test("A broker from a URL records: the Workers of an archive need nothing b
       broker.kill("SIGTERM");
       assert.equal((await broker.ended()).code, 0);
     }
-    const { stdout, stderr } = await run([...file, `${tree.url}/client.ts`, "export", path], { cwd: folder });
+    const { stdout, stderr } = await run(["--reload", ...file, `${tree.url}/client.ts`, "export", path], {
+      cwd: folder,
+    });
     assert.equal(stdout, '{"type":"a"}\n', stderr);
   } finally {
     await Deno.remove(folder, { recursive: true });
