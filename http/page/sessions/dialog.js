@@ -56,6 +56,7 @@ export function confirmBy({ title, text, yes, run }) {
 }
 
 dialog.addEventListener("close", () => {
+  if (dialog.open) return; // It is told late: another one may have been opened meanwhile.
   dialog.replaceChildren();
   if (opener?.isConnected) opener.focus();
 });

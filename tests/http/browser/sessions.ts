@@ -222,6 +222,26 @@ Deno.test(
   ),
 );
 
+Deno.test(
+  browserTest("sessions: a dialog that follows another at once keeps what is in it", async (browser) => {
+    await using bus = await Recorded.start();
+    await bus.say(log("rotated"));
+    await bus.recorder.split();
+    const { page } = await open(browser, bus, "#session=1");
+    await row(page, "rotated").waitFor();
+    await page.click("#session-head >> text=Replay …");
+    await page.locator("#dialog >> text=Start the replay").waitFor();
+    await page.evaluate(() => {
+      const dialog = document.querySelector("#dialog") as unknown as { close(): void };
+      dialog.close();
+      const button = [...document.querySelectorAll("button")].find((one) => one.textContent === "Replay …");
+      (button as unknown as { click(): void }).click();
+    });
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+    assert.equal(await page.locator("#dialog >> text=Start the replay").count(), 1);
+  }),
+);
+
 Deno.test(browserTest("sessions: a replay is asked for once, and steered from the bar", async (browser) => {
   await using bus = await Recorded.start();
   for (let n = 1; n <= 20; n += 1) await bus.say({ type: "subject", subject: n }, log(`looked at ${n}`));
