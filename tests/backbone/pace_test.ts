@@ -136,7 +136,6 @@ Deno.test(
         "run",
         "--no-prompt",
         "--no-check",
-        "--cached-only",
         "--allow-net=127.0.0.1",
         "tests/backbone/slow_site.ts",
         nats.url,
