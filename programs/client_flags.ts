@@ -6,7 +6,7 @@
 import type { ClientOptions } from "../bus/clients.ts";
 import { quote } from "../base/quote.ts";
 import { type Flag, type Flags, type FlagValues, UsageError } from "./arguments.ts";
-import { addressFlag, addressOf } from "./command_line.ts";
+import { addressFlag, addressOf, integerFlag } from "./command_line.ts";
 import { DEFAULT_PORTS } from "./ports.ts";
 import { CURVE_CLIENT_FLAGS, curveClientOptions } from "./key_file.ts";
 import { environment } from "./terminal.ts";
@@ -26,6 +26,18 @@ export const RECEIVE_FLAG: Flag = {
   help: `the broker's receive address, host:port, or only the port on this machine; without it
 BUS_RECEIVE where --allow-env=BUS_RECEIVE is given, else ${DEFAULT_PORTS.receive}`,
 };
+
+/** Whether the broker is still there. */
+export const HEARTBEAT_FLAG: Flag = {
+  type: "string",
+  value: "SECONDS",
+  help: "how often to make sure that the broker is still there; 15 by default, 0 for never",
+};
+
+/** Milliseconds between two heartbeats. */
+export function heartbeatOf(values: FlagValues): number {
+  return 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15);
+}
 
 /** For a broker with keys. */
 export const KEY_FLAGS: Flags = CURVE_CLIENT_FLAGS;

@@ -4,11 +4,26 @@
  * @module
  */
 import { TypeFilter } from "../http/type_filter.ts";
-import { type FlagValues, UsageError } from "./arguments.ts";
+import { type Flag, type FlagValues, UsageError } from "./arguments.ts";
+
+/** Those that are wanted. */
+export const TYPE_FLAG: Flag = {
+  type: "string",
+  multiple: true,
+  value: "T",
+  help: "only messages of this type; T,U for two, vis* for all that begin so; may be repeated",
+};
+/** Those that are not. */
+export const EXCEPT_FLAG: Flag = {
+  type: "string",
+  multiple: true,
+  value: "T",
+  help: "all messages but those of this type, likewise",
+};
 
 /** Says whether a message of this type is wanted; undefined where all are. */
 export function typeTest(values: FlagValues): ((type: string | undefined) => boolean) | undefined {
-  const [only, except] = [filter(values, "type"), filter(values, "except")];
+  const [only, except] = [typesFlag(values, "type"), typesFlag(values, "except")];
   if (only === undefined && except === undefined) return undefined;
   return (type) =>
     type === undefined
@@ -16,7 +31,8 @@ export function typeTest(values: FlagValues): ((type: string | undefined) => boo
       : (only === undefined || only.matchesType(type)) && !(except?.matchesType(type) ?? false);
 }
 
-function filter(values: FlagValues, name: "type" | "except"): TypeFilter | undefined {
+/** The types that a flag names; undefined without it. */
+export function typesFlag(values: FlagValues, name: "type" | "except"): TypeFilter | undefined {
   const found = TypeFilter.parse((values[name] ?? []) as string[]);
   if (typeof found === "string") {
     throw new UsageError(

@@ -5,7 +5,15 @@
  */
 import { PassiveMessageClient } from "../../bus/clients.ts";
 import { type FlagValues, UsageError } from "../arguments.ts";
-import { BROADCAST_FLAG, KEY_FLAGS, keyOptions, needAddress, refuseRest } from "../client_flags.ts";
+import {
+  BROADCAST_FLAG,
+  HEARTBEAT_FLAG,
+  heartbeatOf,
+  KEY_FLAGS,
+  keyOptions,
+  needAddress,
+  refuseRest,
+} from "../client_flags.ts";
 import { gapText, tellTrouble, throwReason } from "../client_notes.ts";
 import type { Command } from "../command.ts";
 import { durationFlag, integerFlag } from "../command_line.ts";
@@ -14,24 +22,14 @@ import { FORMAT_HELP, messageFormat } from "../message_format.ts";
 import { MessageLines, oneLine, prettyLines, type Shown } from "../message_line.ts";
 import { aborted, type Stop } from "../stop.ts";
 import { lookOfStdout } from "../terminal.ts";
-import { typeTest } from "../type_flags.ts";
+import { EXCEPT_FLAG, TYPE_FLAG, typeTest } from "../type_flags.ts";
 
 export const command: Command = {
   usage: "[options]",
   flags: {
     broadcast: BROADCAST_FLAG,
-    type: {
-      type: "string",
-      multiple: true,
-      value: "T",
-      help: "only messages of this type; T,U for two, vis* for all that begin so; may be repeated",
-    },
-    except: {
-      type: "string",
-      multiple: true,
-      value: "T",
-      help: "all messages but those of this type, likewise",
-    },
+    type: TYPE_FLAG,
+    except: EXCEPT_FLAG,
     since: {
       type: "string",
       value: "WHEN",
@@ -47,11 +45,7 @@ export const command: Command = {
     pretty: { type: "boolean", help: "print each message over several lines, indented" },
     json: { type: "boolean", help: "print the messages as they are, a line each, for pipes" },
     format: { type: "string", value: "FORMAT", help: `print what it says: ${FORMAT_HELP}` },
-    heartbeat: {
-      type: "string",
-      value: "SECONDS",
-      help: "how often to make sure that the broker is still there; 15 by default, 0 for never",
-    },
+    heartbeat: HEARTBEAT_FLAG,
     ...KEY_FLAGS,
   },
   notes:
@@ -63,7 +57,7 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
   refuseRest(rest, "type");
   const serverBroadcast = needAddress(values, "broadcast");
   const count = integerFlag(values, "count", 1, Number.MAX_SAFE_INTEGER) ?? Infinity;
-  const heartbeatMs = 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15);
+  const heartbeatMs = heartbeatOf(values);
   const timeoutMs = durationFlag(values, "timeout", "s", 1);
   const { since } = values;
   const wants = typeTest(values);

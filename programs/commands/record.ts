@@ -4,16 +4,24 @@
  * @module
  */
 import { PassiveMessageClient } from "../../bus/clients.ts";
-import { TypeFilter } from "../../http/type_filter.ts";
 import { beginRecording, sizeFlag } from "../archive_flag.ts";
 import { type FlagValues, UsageError } from "../arguments.ts";
-import { BROADCAST_FLAG, KEY_FLAGS, keyOptions, needAddress, RECEIVE_FLAG } from "../client_flags.ts";
+import {
+  BROADCAST_FLAG,
+  HEARTBEAT_FLAG,
+  heartbeatOf,
+  KEY_FLAGS,
+  keyOptions,
+  needAddress,
+  RECEIVE_FLAG,
+} from "../client_flags.ts";
 import { gapText, tellTrouble, throwReason } from "../client_notes.ts";
 import type { Command } from "../command.ts";
 import { integerFlag } from "../command_line.ts";
 import { complain, print, startStamps } from "../log.ts";
 import { fileAndSession } from "../session_arguments.ts";
 import { aborted, type Stop } from "../stop.ts";
+import { EXCEPT_FLAG, TYPE_FLAG, typesFlag } from "../type_flags.ts";
 
 export const command: Command = {
   usage: "F [options]",
@@ -25,18 +33,8 @@ export const command: Command = {
       help: "accepted, so that both addresses can be given; recording sends nothing",
     },
     name: { type: "string", value: "N", help: "what the session is called; the date and time by default" },
-    type: {
-      type: "string",
-      multiple: true,
-      value: "T",
-      help: "only messages of this type; T,U for two, vis* for all that begin so; may be repeated",
-    },
-    except: {
-      type: "string",
-      multiple: true,
-      value: "T",
-      help: "all messages but those of this type, likewise",
-    },
+    type: TYPE_FLAG,
+    except: EXCEPT_FLAG,
     since: {
       type: "string",
       value: "WHEN",
@@ -53,11 +51,7 @@ export const command: Command = {
       value: "N",
       help: "delete sessions for good that ended longer ago, but for those with a star",
     },
-    heartbeat: {
-      type: "string",
-      value: "SECONDS",
-      help: "how often to make sure that the broker is still there; 15 by default, 0 for never",
-    },
+    heartbeat: HEARTBEAT_FLAG,
     ...KEY_FLAGS,
   },
   notes:
@@ -71,12 +65,12 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
   const { path, id } = fileAndSession(rest);
   if (id !== undefined) throw new UsageError("Cannot record: expected a file and no session");
   const serverBroadcast = needAddress(values, "broadcast");
-  const heartbeatMs = 1000 * (integerFlag(values, "heartbeat", 0, 86_400) ?? 15);
+  const heartbeatMs = heartbeatOf(values);
   const keepDays = integerFlag(values, "keep-days", 1, 36_500);
   const { name, since, "max-size": size } = values;
   const maxBytes = typeof size === "string" ? sizeFlag("max-size", size) : undefined;
   const done = new AbortController();
-  const [only, except] = [patterns(values, "type"), patterns(values, "except")];
+  const [only, except] = [typesFlag(values, "type")?.patterns, typesFlag(values, "except")?.patterns];
   const options = {
     program: "client.ts record",
     broker: serverBroadcast,
@@ -133,16 +127,6 @@ function sinceOf(
   if (since === "last") return place ?? "now";
   if (typeof since === "string") return since;
   return lastWasClean ? "now" : place ?? "now";
-}
-
-function patterns(values: FlagValues, name: "type" | "except"): readonly string[] | undefined {
-  const found = TypeFilter.parse((values[name] ?? []) as string[]);
-  if (typeof found === "string") {
-    throw new UsageError(
-      `Cannot use --${name}: it has ${found}, expected types such as subject, T,U or vis*`,
-    );
-  }
-  return found?.patterns;
 }
 
 async function deleteOld(

@@ -7,7 +7,6 @@ import { PassiveMessageClient } from "../../bus/clients.ts";
 import { quote } from "../../base/quote.ts";
 import { within } from "../../base/waits.ts";
 import type { ReplayOptions } from "../../bus/recording.ts";
-import { TypeFilter } from "../../http/type_filter.ts";
 import { type FlagValues, UsageError } from "../arguments.ts";
 import { KEY_FLAGS, keyOptions, needAddress, RECEIVE_FLAG } from "../client_flags.ts";
 import type { Command } from "../command.ts";
@@ -23,6 +22,7 @@ import {
   shownLength,
 } from "../session_arguments.ts";
 import type { Stop } from "../stop.ts";
+import { EXCEPT_FLAG, TYPE_FLAG, typesFlag } from "../type_flags.ts";
 
 export const command: Command = {
   usage: "F [SESSION] --receive ADDRESS [options]",
@@ -36,16 +36,9 @@ export const command: Command = {
     },
     from: { type: "string", value: "WHEN", help: `begin there: ${MOMENT_HELP}` },
     to: { type: "string", value: "WHEN", help: "end there, likewise" },
-    type: {
-      type: "string",
-      multiple: true,
-      value: "T",
-      help: "only messages of this type; T,U for two, vis* for all that begin so; may be repeated",
-    },
+    type: TYPE_FLAG,
     except: {
-      type: "string",
-      multiple: true,
-      value: "T",
+      ...EXCEPT_FLAG,
       help:
         "all messages but those of this type; log,ready,reload by default, since they would mean\nsomething else now",
     },
@@ -122,16 +115,7 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
 }
 
 function kindsOf(values: FlagValues): Pick<ReplayOptions, "only" | "except" | "nested"> {
-  const patterns = (name: "type" | "except") => {
-    const found = TypeFilter.parse((values[name] ?? []) as string[]);
-    if (typeof found === "string") {
-      throw new UsageError(
-        `Cannot use --${name}: it has ${found}, expected types such as subject, T,U or vis*`,
-      );
-    }
-    return found?.patterns;
-  };
-  const [only, except] = [patterns("type"), patterns("except")];
+  const [only, except] = [typesFlag(values, "type")?.patterns, typesFlag(values, "except")?.patterns];
   if (values.all !== true) return { only, except };
   if (only !== undefined || except !== undefined) {
     throw new UsageError("Cannot use --all together with --type or --except");
