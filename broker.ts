@@ -28,6 +28,12 @@ export type { MessageTarget } from "./bus/message_target.ts";
 export type { Identity } from "./bus/identity.ts";
 export type { BusPort, Receipt } from "./bus/port.ts";
 export type { BusConnection, FailedHandshake, Refusal } from "./bus/presence.ts";
+export type * from "./bus/backbone.ts";
+export type * from "./bus/messages.ts";
+export type { MessageError } from "./base/errors.ts";
+export type { Authorize, AuthorizeRequest, AuthorizeVerdict, Block, CurveKey } from "./zmtp/mod.ts";
+export type { CurveServerOptions, ListenStats, PubStats, QueueLimit } from "./zmtp/mod.ts";
+export type { SubscriberStats, Transport } from "./zmtp/mod.ts";
 
 if (import.meta.main) {
   const { runBroker } = await import("./programs/broker.ts");

@@ -27,6 +27,9 @@ export type { FeedLimit, FeedPast, FeedRecorder, PastPiece, Piece, Sender } from
 export type { Value } from "./bus/last_values.ts";
 export type { MessageTarget } from "./bus/message_target.ts";
 export type { BusPort, Receipt } from "./bus/port.ts";
+export type * from "./bus/messages.ts";
+export type { MessageError } from "./base/errors.ts";
+export type { Block, CurveClientOptions, CurveKey, QueueLimit, Transport } from "./zmtp/mod.ts";
 
 if (import.meta.main) {
   const { runClient } = await import("./programs/client.ts");

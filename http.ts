@@ -31,6 +31,11 @@
  *
  * @module
  */
+export type { GapReason } from "./bus/events.ts";
+export type { FeedEntry } from "./bus/feed_entry.ts";
+export type { FeedSlice, FeedView, Located } from "./bus/feed_view.ts";
+export type { Value } from "./bus/last_values.ts";
+export type { BusPort, Receipt } from "./bus/port.ts";
 export type * from "./bus/recording.ts";
 export type { Delivery, HandlerStats, Traffic, WaitKind } from "./http/counters.ts";
 export { messageGateway } from "./http/gateway.ts";
@@ -45,12 +50,7 @@ export {
 } from "./http/handlers.ts";
 export type { GatewayOptions, HandlerOptions, PublishRate } from "./http/options.ts";
 export type { ProblemCode } from "./http/problem.ts";
-export {
-  type GatewayServer,
-  serveGateway,
-  type ServeGatewayOptions,
-  type ServerStats,
-} from "./http/server.ts";
+export * from "./http/server.ts";
 
 if (import.meta.main) {
   const { runGateway } = await import("./programs/http.ts");

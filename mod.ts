@@ -50,3 +50,7 @@ export type { GatewayHandler, GatewayOptions, GatewayServer } from "./http.ts";
 export type { HandlerOptions, ServeGatewayOptions } from "./http.ts";
 export { allowKeys, type CurveKeyPair, curveKeyPair } from "./zmtp/mod.ts";
 export type { Authorize, CurveClientOptions, CurveServerOptions, Transport } from "./zmtp/mod.ts";
+// The types that these refer to.
+export type * from "./broker.ts";
+export type * from "./client.ts";
+export type * from "./http.ts";

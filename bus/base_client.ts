@@ -26,8 +26,8 @@ import {
   type PeerConnection,
   type PushHandler,
   type PushSocket,
+  socketsOf,
   type SubSocket,
-  zmtp,
 } from "../zmtp/mod.ts";
 
 /**
@@ -102,7 +102,8 @@ export abstract class BusClient<Own extends { readonly type: string } = never>
    */
   constructor(options: ClientOptions) {
     super();
-    const { serverBroadcast, serverReceive, transport = zmtp, signal } = options;
+    const { serverBroadcast, serverReceive, signal } = options;
+    const transport = socketsOf(options.transport);
     if (serverBroadcast === undefined && serverReceive === undefined) {
       throw new OptionError(
         "bad-option",

@@ -6,6 +6,8 @@
 import type { Block } from "../zmtp/mod.ts";
 import type { GapReason } from "./events.ts";
 
+export type { Block };
+
 /** Who sent what lies in a piece, where that is known: the connection over which it came. */
 export interface Sender {
   /** Names the program to itself: equal for all its connections, known to nobody else. */

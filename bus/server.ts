@@ -16,7 +16,7 @@ import {
   type PubSocket,
   type PubStats,
   type PullSocket,
-  zmtp,
+  socketsOf,
 } from "../zmtp/mod.ts";
 import type { Backbone, BackboneStatus } from "./backbone.ts";
 import {
@@ -163,7 +163,7 @@ export class MessageServer<Own extends { readonly type: string } = never>
     options.recorder?.handleLife(feed.epoch, feed.seq);
     this.#exchange = new Exchange(feed, this.#handler());
     this.publicKey = options.curve && formatPublicKey(options.curve);
-    const { transport = zmtp } = options;
+    const transport = socketsOf(options.transport);
     this.#pub = transport.pub({
       ...settings.pub,
       handleFailedHandshake: this.#failedHandshake("listen"),

@@ -10,7 +10,8 @@ import { Pub } from "./pub.ts";
 import { Pull } from "./pull.ts";
 import { Push } from "./push.ts";
 import { Sub } from "./sub.ts";
-import type { Transport } from "./transport.ts";
+import { OptionError } from "../base/errors.ts";
+import type { SocketTransport, Transport } from "./transport.ts";
 
 export { Pub, Pull, Push, Sub };
 export { allowKeys, keyNameOf } from "./authorize.ts";
@@ -25,10 +26,26 @@ export { ReadGate } from "./read_gate.ts";
 export { type Endpoint, formatEndpoint, parseBindEndpoint, parseEndpoint } from "./endpoint.ts";
 
 /** Our own engine as a transport; the default of broker and clients. */
-export const zmtp: Transport = {
+export const zmtp: SocketTransport = {
   name: "zmtp",
   pull: (options, handler) => new Pull(options, handler),
   pub: (options) => new Pub(options),
   push: (options, handler) => new Push(options, handler),
   sub: (options, handler) => new Sub(options, handler),
 };
+
+/**
+ * The sockets of a transport; of our own engine where none is given.
+ *
+ * @throws {OptionError} If it is something else: `bad-option`.
+ */
+export function socketsOf(transport: Transport = zmtp): SocketTransport {
+  if (isSocketTransport(transport)) return transport;
+  throw new OptionError("bad-option", "Cannot use transport: expected `libzmq` of ./libzmq, or nothing");
+}
+
+function isSocketTransport(transport: Partial<SocketTransport>): transport is SocketTransport {
+  return [transport.pull, transport.pub, transport.push, transport.sub].every((open) =>
+    typeof open === "function"
+  );
+}

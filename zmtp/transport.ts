@@ -354,10 +354,14 @@ export interface SubSocket {
   close(): Promise<void>;
 }
 
-/** What carries the bus. */
+/** What carries the bus: our own engine, or libzmq of `./libzmq`. Programs hand it on, and need not know what is in it. */
 export interface Transport {
   /** For people. */
   readonly name: string;
+}
+
+/** The four kinds of sockets that broker and clients need of a transport. */
+export interface SocketTransport extends Transport {
   /**
    * Listens, and hands over what comes.
    *

@@ -84,6 +84,7 @@ for (
     ["a negative limit", { maxMessageBytes: -1 }],
     ["a queue that cannot hold one message", { subscriberQueue: { bytes: 1024 } }],
     ["a hostname beyond this machine", { hostname: "192.168.0.1" }],
+    ["a transport that is none", { transport: { name: "carrier pigeon" } }],
   ] as const
 ) {
   Deno.test(`MessageServer refuses ${what} with bad-option`, () => {

@@ -4,6 +4,7 @@ import { MessageServer } from "../../broker.ts";
 import { MessageClient, PassiveMessageClient } from "../../client.ts";
 import { OptionError } from "../../base/errors.ts";
 import { libzmq } from "../../zmtp/libzmq/mod.ts";
+import { socketsOf } from "../../zmtp/mod.ts";
 import { soon, until } from "../support/deadline.ts";
 import { isError } from "../support/errors.ts";
 import { LibzmqPub, LibzmqSub, send } from "../support/libzmq.ts";
@@ -85,16 +86,19 @@ Deno.test("A SUB over libzmq filters by topic, and takes one unsubscribe for eac
   await publisher.bind("tcp://127.0.0.1:*");
   const connected = Promise.withResolvers<void>();
   const texts: string[] = [];
-  const sub = libzmq.sub({ address: publisher.lastEndpoint!, reconnect: { minMs: 10, maxMs: 10 } }, {
-    handleMessage: (bytes, _start, bodyStart, end) => {
-      texts.push(new TextDecoder().decode(bytes.subarray(bodyStart, end)));
+  const sub = socketsOf(libzmq).sub(
+    { address: publisher.lastEndpoint!, reconnect: { minMs: 10, maxMs: 10 } },
+    {
+      handleMessage: (bytes, _start, bodyStart, end) => {
+        texts.push(new TextDecoder().decode(bytes.subarray(bodyStart, end)));
+      },
+      handleUnfit: () => {},
+      handleTurnEnd: () => {},
+      handleConnect: () => connected.resolve(),
+      handleDisconnect: () => {},
+      handleFailure: () => {},
     },
-    handleUnfit: () => {},
-    handleTurnEnd: () => {},
-    handleConnect: () => connected.resolve(),
-    handleDisconnect: () => {},
-    handleFailure: () => {},
-  });
+  );
   try {
     const bytes = (text: string) => new TextEncoder().encode(text);
     sub.subscribe(bytes("a"));

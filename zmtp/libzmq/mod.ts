@@ -16,15 +16,19 @@
  *
  * @module
  */
-import type { Transport } from "../transport.ts";
+import type { SocketTransport, Transport } from "../transport.ts";
 import { LibzmqPush, LibzmqSub } from "./dial_sockets.ts";
 import { LibzmqPub, LibzmqPull } from "./listen_sockets.ts";
 
-/** libzmq as a transport: `new MessageServer({ transport: libzmq })`. */
-export const libzmq: Transport = {
+export type { Transport } from "../transport.ts";
+
+const sockets: SocketTransport = {
   name: "libzmq",
   pull: (options, handler) => new LibzmqPull(options, handler),
   pub: (options) => new LibzmqPub(options),
   push: (options, handler) => new LibzmqPush(options, handler),
   sub: (options, handler) => new LibzmqSub(options, handler),
 };
+
+/** libzmq as a transport: `new MessageServer({ transport: libzmq })`. */
+export const libzmq: Transport = sockets;
