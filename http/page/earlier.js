@@ -1,7 +1,10 @@
 // Messages from before those that the page has, as far as the gateway still holds them.
 
 import { parseHistory } from "../client/items.js";
-import { ask } from "./gateway.js";
+import { byId } from "./dom.js";
+import { ask, BASE } from "./gateway.js";
+
+const link = byId("range-recorded");
 
 const LIMIT = 500;
 const DEADLINE_MS = 20_000;
@@ -19,4 +22,22 @@ export async function fetchEarlier(place) {
   } catch {
     return { note: "The gateway does not answer." };
   }
+}
+
+/** Where an archive has what came before this moment, a link leads there, on the Sessions page. */
+export async function showRecorded(time) {
+  const moment = new Date(time).toISOString();
+  try {
+    const { isOk, text } = await ask(`/sessions?limit=1&to=${moment}`, DEADLINE_MS);
+    const session = isOk ? JSON.parse(text).sessions[0] : undefined;
+    if (session === undefined) return;
+    link.href = `${BASE}monitor/sessions#session=${session.id}&time=${moment}`;
+    link.hidden = false;
+  } catch {
+    // Others tell that the gateway does not answer.
+  }
+}
+
+export function hideRecorded() {
+  link.hidden = true;
 }

@@ -15,7 +15,7 @@ import {
   setText,
   timeText,
 } from "./dom.js";
-import { fetchEarlier } from "./earlier.js";
+import { fetchEarlier, hideRecorded, showRecorded } from "./earlier.js";
 import { Entries } from "./entries.js";
 import { entryBody } from "./entry_body.js";
 import { isFiltering, passes } from "./filter.js";
@@ -316,6 +316,7 @@ function handlePointer({ target }) {
 async function showOlder() {
   const button = byId("older");
   button.disabled = true;
+  hideRecorded();
   const { oldest } = shownEnds();
   const before = kept.all.filter(passes).indexOf(oldest);
   // The rows of those that are kept, and then those that the gateway still holds.
@@ -342,7 +343,10 @@ async function fetchOlder() {
   for (let asked = 0; asked < MAX_EARLIER_ASKED; asked += 1) {
     const place = kept.all.find((entry) => entry.place !== undefined)?.place ?? "now";
     const { items, hasMore, note } = await fetchEarlier(place);
-    if (items === undefined) return note;
+    if (items === undefined) {
+      await showRecorded(kept.all[0]?.time ?? Date.now());
+      return note;
+    }
     const older = items.map((item) => ({
       ...item,
       type: typeNameOf(item.text),
@@ -366,6 +370,7 @@ function moveTo(end) {
   viewEnd = end;
   if (end === undefined) {
     setText(byId("range-note"), "");
+    hideRecorded();
     takeHeld("older ones were shown");
   }
   redrawList();

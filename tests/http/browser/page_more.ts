@@ -7,6 +7,7 @@ import { type GatewayServer, serveGateway } from "../../../http.ts";
 import { until } from "../../support/deadline.ts";
 import { browserTest, openPage } from "../support/browser.ts";
 import { quiet } from "../support/bus.ts";
+import { log, Recorded } from "../support/recorded.ts";
 
 const live = (page: Page) => page.locator("#link[data-state=good]").waitFor();
 
@@ -100,6 +101,26 @@ Deno.test(
       await page.click("#newest");
       await page.locator("#list .text").first().getByText('{"type":"n","n":6012}').waitFor();
       await range.getByText("newest 2,000 of 6,012", { exact: true }).waitFor();
+      assert.deepEqual(complaints, []);
+    },
+  ),
+);
+
+Deno.test(
+  browserTest(
+    "page: what the broker no longer holds is one click away in the recording, at that moment",
+    async (browser) => {
+      await using bus = await Recorded.start({}, {}, {}, { history: { messages: 10 } });
+      await bus.say(...Array.from({ length: 30 }, (_, i) => log(`step ${i + 1}`)));
+      await bus.recorder.split({ name: "Wednesday" });
+      await bus.say({ type: "subject", subject: 119 });
+      const { page, complaints } = await openPage(browser, bus.url);
+      await live(page);
+      await page.click("#older");
+      await page.locator("#range-note", { hasText: "Nothing older is held" }).waitFor();
+      await page.getByText("Go on in the recording").click();
+      await page.locator("#events > li", { hasText: "step 20" }).waitFor();
+      assert.match(page.url(), /#session=1&time=/);
       assert.deepEqual(complaints, []);
     },
   ),

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { Archive, type ArchiveOptions, type Recorder, type RecordOptions } from "../../../archive/mod.ts";
-import { MessageServer } from "../../../broker.ts";
+import { MessageServer, type MessageServerOptions } from "../../../broker.ts";
 import { type GatewayServer, serveGateway, type ServeGatewayOptions } from "../../../http.ts";
 import { SESSION_PATHS } from "../../../http/openapi/sessions.ts";
 import { quiet } from "./bus.ts";
@@ -42,11 +42,12 @@ export class Recorded implements AsyncDisposable {
     options: ServeGatewayOptions = {},
     record: RecordOptions = {},
     file: ArchiveOptions = {},
+    bus: MessageServerOptions = {},
   ): Promise<Recorded> {
     const folder = await Deno.makeTempDir();
     const archive = await Archive.open(`${folder}/analysis.db`, file);
     const recorder = await archive.record({ name: "Tuesday", ...record });
-    const server = new MessageServer({ recorder });
+    const server = new MessageServer({ recorder, ...bus });
     const gateway = serveGateway(server, { port: 0, ...quiet, archive, ...options });
     return new Recorded(folder, archive, recorder, server, gateway);
   }
