@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type Broker, denoChild, LoadGenerator, startOurs, startProxy } from "./child.ts";
+import { hasNatsServer, NatsServer } from "../tests/support/nats_server.ts";
+import { type Broker, denoChild, LoadGenerator, startOurs, startProgram, startProxy } from "./child.ts";
 import { formatTable, short } from "./figure.ts";
 import type { ConnectRequest, RunResult } from "./load.ts";
 import { memoryBytes } from "./process_stats.ts";
@@ -24,6 +25,8 @@ interface Series {
   readonly isPerDelivery?: boolean;
   /** Our broker only, with these options. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** Our broker only, as the program that records or is joined to NATS. */
+  readonly with?: "archive" | "backbone";
 }
 
 const SERIES: readonly Series[] = [
@@ -60,6 +63,36 @@ const SERIES: readonly Series[] = [
     load: (window) => ({ size: 1000, window }),
     options: { subscriberQueue: { messages: 1_000_000, bytes: 1024 * 1024 * 1024 } },
   },
+  {
+    title: "Message size, recorded",
+    xLabel: "bytes, into an archive",
+    values: [100, 1000, 16_000, 65_536, 262_144, 1_000_000, 4_000_000],
+    load: (size) => ({ size }),
+    with: "archive",
+  },
+  {
+    title: "Subscribers, recorded",
+    xLabel: "subscribers, 100 B, into an archive",
+    values: [1, 4, 16, 64, 256],
+    load: (subscribers) => ({ subscribers }),
+    isPerDelivery: true,
+    with: "archive",
+  },
+  {
+    title: "Message size, over NATS",
+    xLabel: "bytes, one order for all sites",
+    values: [100, 1000, 16_000, 65_536, 262_144, 1_000_000],
+    load: (size) => ({ size, window: size > 100_000 ? 8 : 500 }),
+    with: "backbone",
+  },
+  {
+    title: "Subscribers, over NATS",
+    xLabel: "subscribers, 100 B, one order for all sites",
+    values: [1, 4, 16, 64, 256],
+    load: (subscribers) => ({ subscribers, window: 500 }),
+    isPerDelivery: true,
+    with: "backbone",
+  },
 ];
 
 /** A measured value. */
@@ -80,6 +113,8 @@ const RESUMED_OPTIONS = {
   memoryBudgetBytes: 2 * 1024 * 1024 * 1024,
   subscriberQueue: { messages: 2_000_000, bytes: 1024 * 1024 * 1024 },
 };
+/** A server that takes messages of every size in the series. */
+const NATS = 'jetstream { store_dir: "DIR" }\nmax_payload: 17MB';
 const MEASURE_MS = 500;
 const WARMUP_MS = 300;
 const PICTURE = new URL("../docs/performance.svg", import.meta.url);
@@ -94,8 +129,13 @@ export async function measureGrowth(tell: (line: string) => void): Promise<void>
   const panels: Panel[] = [];
   for (const series of SERIES) {
     tell(`measuring ${series.title.toLowerCase()}`);
-    const ours = await measure(series, () => startOurs(series.options ?? {}));
-    const proxy = series.options === undefined ? await measure(series, startProxy) : undefined;
+    if (series.with === "backbone" && !hasNatsServer) {
+      tell("left out: there is no nats-server");
+      continue;
+    }
+    const ours = await measure(series, () => startOursWith(series));
+    const isAlone = series.options !== undefined || series.with !== undefined;
+    const proxy = isAlone ? undefined : await measure(series, startProxy);
     tables.push(tableOf(series, ours, proxy));
     const curve = (name: string, points: readonly Point[], value: (point: Point) => number) => ({
       name,
@@ -131,6 +171,28 @@ export async function measureGrowth(tell: (line: string) => void): Promise<void>
   if (begin < 0 || end < begin) throw new TypeError(`docs/performance.md lacks the line ${BEGIN}`);
   const head = text.slice(0, begin + BEGIN.length);
   await Deno.writeTextFile(DOCUMENT, `${head}\n\n${tables.join("\n\n")}\n\n${text.slice(end)}`);
+}
+
+async function startOursWith({ options = {}, with: part }: Series): Promise<Broker> {
+  if (part === undefined) return await startOurs(options);
+  await using stack = new AsyncDisposableStack();
+  const ports = ["--broadcast-port", "0", "--receive-port", "0"];
+  let broker: Broker;
+  if (part === "archive") {
+    const folder = await Deno.makeTempDir({ dir: new URL(".", import.meta.url).pathname, prefix: "tmp-" });
+    stack.defer(() => Deno.remove(folder, { recursive: true }));
+    const path = `${folder}/growth.db`;
+    broker = await startProgram([...ports, "--archive", path], [
+      `--allow-read=${path}`,
+      `--allow-write=${path}`,
+    ]);
+  } else {
+    const { url } = stack.use(await NatsServer.start({ config: NATS }));
+    broker = await startProgram([...ports, "--backbone", url, "--bus", "growth", "--site", "here"]);
+  }
+  stack.use(broker);
+  const rest = stack.move();
+  return { ...broker, [Symbol.asyncDispose]: () => rest.disposeAsync() };
 }
 
 async function measure(series: Series, start: () => Promise<Broker>): Promise<Point[]> {

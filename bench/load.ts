@@ -215,7 +215,11 @@ class Target {
     const send = async (wire: Wire) => {
       while (!isOver) {
         if (this.#due + dueOfChunk - this.#least > window) {
-          await new Promise<void>((resolve) => this.#waiting.push(resolve));
+          // What came while nobody waited has not been looked at.
+          this.#least = this.#leastReceived();
+          if (this.#due + dueOfChunk - this.#least > window) {
+            await new Promise<void>((resolve) => this.#waiting.push(resolve));
+          }
           continue;
         }
         this.#due += dueOfChunk;
@@ -262,6 +266,8 @@ class Target {
     await Promise.all(this.#senders.map(async (wire, i) => {
       for (const bytes of sealed[i]!) {
         while (this.#due + chunk.messages - this.#least > window) {
+          this.#least = this.#leastReceived();
+          if (this.#due + chunk.messages - this.#least <= window) break;
           await new Promise<void>((resolve) => this.#waiting.push(resolve));
         }
         this.#due += chunk.messages;
@@ -308,11 +314,17 @@ class Target {
 
   #advance(): void {
     if (this.#waiting.length === 0) return;
-    let least = Infinity;
-    for (const wire of this.#subscribers) if (wire.received < least) least = wire.received;
+    const least = this.#leastReceived();
     if (least === this.#least) return;
     this.#least = least;
     this.#wake();
+  }
+
+  /** What the slowest subscriber has. */
+  #leastReceived(): number {
+    let least = Infinity;
+    for (const wire of this.#subscribers) if (wire.received < least) least = wire.received;
+    return least;
   }
 
   #wake(): void {
