@@ -1,6 +1,6 @@
 /**
- * Runs all tests: each file in a process of its own, as many at a time as there are cores, the longest ones first. So a file can
- * measure its memory, and a crash of libzmq's addon costs the tests of one file and is told.
+ * Runs all tests: each file in a process of its own, as many at a time as there are cores. So a file can measure
+ * its memory, and a crash of libzmq's addon costs the tests of one file and is told.
  *
  * Paths as arguments run these files or folders only. Types are checked by `deno task check`.
  */
@@ -9,27 +9,28 @@ import { filesIn } from "./support/imports.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** Files that take 10 s and more by themselves; whoever comes last should be short. */
-const LONG = [
-  "tests/docs/documents_test.ts",
-  "tests/http/browser_test.ts",
-  "tests/hostile_test.ts",
-  "tests/bus/json_test.ts",
-  "tests/programs/stop_test.ts",
-  "tests/http/waiters_test.ts",
-  "tests/faults_test.ts",
-  "tests/resume_test.ts",
-  "tests/hostile_memory_test.ts",
-  "tests/programs/keys_test.ts",
-  "tests/import_test.ts",
-  "tests/archive/broker_test.ts",
-  "tests/archive/disk_test.ts",
-  "tests/archive/programs_test.ts",
-  "tests/backbone/pace_test.ts",
-];
+/** What a browser shows is slow enough by itself: it begins, with the light files beside it. */
+const FIRST = ["tests/http/browser_test.ts"];
 
-/** Elections among three servers take their time; beside browsers they take too much of it. */
-const LAST = "tests/backbone/cluster_test.ts";
+/** Floods, crowds and worlds, which take all of a core: they come when the browsers are done, the longest first. */
+const HEAVY = [
+  "tests/http/limits_test.ts",
+  "tests/simulation_test.ts",
+  "tests/hostile_test.ts",
+  "tests/resume_test.ts",
+  "tests/backbone/line_test.ts",
+  "tests/soak_test.ts",
+  "tests/pace_test.ts",
+  "tests/faults_test.ts",
+  "tests/hostile_memory_test.ts",
+  "tests/backbone/pace_test.ts",
+  "tests/fuzz_test.ts",
+  "tests/fuzz_curve_test.ts",
+  "tests/hostile_room_test.ts",
+  "tests/http/waiters_test.ts",
+  // Elections among three servers take their time, and need some of the machine.
+  "tests/backbone/cluster_test.ts",
+];
 
 /** What one process said at its end. */
 interface Outcome {
@@ -43,8 +44,7 @@ function jobs(chosen: readonly string[]): (readonly string[])[] {
   const all = filesIn(ROOT, "tests", true).filter((file) => file.endsWith("_test.ts"));
   const isChosen = (file: string) => chosen.some((path) => file === path || file.startsWith(`${path}/`));
   const files = chosen.length === 0 ? all : all.filter(isChosen);
-  const rank = (file: string) =>
-    file === LAST ? Infinity : LONG.includes(file) ? LONG.indexOf(file) : LONG.length;
+  const rank = (file: string) => FIRST.includes(file) ? -1 : 1 + HEAVY.indexOf(file);
   files.sort((a, b) => rank(a) - rank(b));
   const tests = files.map((file) => [file]);
   if (chosen.length > 0) return tests;
