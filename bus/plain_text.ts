@@ -10,10 +10,15 @@ import { PLAIN_TEXT } from "./plain_text_bytes.ts";
 const FIRST_BYTES = 2 * 1024;
 const MOST_BYTES = 16 * 1024;
 
+// What the bytes are compared with; see `bus/wasm/plain_text.as`.
+const SWAP_QUOTE = 0x02;
+const BACKSLASH = 0x5c;
+const ABOVE_QUOTE = 0x21;
+
 /** Looks at the first bytes of its memory. */
 interface Scanner {
   readonly memory: Uint8Array;
-  readonly plain: (size: number) => number;
+  readonly plain: (size: number, swapQuote: number, backslash: number, aboveQuote: number) => number;
 }
 
 let scanner: Scanner | undefined;
@@ -28,7 +33,7 @@ export function endOfPlain(bytes: Uint8Array, from: number, end: number): number
   for (let most = FIRST_BYTES; at < end; most = Math.min(MOST_BYTES, 2 * most)) {
     const size = Math.min(most, end - at);
     scanner.memory.set(bytes.subarray(at, at + size));
-    const found = scanner.plain(size);
+    const found = scanner.plain(size, SWAP_QUOTE, BACKSLASH, ABOVE_QUOTE);
     at += found;
     if (found < size) break;
   }
