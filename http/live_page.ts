@@ -6,6 +6,7 @@
  */
 import { answer } from "./answers.ts";
 import type { Gate } from "./gate.ts";
+import anchor from "./page/anchor.js" with { type: "text" };
 import bus from "./page/bus.js" with { type: "text" };
 import dom from "./page/dom.js" with { type: "text" };
 import earlier from "./page/earlier.js" with { type: "text" };
@@ -66,6 +67,7 @@ export const PAGE_FILES: readonly PageFile[] = [
   { path: "/monitor/page.css", text: style, contentType: STYLE },
   ...Object.entries({
     "page": script,
+    anchor,
     bus,
     dom,
     earlier,

@@ -4,6 +4,7 @@
 // the number of messages.
 
 import { memberOf } from "../client/json_parts.js";
+import { bringIntoView, keepPlace, watchSize } from "./anchor.js";
 import {
   button,
   byId,
@@ -110,37 +111,23 @@ function requestFrame() {
 }
 
 function takeArrived() {
-  const anchor = anchorRow();
-  const anchorTop = anchor?.getBoundingClientRect().top;
   const fresh = arrived.take();
   for (const entry of fresh) kept.push(entry);
-  for (const entry of kept.trim((entry) => !opened.includes(entry), MAX_KEPT, MAX_BYTES)) forget(entry);
   plotEntries(fresh);
-  const rows = document.createDocumentFragment();
-  const shown = fresh.filter(passes).slice(-MAX_SHOWN);
-  for (const entry of shown.reverse()) rows.append(rowOf(entry));
-  list.prepend(rows);
-  trimRows();
-  drawEmpty();
-  if (anchor?.isConnected) list.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
+  // It takes room below the list, so it comes together with the first row, not later.
+  if (byId("range").hidden) drawRange();
+  keepPlace(openRows(), () => {
+    for (const entry of kept.trim((entry) => !opened.includes(entry), MAX_KEPT, MAX_BYTES)) forget(entry);
+    const rows = document.createDocumentFragment();
+    const shown = fresh.filter(passes).slice(-MAX_SHOWN);
+    for (const entry of shown.reverse()) rows.append(rowOf(entry));
+    list.prepend(rows);
+    trimRows();
+    drawEmpty();
+  });
 }
 
-/** Whoever reads an opened message, or has scrolled away from the newest, keeps that place. */
-function anchorRow() {
-  const top = list.scrollTop;
-  const bottom = top + list.clientHeight;
-  const isVisible = (row) => row.offsetTop < bottom && row.offsetTop + row.offsetHeight > top;
-  for (const { row } of opened) if (row.isConnected && isVisible(row)) return row;
-  if (top === 0) return undefined;
-  const { children } = list;
-  let [low, high] = [0, children.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (children[middle].offsetTop + children[middle].offsetHeight > top) high = middle;
-    else low = middle + 1;
-  }
-  return children[low];
-}
+const openRows = () => opened.map(({ row }) => row);
 
 function trimRows() {
   let surplus = list.childElementCount - MAX_SHOWN;
@@ -246,10 +233,7 @@ function toggle(entry) {
   opened.push(entry);
   entry.row.append(entryBody(entry));
   entry.row.firstChild.setAttribute("aria-expanded", "true");
-  // As much of it as fits comes into view.
-  const { offsetTop, offsetHeight } = entry.row;
-  const below = offsetTop + offsetHeight - list.scrollTop - list.clientHeight;
-  if (below > 0) list.scrollTop = Math.min(list.scrollTop + below, offsetTop);
+  bringIntoView(entry.row);
 }
 
 function close(entry) {
@@ -416,6 +400,7 @@ export const keptEntries = (isPassing = false) =>
 /** Starts to listen to the person. `onFrame` is called whenever the list was brought up to date. */
 export function startList(onFrame) {
   handleFrame = onFrame;
+  watchSize(openRows);
   list.addEventListener("click", handleClick);
   list.addEventListener("keydown", handleKey);
   list.addEventListener("pointerover", handlePointer);

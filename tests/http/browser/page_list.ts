@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** What the live page makes of large messages, and of many. */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { browserTest, openPage } from "../support/browser.ts";
 import { type Bus, startBus } from "../support/bus.ts";
 
@@ -121,14 +121,12 @@ Deno.test(
       bus.broker.sendMessage({ type: "kept", inner: { deep: [1, 2] } });
       await page.locator("#list .head", { hasText: "kept" }).click();
       const row = page.locator("#list li", { hasText: "deep" });
-      const top = (await row.boundingBox())!.y;
+      const { top } = await placeOf(row);
       await flood(bus, page, 250);
-      assert.ok(Math.abs((await row.boundingBox())!.y - top) < 2);
+      assertNear((await placeOf(row)).top, top);
       await flood(bus, page, 3000);
       // It is the last one now, so there is nothing below that could hold it at the top.
-      const box = (await row.boundingBox())!;
-      const listBox = (await page.locator("#list").boundingBox())!;
-      assert.ok(box.y >= listBox.y && box.y + box.height <= listBox.y + listBox.height + 1);
+      assertInside(await placeOf(row));
       assert.equal(await row.locator(".node").count(), 5);
       assert.equal(await page.locator("#list li").count(), 301);
       // The filter does not lose it either.
@@ -140,6 +138,106 @@ Deno.test(
       await page.waitForFunction(() => document.querySelectorAll("#list li").length === 300);
     },
   ),
+);
+
+/** Where a row is in the list, and how high the list is, both at one moment. */
+function placeOf(
+  row: Locator,
+): Promise<{ readonly top: number; readonly bottom: number; readonly height: number }> {
+  return row.evaluate((row) => {
+    const list = row.parentElement!.getBoundingClientRect();
+    const { top, bottom } = row.getBoundingClientRect();
+    return { top: top - list.top, bottom: bottom - list.top, height: list.height };
+  });
+}
+
+/** A browser scrolls by whole pixels, while rows have fractions of them. */
+const PIXEL = 1;
+
+function assertNear(now: number, before: number): void {
+  assert.ok(Math.abs(now - before) <= PIXEL, `it was at ${before}, and is at ${now}`);
+}
+
+function assertInside(
+  { top, bottom, height }: { readonly top: number; readonly bottom: number; readonly height: number },
+) {
+  assert.ok(top >= -PIXEL && bottom <= height + PIXEL, `it is at ${top} to ${bottom} of ${height}`);
+}
+
+/** One after the other, each in a frame of its own. */
+async function sendSingly(bus: Bus, page: Page, number: number): Promise<void> {
+  for (let n = 1; n <= number; n += 1) {
+    bus.broker.sendMessage({ type: "single", n });
+    await page.locator("#list .text", { hasText: `"n":${n}}` }).first().waitFor();
+  }
+}
+
+Deno.test(
+  browserTest("page: neither an opened message nor a list that is scrolled creeps", async (browser) => {
+    await using bus = await startBus();
+    const { page } = await openPage(browser, bus.url);
+    await live(page);
+    await flood(bus, page, 100);
+    const row = page.locator("#list li", { hasText: '"n":90,' });
+    await row.locator(".head").click();
+    const opened = await placeOf(row);
+    await sendSingly(bus, page, 40);
+    assertNear((await placeOf(row)).top, opened.top);
+    await row.locator(".head").click();
+    const closed = await placeOf(row);
+    await sendSingly(bus, page, 40);
+    assertNear((await placeOf(row)).top, closed.top);
+  }),
+);
+
+Deno.test(
+  browserTest(
+    "page: an opened message at the end of the list stays in view when the list gets smaller",
+    async (browser) => {
+      await using bus = await startBus();
+      bus.broker.sendMessage({ type: "kept", inner: { deep: [1, 2] } });
+      const { page } = await openPage(browser, bus.url);
+      await live(page);
+      const row = page.locator("#list li", { hasText: "deep" });
+      await row.locator(".head").click();
+      await flood(bus, page, 100);
+      await row.locator(".head").click();
+      await row.locator(".head").click();
+      const before = await placeOf(row);
+      assertInside(before);
+      await page.click("#pause");
+      await page.locator("#list-note", { hasText: "Paused" }).waitFor();
+      const paused = await placeOf(row);
+      assert.ok(paused.height < before.height);
+      assertInside(paused);
+      await page.setViewportSize({ width: 1280, height: 600 });
+      await page.waitForFunction(
+        (height) => document.querySelector("#list")!.clientHeight < height - 50,
+        paused.height,
+      );
+      assertInside(await placeOf(row));
+    },
+  ),
+);
+
+Deno.test(
+  browserTest("page: what stands below the list comes with the first message, not later", async (browser) => {
+    await using bus = await startBus();
+    const { page } = await openPage(browser, bus.url);
+    await live(page);
+    const isHidden = page.evaluate(() => {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const observer = new MutationObserver(() =>
+        resolve(document.querySelector("#range")!.hasAttribute("hidden"))
+      );
+      observer.observe(document.querySelector("#list")!, { childList: true });
+      return promise;
+    });
+    // An answer tells that the observer is there.
+    await page.evaluate(() => {});
+    bus.broker.sendMessage({ type: "first" });
+    assert.equal(await isHidden, false);
+  }),
 );
 
 Deno.test(browserTest("page: of more than 20 opened messages the first ones close", async (browser) => {
