@@ -45,6 +45,11 @@ const LOOPBACK_V4 = /^127\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[
 const UNSPECIFIED: ReadonlySet<string> = new Set(["0.0.0.0", "[::]", "0", "[0:0:0:0:0:0:0:0]", "[::0]"]);
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s,]+$/;
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
+/**
+ * With a capital: once Deno has handed over all headers, it finds any name among names that it has made small once and for all,
+ * but for the most common ones, written small, it makes the names of all headers small each time.
+ */
+const HOST = "Host";
 /** How many different refusals are told before the log falls silent: a hostile page can make up names for ever. */
 const MAX_LOGGED = 200;
 
@@ -138,7 +143,7 @@ export class Policy {
     // Asking whether there is an Origin makes Deno hand over all headers in one go. It does so at the end of every request whose
     // headers were looked at; done here, each further look is cheap, and one who waits is answered sooner.
     const origin = headers.has("origin") ? headers.get("origin") : null;
-    const host = headers.get("host");
+    const host = headers.get(HOST);
     const url = request.url;
     if (host !== this.#passedHost || !url.startsWith(this.#passedStart)) this.#checkHost(host, url);
 

@@ -22,7 +22,8 @@ const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json$/;
 /** See the module. */
 export function post(gate: Gate, call: Call): Later {
   const { request, query } = call;
-  const contentType = request.headers.get("content-type") ?? "";
+  // With capitals: see `HOST` of the policy.
+  const contentType = request.headers.get("Content-Type") ?? "";
   const form = bodyFormOf(contentType);
   const confirmMs = query.milliseconds("confirm", 0, MAX_CONFIRM_S) ?? 0;
   requireSending(gate);

@@ -334,7 +334,19 @@ export function encodeFrame(body: Uint8Array, flags: number): Uint8Array {
 
 /** A text as a message of one frame. */
 export function encodeTextFrame(text: string): Uint8Array {
-  return encodeFrame(encoder.encode(text), 0);
+  const most = LONG_HEADER_SIZE + 3 * text.length;
+  if (most > SHARED_FRAME_MAX) return encodeFrame(encoder.encode(text), 0);
+  if (sharedAt + most > shared.length) {
+    shared = new Uint8Array(SHARED_BYTES);
+    sharedAt = 0;
+  }
+  // The size of the header is known when the body is there: what room it leaves in front of itself is at most seven bytes.
+  const bodyStart = sharedAt + LONG_HEADER_SIZE;
+  const { written } = encoder.encodeInto(text, shared.subarray(bodyStart));
+  const start = bodyStart - frameHeaderSize(written);
+  writeFrameHeader(shared, start, 0, written);
+  sharedAt = bodyStart + written;
+  return shared.subarray(start, sharedAt);
 }
 
 /** Bytes of the header in front of a body. */
@@ -370,6 +382,12 @@ export function frameBodyStart(bytes: Uint8Array, start: number): number {
 }
 
 const encoder = new TextEncoder();
+/** Small frames lie in a buffer that many share, and that is never written twice: to make a buffer costs more than to fill it. */
+const SHARED_BYTES = 16 * 1024;
+/** Larger than this, a text gets a buffer of its own. */
+const SHARED_FRAME_MAX = 1024;
+let shared = new Uint8Array(0);
+let sharedAt = 0;
 const EMPTY = new Uint8Array(0);
 /** If so much of a frame is still to come, it is read to where it belongs. */
 const IN_PLACE_BYTES: number = 64 * 1024;

@@ -371,6 +371,15 @@ Deno.test("encodeTextFrame() encodes UTF-8", PURE, () => {
   assert.equal(hex(encodeTextFrame("é€😀")), "0009c3a9e282acf09f9880");
 });
 
+Deno.test("encodeTextFrame() gives each text bytes of its own, whatever its size", PURE, () => {
+  const texts = Array.from({ length: 2000 }, (_, i) => `${"é€😀a"[i % 5] ?? "b"}`.repeat(i % 400));
+  const frames = texts.map(encodeTextFrame);
+  const encoder = new TextEncoder();
+  texts.forEach((text, i) =>
+    assert.deepEqual(frames[i], encodeFrame(encoder.encode(text.toWellFormed()), 0))
+  );
+});
+
 Deno.test("writeFrameHeader() writes sizes above 2^32", PURE, () => {
   const header = new Uint8Array(9);
   writeFrameHeader(header, 0, 0, 0x12_3456_789a);
