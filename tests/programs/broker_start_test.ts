@@ -6,7 +6,11 @@ import { openCommand } from "../../programs/open_page.ts";
 /** All that it prints before the two commands. */
 async function announced(program: Program): Promise<string> {
   let text = "";
-  while (!text.includes("client.ts send")) text += `${await program.line()}\n`;
+  while (!text.includes("client.ts send")) {
+    const line = await program.line();
+    if (line === undefined) assert.fail(`it ended: ${(await program.ended()).stderr}`);
+    text += `${line}\n`;
+  }
   return text;
 }
 
@@ -22,6 +26,26 @@ Deno.test("broker.ts takes 5555 and 5556, and says where they are when something
     text,
     /^Something else uses (?:5555|5556|5555 and 5556) \(another broker\?\), so any free port was taken\.$/m,
   );
+});
+
+/** Set timers go to nobody: what needs one fails. */
+const WITHOUT_TIMERS = `--preload=data:text/javascript,${
+  encodeURIComponent(`
+    for (const name of ["setTimeout", "setInterval", "setImmediate"]) {
+      globalThis[name] = () => { throw new Error("the program needs a timer"); };
+    }`)
+}`;
+
+Deno.test("broker.ts prints its addresses before its first timer, which takes Deno a while", async () => {
+  await using broker = new Program([
+    WITHOUT_TIMERS,
+    "broker.ts",
+    "--broadcast-port",
+    "0",
+    "--receive-port",
+    "0",
+  ]);
+  assert.match(await announced(broker), /^ {2}receive address \(send here\) +tcp:/m);
 });
 
 Deno.test("broker.ts with a port of its own does not look for another one", async () => {
