@@ -58,7 +58,15 @@ export class Bridge implements Backbone, SessionHost {
     cut: 0,
     consumers: 0,
   };
-  readonly stream: StreamMemory = { lastSeq: undefined, created: undefined, endSeq: 0 };
+  readonly stream: StreamMemory = {
+    lastSeq: undefined,
+    created: undefined,
+    endSeq: 0,
+    hasBegun: false,
+    learnUpTo: 0,
+    highSeq: 0,
+    highTimeMs: 0,
+  };
   readonly forbidden: Set<string> = new Set();
   readonly #handler: BridgeHandler;
   #library: NatsLibrary | undefined;

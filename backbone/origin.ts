@@ -1,6 +1,7 @@
 /**
- * Whose a message is: `Bus-From: <instance> <number>`. An instance is one life of a broker; it numbers what it sends 1, 2, 3 …
- * Receivers go by these alone, never by a configured name, which two sites may share.
+ * Whose a message is: `Bus-From: <instance> <number> <confirmed>`. An instance is one life of a broker; it numbers what it sends
+ * 1, 2, 3 … and says up to which number NATS had confirmed all when it sent this one. Receivers go by these alone, never by a
+ * configured name, which two sites may share.
  *
  * @module
  */
@@ -16,6 +17,8 @@ export interface Origin {
   readonly instance: string;
   /** From 1 on. */
   readonly number: number;
+  /** Its sender never says anything again up to this number. 0 when it does not say so. */
+  readonly confirmed?: number;
 }
 
 /** A fresh instance: the name of the site, if it has one, and 12 random letters and digits. */
@@ -36,18 +39,23 @@ export function parseOrigin(text: string): Origin | undefined {
   const match = ORIGIN.exec(text);
   if (match === null) return undefined;
   const number = Number(match[2]);
-  return Number.isSafeInteger(number) ? { instance: match[1]!, number } : undefined;
+  const confirmed = Number(match[3] ?? 0);
+  return Number.isSafeInteger(number) && confirmed < number
+    ? { instance: match[1]!, number, confirmed }
+    : undefined;
 }
 
 /** The bytes of the headers of a message, as they stand on the wire. */
-export function encodeHeaders({ instance, number }: Origin, gone = 0): Uint8Array {
+export function encodeHeaders({ instance, number, confirmed = 0 }: Origin, gone = 0): Uint8Array {
   return encoder.encode(
-    `NATS/1.0\r\n${FROM}: ${instance} ${number}\r\n${gone === 0 ? "" : `${GONE}: ${gone}\r\n`}\r\n`,
+    `NATS/1.0\r\n${FROM}: ${instance} ${number} ${confirmed}\r\n${
+      gone === 0 ? "" : `${GONE}: ${gone}\r\n`
+    }\r\n`,
   );
 }
 
 /** So many bytes the headers take at most. */
 export const MAX_HEADER_BYTES = 192;
 
-const ORIGIN = /^((?:[A-Za-z0-9_-]{1,64}\.)?[a-z0-9]{12}) ([1-9]\d{0,15})$/;
+const ORIGIN = /^((?:[A-Za-z0-9_-]{1,64}\.)?[a-z0-9]{12}) ([1-9]\d{0,15})(?: (0|[1-9]\d{0,15}))?$/;
 const encoder = new TextEncoder();

@@ -66,7 +66,7 @@ export class Receiver {
   }
 
   /** A message came. `gone` is above 0 when it only says that so many of its sender's messages never will. */
-  take({ instance, number }: Origin, now: number, gone = 0): Verdict {
+  take({ instance, number, confirmed = 0 }: Origin, now: number, gone = 0): Verdict {
     const sender = this.#senders.get(instance);
     if (sender === undefined) {
       // The first number that is heard is the base: nobody knows what was before.
@@ -78,7 +78,8 @@ export class Receiver {
       this.#repeats++;
       return "repeat";
     }
-    if (number > last + 1 && this.#isStrict && !sender.isLoose) {
+    // What is confirmed never comes again. Whoever has not heard it was not told of a hole, or the servers have lost it.
+    if (number > last + 1 && this.#isStrict && !sender.isLoose && confirmed <= last) {
       this.#outOfTurn++;
       return "out-of-turn";
     }
@@ -100,18 +101,37 @@ export class Receiver {
    * A message that was there before we were: nobody here hears it. Whoever begins some messages earlier than it passes on knows
    * whose turn it is when a sender is just going back.
    */
-  learn({ instance, number }: Origin, now: number): void {
+  learn({ instance, number, confirmed = 0 }: Origin, now: number): void {
     const sender = this.#senders.get(instance);
     if (sender === undefined) this.#add(instance, number, now, 0, false);
-    else if (number === sender.last + 1) sender.last = number;
+    else if (number === sender.last + 1 || confirmed > sender.last) {
+      sender.last = number;
+    }
+  }
+
+  /** One of the messages that a site begins with, the last of each type: those between them it never was to hear. */
+  replay({ instance, number }: Origin, now: number): Verdict {
+    const sender = this.#senders.get(instance);
+    if (sender === undefined) {
+      this.#add(instance, number, now, 0);
+      return "pass";
+    }
+    if (number > sender.last + 1) sender.last = number - 1;
+    return this.take({ instance, number }, now);
+  }
+
+  /** Was this one heard before? */
+  knows(instance: string): boolean {
+    return this.#senders.has(instance);
   }
 
   /**
    * The stream itself has a hole: its limits cut what was not read yet. What is missing there never comes, so nobody waits for it:
-   * the next message of each sender is passed on whatever its number, if only it is newer.
+   * the next message of each sender is passed on whatever its number, if only it is newer. Not of `own`, which is this site itself:
+   * what of it is passed on out of turn would count as confirmed, and would not be said again to the others.
    */
-  handleHole(): void {
-    for (const sender of this.#senders.values()) sender.isLoose = true;
+  handleHole(own?: string): void {
+    for (const [instance, sender] of this.#senders) if (instance !== own) sender.isLoose = true;
   }
 
   /** Who was heard, the latest first. */

@@ -195,7 +195,11 @@ export class SendQueue {
       ...waiting,
       round: this.#round,
       headers: encodeHeaders(
-        { instance: this.instance, number: this.#wireNumber(this.#sentCount) },
+        {
+          instance: this.instance,
+          number: this.#wireNumber(this.#sentCount),
+          confirmed: this.confirmedWireNumber,
+        },
         waiting.gone,
       ),
     };
@@ -229,6 +233,11 @@ export class SendQueue {
   /** The wire number of what was sent last; see {@linkcode SendQueue.confirmUpTo}. */
   get lastWireNumber(): number {
     return this.#wireNumber(this.#sentCount);
+  }
+
+  /** Up to this wire number everything is confirmed, and never sent again. */
+  get confirmedWireNumber(): number {
+    return this.#wireNumber(this.#confirmedCount);
   }
 
   /** Was a message with this wire number ever sent? */

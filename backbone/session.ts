@@ -29,6 +29,13 @@ export interface StreamMemory {
   created: string | undefined;
   /** The stream's last number, as far as it is known. */
   endSeq: number;
+  /** A consumer was made: what the site begins with has been asked for. */
+  hasBegun: boolean;
+  /** What is not newer is not passed on: it was there before we were. */
+  learnUpTo: number;
+  /** The highest number and the latest time that were heard: what is neither beyond the one nor the other was heard before. */
+  highSeq: number;
+  highTimeMs: number;
 }
 
 /** What a session needs of the backbone. */

@@ -12,8 +12,9 @@
  *
  * @module
  */
+import { type Delivery, isConfirmation, JetStream, parseConfirmedSeq, parseDelivery } from "./jetstream.ts";
 import type { NatsConnection, NatsMessage } from "./library.ts";
-import { FROM, GONE, MAX_HEADER_BYTES, parseOrigin } from "./origin.ts";
+import { FROM, GONE, MAX_HEADER_BYTES, type Origin, parseOrigin } from "./origin.ts";
 import { BackboneProblem } from "./problem.ts";
 import { Life, type Session, type SessionHost } from "./session.ts";
 
@@ -23,26 +24,20 @@ const CONFIRM_MS = 2000;
 const RETRY_MS = 200;
 /** A consumer that is silent for longer is made anew; it says something every second. */
 const SILENT_MS = 3000;
-const HEARTBEAT_NANOS = 1_000_000_000;
 /** What only a person can change is looked at so often. */
 const LASTING_RETRY_MS = 30_000;
-const REQUEST_MS = 2000;
 /** The window of 1024 is filled again from here on, in one write: a write for each confirmation cost a quarter of all CPU. */
 const REFILL_AT = 512;
 /** A sender goes back by a window at most, so whoever has seen so many messages knows whose turn it is. */
 const LEARNT = 4096;
-/** Of a stream that has to be made. */
-const MAX_AGE_NANOS = 3_600_000_000_000;
-const MAX_BYTES = 512 * 1024 * 1024;
 
 /** See the module. */
 export class StreamSession implements Session {
   readonly #nc: NatsConnection;
   readonly #host: SessionHost;
   readonly #life: Life;
-  readonly #name: string;
+  readonly #api: JetStream;
   readonly #inbox: string;
-  readonly #api: string;
   /** The stream is there, and takes what we send. */
   #isOpen = false;
   /** We may not even say that messages are lost. */
@@ -55,9 +50,18 @@ export class StreamSession implements Session {
   #pending = Infinity;
   /** The last message of each type comes first. */
   #isReplaying = false;
-  /** What is not newer is not passed on: it was there before we were. */
-  #learnUpTo = 0;
+  /** The stream's number of the last delivery of this consumer, and of the first message that there was when it began. */
+  #seq = 0;
+  #firstSeq = 0;
+  /** Behind this one there seemed to be a hole. */
+  #doubted: number | undefined;
+  #hasHoles = false;
   #heardAt = 0;
+  #deliveredAt = 0;
+  /** One that brings nothing for so long although there is something is made anew. */
+  #stuckMs = SILENT_MS;
+  /** The next confirmation shall say where the stream ends. */
+  #wantsEnd = false;
   #renew: (() => void) | undefined;
   #progressAt = 0;
   #notBefore = 0;
@@ -67,10 +71,8 @@ export class StreamSession implements Session {
     this.#nc = nc;
     this.#host = host;
     this.#life = new Life(nc);
-    this.#name = `BRAVIZ_${host.settings.bus}`;
+    this.#api = new JetStream(nc, host.settings, host.subjects.all);
     this.#inbox = host.library.createInbox();
-    const { domain } = host.settings;
-    this.#api = domain === undefined ? "$JS.API" : `$JS.${domain}.API`;
   }
 
   get isWell(): boolean {
@@ -91,7 +93,7 @@ export class StreamSession implements Session {
         await Promise.race([promise, this.#life.ended]);
       } catch (error) {
         if (this.#life.isEnded) break;
-        const problem = this.#explain(error);
+        const problem = this.#api.explain(error);
         this.#host.tell(problem);
         await this.#life.pause(problem.isLasting ? LASTING_RETRY_MS : RETRY_MS);
       }
@@ -127,8 +129,14 @@ export class StreamSession implements Session {
   }
 
   tick(now: number): void {
-    const { queue } = this.#host;
-    if (this.#consumer !== undefined && now - this.#heardAt > SILENT_MS) this.#renew?.();
+    const { queue, stream } = this.#host;
+    this.#wantsEnd = true;
+    // One that lives and yet brings nothing is as bad: its server may be cut off from those that take our messages.
+    if (this.#consumer !== undefined) {
+      const isStuck = (stream.lastSeq ?? 0) < stream.endSeq && now - this.#deliveredAt > this.#stuckMs;
+      if (isStuck) this.#stuckMs = Math.min(2 * this.#stuckMs, LASTING_RETRY_MS);
+      if (isStuck || now - this.#heardAt > SILENT_MS) this.#renew?.();
+    }
     if (queue.inFlight > 0 && now - this.#progressAt > CONFIRM_MS) this.#goBack(now);
     this.pump();
   }
@@ -164,6 +172,7 @@ export class StreamSession implements Session {
     }
     if (!queue.confirm(round, wire)) return;
     this.#progressAt = now;
+    if (this.#wantsEnd) this.#handleEnd(parseConfirmedSeq(data), now);
     if (this.#sample !== undefined && wire >= this.#sample.wire) {
       this.#host.handleLatency(now - this.#sample.at);
       this.#sample = undefined;
@@ -172,122 +181,52 @@ export class StreamSession implements Session {
     if (queue.isEmpty) this.#host.look();
   }
 
+  /** The stream has at least so many messages. */
+  #handleEnd(seq: number, now: number): void {
+    const { stream } = this.#host;
+    this.#wantsEnd = false;
+    if (stream.endSeq <= (stream.lastSeq ?? 0)) this.#deliveredAt = now;
+    if (seq > stream.endSeq) stream.endSeq = seq;
+  }
+
   /** The stream is there, or is made; then the consumer begins. */
   async #open(): Promise<void> {
-    const { stream, settings, subjects, receiver } = this.#host;
-    const info = await this.#openStream();
-    const { last_seq: lastSeq } = info.state;
-    if (
-      stream.created !== undefined && (info.created !== stream.created || lastSeq < (stream.lastSeq ?? 0))
-    ) {
-      // Another stream: its store was lost. Everything in it is new, and what the old one had and we did not hear is gone.
-      stream.lastSeq = 0;
-      receiver.handleHole();
-    }
-    stream.created = info.created;
-    stream.endSeq = lastSeq;
-    this.#isOpen = true;
-    this.#isReplaying = stream.lastSeq === undefined && settings.replay === "last";
+    const { stream, settings } = this.#host;
+    const { created, state } = await this.#api.openStream();
+    const { first_seq: firstSeq, last_seq: lastSeq } = state;
     if (stream.lastSeq === undefined) {
-      this.#learnUpTo = lastSeq;
-      stream.lastSeq = Math.max(info.state.first_seq - 1, lastSeq - LEARNT, 0);
+      stream.learnUpTo = lastSeq;
+      stream.lastSeq = Math.max(firstSeq - 1, lastSeq - LEARNT, 0);
+    } else if (created !== stream.created) {
+      // Another one: its store was lost. All of it is read; what comes again is known by its number.
+      stream.learnUpTo = 0;
+      stream.lastSeq = Math.max(firstSeq - 1, 0);
     }
-    const from = stream.lastSeq + 1;
+    // The end of the stream may be lost as well, or this server is behind the others. What comes again is no harm.
+    const from = Math.min(stream.lastSeq, lastSeq) + 1;
+    stream.created = created;
+    stream.endSeq = lastSeq;
+    this.#isReplaying = settings.replay === "last" && !stream.hasBegun;
+    this.#firstSeq = firstSeq;
+    this.#seq = from - 1;
     const inbox = `${this.#inbox}.in.${++this.#round}`;
     this.#delivered = 0;
     this.#pending = Infinity;
-    this.#heardAt = performance.now();
+    this.#heardAt = this.#deliveredAt = performance.now();
     this.#consumer = this.#nc.subscribe(inbox, {
       callback: (_error, message) => this.#handle(message, inbox),
     });
-    const made = await this.#request(`CONSUMER.CREATE.${this.#name}`, {
-      stream_name: this.#name,
-      config: {
-        deliver_subject: inbox,
-        ack_policy: "none",
-        max_deliver: 1,
-        flow_control: true,
-        idle_heartbeat: HEARTBEAT_NANOS,
-        mem_storage: true,
-        num_replicas: 1,
-        ...(this.#isReplaying
-          ? { deliver_policy: "last_per_subject", filter_subject: subjects.all }
-          : { deliver_policy: "by_start_sequence", opt_start_seq: from }),
-      },
-    }) as { readonly num_pending: number; readonly delivered: { readonly consumer_seq: number } };
+    const pending = await this.#api.consume(inbox, this.#isReplaying ? "last" : from);
+    stream.hasBegun = true;
+    // Not before: what we say while a replay is being prepared could be left out of it.
+    this.#isOpen = true;
     this.#host.counts.consumers++;
     // Some may have come before this answer.
-    const already = this.#delivered;
-    this.#pending = Math.max(0, made.num_pending + (made.delivered?.consumer_seq ?? 0) - already);
+    this.#pending = Math.max(0, pending - this.#delivered);
     if (this.#pending === 0) this.#isReplaying = false;
     this.#host.untell();
     this.#host.look();
     this.pump();
-  }
-
-  async #openStream(): Promise<StreamInfo> {
-    const { settings, subjects } = this.#host;
-    let info: StreamInfo;
-    try {
-      info = await this.#request(`STREAM.INFO.${this.#name}`) as StreamInfo;
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.errCode !== NO_STREAM) throw error;
-      info = await this.#request(`STREAM.CREATE.${this.#name}`, {
-        name: this.#name,
-        subjects: [subjects.all],
-        retention: "limits",
-        storage: "file",
-        discard: "old",
-        max_consumers: -1,
-        max_msgs: -1,
-        max_msgs_per_subject: -1,
-        max_msg_size: -1,
-        max_age: MAX_AGE_NANOS,
-        max_bytes: MAX_BYTES,
-        num_replicas: settings.replicas,
-      }) as StreamInfo;
-    }
-    const { subjects: theirs, retention, sealed, no_ack: isSilent } = info.config;
-    if (theirs?.length !== 1 || theirs[0] !== subjects.all || retention !== "limits" || sealed || isSilent) {
-      throw new BackboneProblem(
-        "stream-differs",
-        `Cannot use the stream ${this.#name}: it is set up for something else (subjects ${
-          JSON.stringify(theirs)
-        }, retention ${retention}); ` +
-          `give it the subject ${subjects.all} and the retention "limits", or take another bus. It was not changed`,
-      );
-    }
-    return info;
-  }
-
-  async #request(what: string, body?: object): Promise<unknown> {
-    const text = body === undefined ? "" : JSON.stringify(body);
-    const answer = await this.#nc.request(`${this.#api}.${what}`, text, { timeout: REQUEST_MS });
-    const parsed = JSON.parse(decoder.decode(answer.data)) as { readonly error?: ApiFault };
-    if (parsed.error !== undefined) throw new ApiError(parsed.error);
-    return parsed;
-  }
-
-  #explain(error: unknown): BackboneProblem {
-    if (error instanceof BackboneProblem) return error;
-    const cause = error instanceof Error ? error : new Error(String(error));
-    const isAbsent = /NoResponders/.test(cause.name) || /no responders/i.test(cause.message) ||
-      (cause instanceof ApiError && cause.errCode === NOT_ENABLED);
-    if (isAbsent && this.#nc.info?.jetstream !== true && this.#host.settings.domain === undefined) {
-      return new BackboneProblem(
-        "no-jetstream",
-        'Cannot use the order "stream": the server has no JetStream; start it with -js, or use --backbone-order local',
-        { cause },
-      );
-    }
-    if (/Permission/.test(cause.name)) {
-      return new BackboneProblem("forbidden", `Cannot use the stream ${this.#name}: ${cause.message}`, {
-        cause,
-      });
-    }
-    return new BackboneProblem("stream-failed", `Cannot use the stream ${this.#name}: ${cause.message}`, {
-      cause,
-    });
   }
 
   #stopConsuming(): void {
@@ -310,27 +249,48 @@ export class StreamSession implements Session {
     if (headers?.code === 100) return this.#handleControl(message);
     const delivery = parseDelivery(reply);
     if (delivery === undefined) return;
-    if (delivery.number !== this.#delivered + 1) return this.#renew?.();
+    if (delivery.number !== this.#delivered + 1 || !this.#isBelieved(delivery.seq)) return this.#renew?.();
     this.#delivered++;
     this.#pending--;
-    const { stream, counts, receiver } = this.#host;
-    const last = stream.lastSeq!;
-    if (this.#isReplaying) receiver.handleHole();
-    else if (delivery.seq > last + 1) {
-      counts.cut += delivery.seq - last - 1;
-      receiver.handleHole();
+    this.#deliveredAt = this.#heardAt;
+    this.#stuckMs = SILENT_MS;
+    const { stream, counts, receiver, queue } = this.#host;
+    if (!this.#isReplaying && delivery.seq > this.#seq + 1) {
+      counts.cut += delivery.seq - this.#seq - 1;
+      receiver.handleHole(queue.instance);
     }
     const isReplayed = this.#isReplaying;
-    stream.lastSeq = delivery.seq;
+    stream.lastSeq = this.#seq = delivery.seq;
     if (delivery.seq > stream.endSeq) stream.endSeq = delivery.seq;
-    if (delivery.seq <= this.#learnUpTo && !isReplayed) {
-      const origin = parseOrigin(headers?.get(FROM) ?? "");
+    const origin = parseOrigin(headers?.get(FROM) ?? "");
+    if (!isReplayed && this.#wasHere(delivery, origin)) {
       if (origin !== undefined) receiver.learn(origin, this.#heardAt);
-    } else this.#judge(message, delivery.timeMs, isReplayed);
+    } else this.#judge(message, delivery, origin, isReplayed);
+    if (delivery.seq > stream.highSeq) stream.highSeq = delivery.seq;
+    if (delivery.timeMs > stream.highTimeMs) stream.highTimeMs = delivery.timeMs;
     if (this.#pending === 0) {
       this.#isReplaying = false;
       this.#host.look();
     }
+  }
+
+  /** Was a message there before we were, or is it one that came before and has no number of a known sender to tell? */
+  #wasHere({ seq, timeMs }: Delivery, origin: Origin | undefined): boolean {
+    const { stream, receiver } = this.#host;
+    return seq <= stream.learnUpTo ||
+      (seq <= stream.highSeq && timeMs <= stream.highTimeMs &&
+        (origin === undefined || !receiver.knows(origin.instance)));
+  }
+
+  /**
+   * A hole that the stream's limits do not account for may be of the one server alone that feeds this consumer, as it was just catching
+   * up with the others. What a second one says is believed, and from then on all that comes: such a stream has holes.
+   */
+  #isBelieved(seq: number): boolean {
+    if (this.#isReplaying || seq <= Math.max(this.#seq + 1, this.#firstSeq) || this.#hasHoles) return true;
+    if (this.#doubted === this.#seq) return this.#hasHoles = true;
+    this.#doubted = this.#seq;
+    return false;
   }
 
   #handleControl({ headers, reply = "" }: NatsMessage): void {
@@ -347,11 +307,14 @@ export class StreamSession implements Session {
   }
 
   /** Is it passed on? The same answer at every site. */
-  #judge({ data, headers }: NatsMessage, timeMs: number, isReplayed: boolean): void {
+  #judge(
+    { data, headers }: NatsMessage,
+    { timeMs }: Delivery,
+    origin: Origin | undefined,
+    isReplayed: boolean,
+  ): void {
     const host = this.#host;
     const { queue, receiver, counts } = host;
-    const from = headers?.get(FROM) ?? "";
-    const origin = from === "" ? undefined : parseOrigin(from);
     const isOld = !isReplayed && Date.now() - timeMs > host.settings.catchUpMs;
     if (origin === undefined) {
       counts.foreign++;
@@ -361,7 +324,10 @@ export class StreamSession implements Session {
     }
     const gone = readGone(headers!.get(GONE));
     if (gone > 0 && isReplayed) return;
-    if (receiver.take(origin, this.#heardAt, gone) !== "pass") return;
+    const verdict = isReplayed
+      ? receiver.replay(origin, this.#heardAt)
+      : receiver.take(origin, this.#heardAt, gone);
+    if (verdict !== "pass") return;
     if (isReplayed) counts.replayed++;
     if (origin.instance !== queue.instance || !queue.wasSent(origin.number)) {
       if (gone > 0) return;
@@ -395,53 +361,6 @@ export class StreamSession implements Session {
   }
 }
 
-/** `{"stream":…` and not `{"error":…`. */
-function isConfirmation(data: Uint8Array): boolean {
-  return data[2] === 0x73 || (data[2] !== 0x65 && /"stream"\s*:/.test(decoder.decode(data)) &&
-    !/"error"\s*:/.test(decoder.decode(data)));
-}
-
-/** `$JS.ACK.<stream>.<consumer>.<times>.<seq>.<number>.<time>.<pending>`, with domain and account in front of the stream in new servers. */
-function parseDelivery(
-  reply: string,
-): { readonly seq: number; readonly number: number; readonly timeMs: number } | undefined {
-  const parts = reply.split(".");
-  const at = parts.length === 9 ? 5 : parts.length >= 11 ? 7 : 0;
-  if (at === 0 || parts[0] !== "$JS" || parts[1] !== "ACK") return undefined;
-  return { seq: Number(parts[at]), number: Number(parts[at + 1]), timeMs: Number(parts[at + 2]) / 1e6 };
-}
-
 function readGone(text: string): number {
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 0;
 }
-
-/** What JetStream says is wrong. */
-interface ApiFault {
-  readonly code: number;
-  readonly err_code?: number;
-  readonly description: string;
-}
-
-class ApiError extends Error {
-  readonly errCode: number;
-
-  constructor({ err_code: errCode = 0, description }: ApiFault) {
-    super(description);
-    this.errCode = errCode;
-  }
-}
-
-interface StreamInfo {
-  readonly created: string;
-  readonly state: { readonly first_seq: number; readonly last_seq: number };
-  readonly config: {
-    readonly subjects?: readonly string[];
-    readonly retention: string;
-    readonly sealed?: boolean;
-    readonly no_ack?: boolean;
-  };
-}
-
-const NO_STREAM = 10_059;
-const NOT_ENABLED = 10_039;
-const decoder = new TextDecoder();

@@ -41,6 +41,47 @@ Deno.test({
 });
 
 Deno.test({
+  name: "Receiver waits for nothing that was confirmed: it is lost, and counted",
+  permissions,
+  fn() {
+    const receiver = new Receiver("stream");
+    receiver.take({ ...origin(1, 1), confirmed: 0 }, 0);
+    assert.equal(receiver.take({ ...origin(1, 5), confirmed: 1 }, 0), "out-of-turn");
+    assert.equal(receiver.take({ ...origin(1, 6), confirmed: 2 }, 0), "pass");
+    assert.equal(receiver.take({ ...origin(1, 7), confirmed: 2 }, 0), "pass");
+    assert.equal(receiver.take({ ...origin(1, 9), confirmed: 7 }, 0), "out-of-turn");
+    assert.deepEqual(receiver.counts, { received: 3, repeats: 0, outOfTurn: 2, missed: 4 });
+  },
+});
+
+Deno.test({
+  name: "Receiver does not become loose for its own site, whose messages would then count as confirmed",
+  permissions,
+  fn() {
+    const receiver = new Receiver("stream");
+    for (const sender of [1, 2]) receiver.take(origin(sender, 1), 0);
+    receiver.handleHole(origin(1, 1).instance);
+    assert.equal(receiver.take(origin(1, 3), 0), "out-of-turn");
+    assert.equal(receiver.take(origin(2, 3), 0), "pass");
+  },
+});
+
+Deno.test({
+  name: "Receiver misses nothing between the last messages of each type that it begins with",
+  permissions,
+  fn() {
+    const receiver = new Receiver("stream");
+    assert.deepEqual([2, 9, 4].map((number) => receiver.replay(origin(1, number), 0)), [
+      "pass",
+      "pass",
+      "repeat",
+    ]);
+    assert.equal(receiver.take(origin(1, 10), 0), "pass");
+    assert.deepEqual(receiver.counts, { received: 3, repeats: 1, outOfTurn: 0, missed: 0 });
+  },
+});
+
+Deno.test({
   name: "Receiver counts what a mark says will never come",
   permissions,
   fn() {

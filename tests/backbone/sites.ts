@@ -25,6 +25,9 @@ export interface WorldOptions {
   readonly cutMs?: number;
   /** How often the stream is away for everybody, and how long at most. */
   readonly outages?: number;
+  /** How often the stream loses messages at its end that it had confirmed, and how many at most. */
+  readonly losses?: number;
+  readonly lossMessages?: number;
   /** How often a site dies and comes back as another instance. */
   readonly restarts?: number;
   readonly holdMs?: number;
@@ -36,6 +39,7 @@ export interface WorldOptions {
 interface Stored {
   readonly instance: string;
   readonly number: number;
+  readonly confirmed: number;
   readonly gone: number;
   readonly id: number;
 }
@@ -93,6 +97,8 @@ class World {
       cuts: 0,
       cutMs: 3000,
       outages: 0,
+      losses: 0,
+      lossMessages: 50,
       restarts: 0,
       holdMs: 1000,
       queue: 1000,
@@ -128,7 +134,7 @@ class World {
   }
 
   run(): Outcome {
-    const { messages, ms, cuts, cutMs, outages, restarts } = this.options;
+    const { messages, ms, cuts, cutMs, outages, losses, lossMessages, restarts } = this.options;
     const pick = () => Math.floor(this.random() * this.#sites.length);
     for (let id = 1; id <= messages; id++) {
       this.after(this.random() * ms, () => this.#sites[pick()]!.make(id));
@@ -142,6 +148,12 @@ class World {
         this.after(this.random() * cutMs, () => this.isAway = false);
       });
     }
+    for (let i = 0; i < losses; i++) {
+      this.after(this.random() * ms, () => {
+        this.log.length = Math.max(0, this.log.length - Math.ceil(this.random() * lossMessages));
+        for (const site of this.#sites) site.handleLoss();
+      });
+    }
     for (let i = 0; i < restarts; i++) {
       this.after(this.random() * ms, () => {
         const at = pick();
@@ -149,6 +161,7 @@ class World {
         this.#sites[at] = new Site(this, this.nextInstance());
       });
     }
+    const last = new Map<Site, number>();
     const tick = () => {
       let isSettled = this.now > ms && !this.isAway;
       for (const site of this.#sites) {
@@ -156,12 +169,25 @@ class World {
         isSettled &&= site.isSettled;
       }
       assert.ok(this.now < ms + 600_000, "the world does not settle");
+      if (isSettled && last.size === 0) {
+        // Nobody is silenced for good: whatever happened, everybody hears what each says then.
+        for (const [i, site] of this.#sites.entries()) {
+          last.set(site, messages + 1 + i);
+          site.make(messages + 1 + i);
+        }
+        isSettled = false;
+      }
       if (!isSettled) this.after(10, tick);
     };
     tick();
     for (let event; (event = this.#events.shift()) !== undefined;) {
       this.now = event.at;
       event.what();
+    }
+    for (const [from, id] of last) {
+      for (const site of this.#sites) {
+        assert.ok(site.heardSet.has(id) || from.refused.has(id), "a site does not hear another one any more");
+      }
     }
     return this.#check();
   }
@@ -189,7 +215,9 @@ class World {
         0,
         "a message of its own was never broadcast at home",
       );
-      if (site.isFromStart) {
+      if (this.options.losses > 0) {
+        // Who had read what is lost now has heard more than the others.
+      } else if (site.isFromStart) {
         reference ??= site.passed;
         assert.deepEqual(site.passed, reference, "two sites decided differently");
       } else if (reference !== undefined && this.log.length <= LEARNT) {
@@ -302,6 +330,11 @@ class Site {
     dead.lost += counts.queued;
   }
 
+  /** Its stream has become shorter. */
+  handleLoss(): void {
+    this.#cursor = Math.min(this.#cursor, this.#world.log.length);
+  }
+
   tick(): void {
     const { now } = this.#world;
     if (this.queue.inFlight > 0 && now - this.#progressAt > CONFIRM_MS) this.#goBack();
@@ -335,8 +368,8 @@ class Site {
     });
   }
 
-  #judge({ instance, number, gone, id }: Stored): void {
-    if (this.receiver.take({ instance, number }, this.#world.now, gone) !== "pass") return;
+  #judge({ instance, number, confirmed, gone, id }: Stored): void {
+    if (this.receiver.take({ instance, number, confirmed }, this.#world.now, gone) !== "pass") return;
     if (gone === 0) this.passed.push(id);
     if (instance !== this.queue.instance) {
       if (gone === 0) this.#broadcast(id);
@@ -345,7 +378,8 @@ class Site {
     const lost: number[] = [];
     const own = this.queue.comeBack(number, lost);
     this.#patience.handleBack(this.#world.now);
-    assert.deepEqual(lost, [], "a message of its own was confirmed and never came back");
+    if (this.#world.options.losses > 0) { for (const given of lost) this.refused.add(this.#ids.get(given)!); }
+    else assert.deepEqual(lost, [], "a message of its own was confirmed and never came back");
     if (own !== undefined) this.#broadcast(this.#ids.get(own)!);
   }
 
@@ -370,7 +404,14 @@ class Site {
     for (let next; (next = this.queue.next(Infinity, [])) !== undefined;) {
       const { round, gone, body } = next;
       const id = gone > 0 ? 0 : decodeId(body);
-      out.push({ instance: this.queue.instance, number: this.queue.lastWireNumber, gone, id, round });
+      out.push({
+        instance: this.queue.instance,
+        number: this.queue.lastWireNumber,
+        confirmed: this.queue.confirmedWireNumber,
+        gone,
+        id,
+        round,
+      });
     }
     if (out.length === 0) return;
     this.#arriveAt = Math.max(this.#arriveAt, world.now + world.random() * world.options.delayMs);

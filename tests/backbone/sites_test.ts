@@ -33,6 +33,35 @@ Deno.test(
 );
 
 Deno.test(
+  "A stream that loses what it had confirmed silences nobody for good, and no message is heard twice",
+  PURE,
+  () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          seed: fc.nat(),
+          sites: fc.integer({ min: 1, max: 5 }),
+          messages: fc.integer({ min: 1, max: 400 }),
+          ms: fc.constantFrom(500, 4000),
+          refused: fc.constantFrom(0, 0.02),
+          unconfirmed: fc.constantFrom(0, 0.02),
+          delayMs: fc.constantFrom(0, 5, 200),
+          cuts: fc.nat(4),
+          outages: fc.nat(2),
+          losses: fc.integer({ min: 1, max: 4 }),
+          lossMessages: fc.constantFrom(1, 10, 300),
+          restarts: fc.nat(2),
+          holdMs: fc.constantFrom(0, 300, 1000),
+          window: fc.constantFrom(1, 8, 1024),
+        }),
+        (options) => void runSites(options),
+      ),
+      { numRuns: 300 },
+    );
+  },
+);
+
+Deno.test(
   "An island's queue is bounded: the oldest give way, are counted, and the others hear how many",
   PURE,
   () => {

@@ -47,18 +47,21 @@ Deno.test("parseOrigin reads what encodeHeaders writes, and takes nothing else",
     fc.property(
       fc.stringMatching(/^[A-Za-z0-9_-]{0,64}$/),
       fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      fc.nat(),
       fc.nat(999_999_999),
-      (site, number, gone) => {
+      (site, number, before, gone) => {
         const instance = makeInstance(site);
         assert.equal(siteOf(instance), site);
-        const bytes = encodeHeaders({ instance, number }, gone);
+        const confirmed = Math.max(0, number - 1 - before);
+        const bytes = encodeHeaders({ instance, number, confirmed }, gone);
         assert.ok(bytes.length <= MAX_HEADER_BYTES);
         const value = /Bus-From: (.*)\r\n/.exec(new TextDecoder().decode(bytes))![1]!;
-        assert.deepEqual(parseOrigin(value), { instance, number });
+        assert.deepEqual(parseOrigin(value), { instance, number, confirmed });
       },
     ),
   );
   const instance = "lab.0123456789ab";
+  assert.deepEqual(parseOrigin(`${instance} 7`), { instance, number: 7, confirmed: 0 });
   for (
     const value of [
       "",
@@ -67,7 +70,10 @@ Deno.test("parseOrigin reads what encodeHeaders writes, and takes nothing else",
       `${instance} 01`,
       `${instance} -1`,
       `${instance} 1.5`,
+      `${instance} 1 1`,
       `${instance} 1 2`,
+      `${instance} 3 02`,
+      `${instance} 3 2 1`,
       `${instance} 9007199254740992`,
       `${instance} 99999999999999999`,
       `${instance}\t1`,

@@ -115,12 +115,32 @@ const RECEIVER = mutantsOf("backbone/receiver.ts", [
   ["passes on what came before", "if (number <= last) {", "if (number < last) {"],
   [
     "passes on what is out of turn",
-    "if (number > last + 1 && this.#isStrict && !sender.isLoose) {",
-    "if (number > last + 2 && this.#isStrict && !sender.isLoose) {",
+    "if (number > last + 1 && this.#isStrict && !sender.isLoose && confirmed <= last) {",
+    "if (number > last + 2 && this.#isStrict && !sender.isLoose && confirmed <= last) {",
+  ],
+  [
+    "waits for ever for what was confirmed and lost",
+    "!sender.isLoose && confirmed <= last) {",
+    "!sender.isLoose) {",
+  ],
+  [
+    "believes that what is out of turn was lost",
+    "!sender.isLoose && confirmed <= last) {",
+    "!sender.isLoose && confirmed < last) {",
   ],
   [
     "waits for ever behind a hole of the stream",
-    "    for (const sender of this.#senders.values()) sender.isLoose = true;\n",
+    "if (instance !== own) sender.isLoose = true;",
+    "if (instance !== own) sender.isLoose = false;",
+  ],
+  [
+    "is loose for its own site",
+    "if (instance !== own) sender.isLoose = true;",
+    "sender.isLoose = true;",
+  ],
+  [
+    "misses what was before a replay",
+    "if (number > sender.last + 1) sender.last = number - 1;",
     "",
   ],
   ["is loose for ever", "    sender.isLoose = false;\n", ""],
@@ -131,8 +151,8 @@ const RECEIVER = mutantsOf("backbone/receiver.ts", [
   ],
   [
     "learns what is out of turn",
-    "else if (number === sender.last + 1) sender.last = number;",
-    "else sender.last = number;",
+    "else if (number === sender.last + 1 || confirmed > sender.last) {",
+    "else if (number > sender.last) {",
   ],
   [
     "remembers every sender",

@@ -39,7 +39,7 @@ export class TestSite implements AsyncDisposable {
     server: MessageServerOptions = {},
   ): Promise<TestSite[]> {
     const sites = names.map((site) => new TestSite({ ...options, site }, server));
-    await Promise.all(sites.map((site) => soon(site.backbone.ready, "joining")));
+    await Promise.all(sites.map((site) => soon(site.backbone.ready, "joining", 60_000)));
     return sites;
   }
 
@@ -68,7 +68,7 @@ export class TestSite implements AsyncDisposable {
     return this.heard.filter((text) => text.includes(`"site":"${name}"`));
   }
 
-  async untilHeard(count: number, ms = 20_000): Promise<void> {
+  async untilHeard(count: number, ms = 60_000): Promise<void> {
     await until(() => this.heard.length >= count, `${count} messages`, ms).catch((error) => {
       throw new Error(`heard ${this.heard.length} of ${count}: ${JSON.stringify(this.backbone.status())}`, {
         cause: error,
@@ -76,7 +76,7 @@ export class TestSite implements AsyncDisposable {
     });
   }
 
-  async untilState(state: string, ms = 20_000): Promise<void> {
+  async untilState(state: string, ms = 60_000): Promise<void> {
     await until(() => this.backbone.status().state === state, `the state ${state}`, ms);
   }
 
@@ -128,7 +128,7 @@ export async function talkDuring(sites: readonly TestSite[], what: () => Promise
   } finally {
     clearInterval(timer);
   }
-  for (const site of sites) await site.untilHeard(said * sites.length, 30_000);
-  await until(() => sites.every(({ counts }) => counts.queued === 0));
+  for (const site of sites) await site.untilHeard(said * sites.length, 120_000);
+  await until(() => sites.every(({ counts }) => counts.queued === 0), "all to be confirmed", 60_000);
   return said;
 }
