@@ -82,7 +82,7 @@ export class Feed implements FeedView {
   // Writing.
 
   /**
-   * Copies whole frames, `bytes[start, end)`, and gives them the next numbers. Returns the copy, for those who get it now: it is
+   * Copies or keeps whole frames, `bytes[start, end)`, and gives them the next numbers. Returns the copy, for those who get it now: it is
    * theirs for as long as they hold its block. Whoever has added what came together says {@linkcode Feed.tell}.
    */
   append(
@@ -96,7 +96,7 @@ export class Feed implements FeedView {
     index: number = 0,
   ): Piece {
     const arena = this.#arena;
-    arena.append(bytes, start, end);
+    arena.keep(bytes, start, end);
     const piece: Piece = {
       bytes: arena.block,
       start: arena.at - (end - start),

@@ -104,15 +104,18 @@ export class Arena {
 
   /** Copies a piece; it ends at {@linkcode Arena.at}. */
   append(bytes: Uint8Array, start: number, end: number): void {
-    // A frame above this size was put together in an array of its own, which nobody writes to any more: it is kept as it is.
-    if (bytes.length > LARGE_READ_BYTES && start === 0 && end === bytes.length) {
-      this.#begin(bytes);
-      this.#at = end;
-      return;
-    }
     this.reserve(end - start);
     this.#block.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#at);
     this.#at += end - start;
+  }
+
+  /** The same for whoever comes first to bytes that were read: where they fill an array of their own, that is kept, and nothing copied. */
+  keep(bytes: Uint8Array, start: number, end: number): void {
+    // A frame above this size was put together in an array of its own, which nobody writes to any more.
+    const isOwn = bytes.length > LARGE_READ_BYTES && start === 0 && end === bytes.length;
+    if (!isOwn) return this.append(bytes, start, end);
+    this.#begin(bytes);
+    this.#at = end;
   }
 
   /** The next `size` bytes of the room made are in use now. */

@@ -125,7 +125,7 @@ export class Pub implements PubSocket {
       const { group } = subscriber;
       if (group === undefined) continue;
       if (!group.isSelected) {
-        group.select(subscriber.subscriptions, bytes, start, end);
+        group.select(subscriber.subscriptions, bytes, start, end, block);
         selected.push(group);
       }
       group.pushTo(subscriber.outbox);

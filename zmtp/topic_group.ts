@@ -9,6 +9,9 @@ import type { MemoryBudget } from "../base/memory_budget.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
+/** So many bytes in a row that match are not copied. */
+const LONG_RUN_BYTES: number = 64 * 1024;
+
 /** Frames that match and lie together. */
 interface Piece {
   readonly block: Block;
@@ -18,8 +21,8 @@ interface Piece {
 }
 
 /**
- * The matching frames of one publication, for all subscribers with equal topics. They are copied: kept where they came, each
- * would hold a whole block of messages that nobody here wants.
+ * The matching frames of one publication, for all subscribers with equal topics. They are copied, but for long runs of them:
+ * kept where it came, a short one would hold a whole block of messages that nobody here wants.
  */
 export class TopicGroup {
   /** What its subscribers have in common; undefined for one that shares with nobody. */
@@ -41,8 +44,8 @@ export class TopicGroup {
     return this.#isSelected;
   }
 
-  /** Copies those of the frames `bytes[start, end)` that match. */
-  select(subscriptions: Subscriptions, bytes: Uint8Array, start: number, end: number): void {
+  /** Copies those of the frames `bytes[start, end)` that match; a long run of them stays where it is, in the block. */
+  select(subscriptions: Subscriptions, bytes: Uint8Array, start: number, end: number, block?: Block): void {
     this.#isSelected = true;
     let runStart = start;
     let messages = 0;
@@ -50,13 +53,13 @@ export class TopicGroup {
       const next = frameEnd(bytes, at);
       if (subscriptions.matches(bytes, frameBodyStart(bytes, at), next)) messages++;
       else {
-        if (messages > 0) this.#copy(bytes, runStart, at, messages);
+        if (messages > 0) this.#take(bytes, runStart, at, messages, block);
         runStart = next;
         messages = 0;
       }
       at = next;
     }
-    if (messages > 0) this.#copy(bytes, runStart, end, messages);
+    if (messages > 0) this.#take(bytes, runStart, end, messages, block);
   }
 
   /** Queues what was selected. */
@@ -76,6 +79,12 @@ export class TopicGroup {
   /** Nobody belongs to it any more. */
   release(): void {
     this.#arena.release();
+  }
+
+  #take(bytes: Uint8Array, start: number, end: number, messages: number, block: Block | undefined): void {
+    if (block === undefined || end - start < LONG_RUN_BYTES) return this.#copy(bytes, start, end, messages);
+    block.hold();
+    this.#pieces.push({ block, start, end, messages });
   }
 
   #copy(bytes: Uint8Array, start: number, end: number, messages: number): void {

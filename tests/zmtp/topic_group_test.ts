@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { encodeTextFrame } from "../../zmtp/frame.ts";
+import { encodeFrame, encodeTextFrame } from "../../zmtp/frame.ts";
+import { Block } from "../../zmtp/arena.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
 import { Outbox } from "../../zmtp/outbox.ts";
 import { Subscriptions } from "../../zmtp/subscriptions.ts";
@@ -68,6 +69,27 @@ Deno.test(
     assert.equal(memory.used, 0);
   },
 );
+
+Deno.test("TopicGroup lets go of a large message, and leaves it to those who hold it", PURE, () => {
+  const group = new TopicGroup("a", undefined);
+  const outbox = new Outbox({ messages: 1000, bytes: 1_000_000 });
+  const [first, second] = ["a", "ab"].map((text) => {
+    const frame = encodeFrame(encoder.encode(text.padEnd(300_000, "x")), 0);
+    return new Block(frame, undefined, true);
+  }) as [Block, Block];
+  for (const block of [first, second]) {
+    group.select(topics("a"), block.bytes, 0, block.bytes.length, block);
+    group.pushTo(outbox);
+    group.letGo();
+    assert.equal(outbox.take()!.length, 300_009);
+    outbox.written();
+  }
+  group.release();
+
+  assert.deepEqual([first, second].map(({ bytes }) => bytes.length), [300_009, 300_009]);
+  first.release();
+  assert.deepEqual([first, second].map(({ bytes }) => bytes.length), [0, 300_009]);
+});
 
 Deno.test("Subscriptions.signature() is equal exactly for equal small sets", PURE, () => {
   const sets = fc.uniqueArray(fc.stringMatching(/^[ab;,0-9]{0,4}$/), { maxLength: 6 });
