@@ -83,6 +83,7 @@ export class Bridge implements Backbone, SessionHost {
   #told: Set<string> = new Set();
   #isJoined = false;
   #isSlow = false;
+  #isMute = false;
   #closing: Promise<void> | undefined;
   #isEnded = false;
   #running: Promise<void> = Promise.resolve();
@@ -118,12 +119,17 @@ export class Bridge implements Backbone, SessionHost {
     return this.#connects;
   }
 
+  get isMute(): boolean {
+    return this.#isMute;
+  }
+
   get state(): BackboneState {
     return this.#state;
   }
 
   get holds(): boolean {
-    return this.settings.order === "stream" && !this.#patience.isIsland && this.#closing === undefined;
+    return this.settings.order === "stream" && !this.#patience.isIsland && !this.#isMute &&
+      this.#closing === undefined;
   }
 
   get isFull(): boolean {
@@ -155,7 +161,7 @@ export class Bridge implements Backbone, SessionHost {
       return undefined;
     }
     const subject = this.subjects.of(typeOf(body, 0, body.length));
-    if (this.forbidden.has(subject)) {
+    if (this.#isMute || this.forbidden.has(subject)) {
       queue.countForbidden();
       return undefined;
     }
@@ -262,6 +268,7 @@ export class Bridge implements Backbone, SessionHost {
   async #use(nc: NatsConnection): Promise<void> {
     if (this.#isEnded) return await nc.close().catch(() => {});
     this.forbidden.clear();
+    this.#isMute = false;
     this.#servers.learn(nc.info?.connect_urls);
     const { max_payload: maxPayload = Infinity } = nc.info ?? {};
     this.#maxBytes = maxPayload - MAX_HEADER_BYTES;
@@ -333,6 +340,7 @@ export class Bridge implements Backbone, SessionHost {
   }
 
   get #isIsland(): boolean {
+    if (this.#isMute) return true;
     if (this.settings.order === "stream") return this.#patience.isIsland;
     return !(this.#session?.isWell ?? false);
   }
@@ -376,6 +384,23 @@ export class Bridge implements Backbone, SessionHost {
     if (this.#isSlow) this.look();
   }
 
+  mute(): void {
+    if (this.#isMute) return;
+    this.#isMute = true;
+    this.#slow(false);
+    this.#bringHome();
+    this.queue.forbidAll();
+    this.tell(
+      new BackboneProblem(
+        "mute",
+        `The others cannot hear this site: the server forbids this user to send to ${this.subjects.lost}; ` +
+          `let it publish to ${this.subjects.all}`,
+      ),
+    );
+    this.look();
+    this.#ready.resolve();
+  }
+
   drop(numbers: readonly number[]): void {
     this.#bus!.drop(numbers);
   }
@@ -397,12 +422,13 @@ export class Bridge implements Backbone, SessionHost {
   }
 
   untell(): void {
-    this.#problem = undefined;
+    if (!this.#isMute) this.#problem = undefined;
     for (const code of this.#told) {
-      if (!WARNINGS.has(code) && !code.startsWith("Cannot")) this.#told.delete(code);
+      const isLeft = WARNINGS.has(code) || code.startsWith("Cannot") || (code === "mute" && this.#isMute);
+      if (!isLeft) this.#told.delete(code);
     }
   }
 }
 
-/** Told once for all. */
+/** Told once for all; the others are over when all is well. */
 const WARNINGS: ReadonlySet<string> = new Set(["small-payload", "too-large"]);

@@ -114,11 +114,17 @@ export class JetStream {
         { cause },
       );
     }
-    return new BackboneProblem(
-      /Permission/.test(cause.name) ? "forbidden" : "stream-failed",
-      `Cannot use the stream ${this.#name}: ${cause.message}`,
-      { cause },
-    );
+    if (/permissions? violation/i.test(cause.message)) {
+      return new BackboneProblem(
+        "forbidden",
+        `Cannot use the stream ${this.#name}: this user lacks a permission (${cause.message}); ` +
+          "give it those that docs/many-machines.md lists for brokers. One that may only listen needs --backbone-order local",
+        { cause },
+      );
+    }
+    return new BackboneProblem("stream-failed", `Cannot use the stream ${this.#name}: ${cause.message}`, {
+      cause,
+    });
   }
 
   #info(): Promise<StreamInfo> {

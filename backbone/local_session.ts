@@ -7,7 +7,7 @@
 import type { NatsConnection, NatsMessage } from "./library.ts";
 import { FROM, GONE, MAX_HEADER_BYTES, parseOrigin } from "./origin.ts";
 import { BackboneProblem } from "./problem.ts";
-import { Life, type Session, type SessionHost } from "./session.ts";
+import { isProbe, Life, probe, type Session, type SessionHost } from "./session.ts";
 
 /** See the module. */
 export class LocalSession implements Session {
@@ -32,6 +32,7 @@ export class LocalSession implements Session {
     queue.goBack();
     void this.#watch();
     try {
+      probe(this.#nc, subjects);
       this.#nc.subscribe(subjects.all, { callback: (_error, message) => this.#handle(message) });
       await Promise.race([this.#nc.flush(), this.#life.ended]);
     } catch {
@@ -50,7 +51,7 @@ export class LocalSession implements Session {
   }
 
   pump(): void {
-    if (this.#isWell && !this.#isPumping) void this.#send();
+    if (this.#isWell && !this.#isPumping && !this.#host.isMute) void this.#send();
   }
 
   tick(): void {
@@ -63,7 +64,7 @@ export class LocalSession implements Session {
     try {
       // What is taken in the same turn goes out together.
       await undefined;
-      while (!this.#life.isEnded && !queue.isEmpty) {
+      while (!this.#life.isEnded && !queue.isEmpty && !this.#host.isMute) {
         const start = performance.now();
         const maxBytes = (this.#nc.info?.max_payload ?? Infinity) - MAX_HEADER_BYTES;
         let isAny = false;
@@ -86,11 +87,13 @@ export class LocalSession implements Session {
     this.#host.look();
   }
 
-  #handle({ data, headers }: NatsMessage): void {
-    const { queue, receiver, counts } = this.#host;
+  #handle(message: NatsMessage): void {
+    const { queue, receiver, counts, subjects } = this.#host;
+    const { data, headers } = message;
     const from = headers?.get(FROM) ?? "";
     const origin = from === "" ? undefined : parseOrigin(from);
     if (origin === undefined) {
+      if (isProbe(message, subjects)) return;
       counts.foreign++;
       return this.#host.deliver({ body: data });
     }
@@ -108,6 +111,10 @@ export class LocalSession implements Session {
       if (type === "ldm" && this.#host.settings.servers.length > 1) void this.#nc.close();
       if (type !== "error" || error?.subject === undefined) continue;
       if (error.operation === "publish") this.#host.forbidden.add(error.subject);
+      if (error.operation === "publish" && error.subject === this.#host.subjects.lost) {
+        this.#host.mute();
+        continue;
+      }
       const what = error.operation === "publish" ? "send to" : "listen to";
       this.#host.tell(
         new BackboneProblem(

@@ -55,7 +55,7 @@ export interface BackboneEvents {
  */
 export class NatsBackbone extends TypedEventTarget<BackboneEvents> implements Backbone {
   /**
-   * Resolves when it is joined for the first time; there is no need to wait for it. Rejects when it never can be: with
+   * Resolves when it is joined for the first time, or hears the others and may not speak; there is no need to wait for it. Rejects when it never can be: with
    * `TransportError` when the library cannot be loaded, with `BackboneProblem` when Deno's sandbox forbids it.
    */
   readonly ready: Promise<void>;

@@ -27,6 +27,8 @@ export class BackboneProblem extends Error {
     | "stream-differs"
     /** We may not say something. */
     | "forbidden"
+    /** We may say nothing at all, and listen. */
+    | "mute"
     /** The servers take smaller messages than the broker does. */
     | "small-payload"
     /** A message was larger than the servers take. */

@@ -286,6 +286,14 @@ export class SendQueue {
     return first.number > this.#homeUpTo ? first.number : undefined;
   }
 
+  /** Nothing of what waits can be sent, but for what may be with NATS already. */
+  forbidAll(): void {
+    for (let before = Infinity; this.unconfirmed < before;) {
+      before = this.unconfirmed;
+      this.forbidFirst();
+    }
+  }
+
   /**
    * A message of ours came back, in its turn: NATS has it, and all before it. Returns what is to be broadcast at home: that message,
    * or nothing when it was before. `lost` takes the numbers of those before it that never came back.

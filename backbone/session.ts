@@ -4,7 +4,7 @@
  * @module
  */
 import type { Relayed } from "../bus/backbone.ts";
-import type { NatsConnection, NatsLibrary } from "./library.ts";
+import type { NatsConnection, NatsLibrary, NatsMessage } from "./library.ts";
 import type { BackboneSettings } from "./options.ts";
 import type { BackboneProblem } from "./problem.ts";
 import type { Receiver } from "./receiver.ts";
@@ -49,6 +49,8 @@ export interface SessionHost {
   readonly stream: StreamMemory;
   /** Subjects that we may not use. Emptied for each connection: permissions may have been given. */
   readonly forbidden: Set<string>;
+  /** See {@linkcode SessionHost.mute}. */
+  readonly isMute: boolean;
   /** How many connections there were before this one. */
   readonly connects: number;
   /** Broadcasts, soon and together. */
@@ -61,6 +63,8 @@ export interface SessionHost {
   handleLatency(ms: number): void;
   /** How the session fares has changed. */
   look(): void;
+  /** We may listen and not speak, as long as this connection lasts. */
+  mute(): void;
   tell(problem: BackboneProblem): void;
   /** What was told is over. */
   untell(): void;
@@ -77,6 +81,22 @@ export interface Session {
   /** Time has passed. */
   tick(now: number): void;
 }
+
+/**
+ * Asks whether we may speak, before anybody says something: servers tell of permissions only when one is missed. No stream takes
+ * this message, and brokers pass it over.
+ */
+export function probe(nc: NatsConnection, { lost }: Subjects): void {
+  nc.publish(lost, NOTHING, { headers: { encode: () => PROBE } });
+}
+
+/** Is it what {@linkcode probe} sends? */
+export function isProbe({ subject, data }: NatsMessage, { lost }: Subjects): boolean {
+  return data.length === 0 && subject === lost;
+}
+
+const NOTHING = new Uint8Array(0);
+const PROBE = new TextEncoder().encode("NATS/1.0\r\nNats-Expected-Stream: none\r\n\r\n");
 
 /** Waits that end with the connection. */
 export class Life {

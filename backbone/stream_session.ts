@@ -16,7 +16,7 @@ import { type Delivery, isConfirmation, JetStream, parseConfirmedSeq, parseDeliv
 import type { NatsConnection, NatsMessage } from "./library.ts";
 import { FROM, GONE, MAX_HEADER_BYTES, type Origin, parseOrigin } from "./origin.ts";
 import { BackboneProblem } from "./problem.ts";
-import { Life, type Session, type SessionHost } from "./session.ts";
+import { isProbe, Life, probe, type Session, type SessionHost } from "./session.ts";
 
 /** A confirmation that takes longer is given up, and everything that is not confirmed goes out again. */
 const CONFIRM_MS = 2000;
@@ -40,8 +40,6 @@ export class StreamSession implements Session {
   readonly #inbox: string;
   /** The stream is there, and takes what we send. */
   #isOpen = false;
-  /** We may not even say that messages are lost. */
-  #isMute = false;
   #consumer: { unsubscribe(): void } | undefined;
   #round = 0;
   /** The number of the last delivery of this consumer. */
@@ -76,7 +74,7 @@ export class StreamSession implements Session {
   }
 
   get isWell(): boolean {
-    return this.#consumer !== undefined && this.#pending <= 0 && !this.#isMute && !this.#life.isEnded;
+    return this.#consumer !== undefined && this.#pending <= 0 && !this.#life.isEnded;
   }
 
   async run(): Promise<void> {
@@ -85,6 +83,7 @@ export class StreamSession implements Session {
       callback: (_error, message) => this.#handleConfirmation(message),
     });
     void this.#watch();
+    probe(this.#nc, this.#host.subjects);
     while (!this.#life.isEnded) {
       try {
         const { promise, resolve } = Promise.withResolvers<void>();
@@ -104,12 +103,13 @@ export class StreamSession implements Session {
 
   pump(): void {
     const { queue } = this.#host;
-    if (!this.#isOpen || this.#isMute || this.#life.isEnded || queue.inFlight > REFILL_AT) return;
+    if (!this.#isOpen || this.#host.isMute || this.#life.isEnded || queue.inFlight > REFILL_AT) return;
     const now = performance.now();
     if (now < this.#notBefore) return;
     const given: number[] = [];
     const isIdle = queue.inFlight === 0;
     this.#giveUpForbidden(given);
+    if (this.#host.isMute) return;
     const maxBytes = (this.#nc.info?.max_payload ?? Infinity) - MAX_HEADER_BYTES;
     try {
       for (let out; (out = queue.next(maxBytes, given)) !== undefined;) {
@@ -152,10 +152,7 @@ export class StreamSession implements Session {
     const { queue, forbidden, subjects } = this.#host;
     if (forbidden.size === 0) return;
     for (let first; (first = queue.firstSubject) !== undefined && forbidden.has(first);) {
-      if (first === subjects.lost) {
-        this.#isMute = true;
-        return this.#host.look();
-      }
+      if (first === subjects.lost) return this.#host.mute();
       const number = queue.forbidFirst();
       if (number !== undefined) given.push(number);
     }
@@ -265,7 +262,9 @@ export class StreamSession implements Session {
     const origin = parseOrigin(headers?.get(FROM) ?? "");
     if (!isReplayed && this.#wasHere(delivery, origin)) {
       if (origin !== undefined) receiver.learn(origin, this.#heardAt);
-    } else this.#judge(message, delivery, origin, isReplayed);
+    } else if (origin !== undefined || !isProbe(message, this.#host.subjects)) {
+      this.#judge(message, delivery, origin, isReplayed);
+    }
     if (delivery.seq > stream.highSeq) stream.highSeq = delivery.seq;
     if (delivery.timeMs > stream.highTimeMs) stream.highTimeMs = delivery.timeMs;
     if (this.#pending === 0) {
@@ -350,6 +349,10 @@ export class StreamSession implements Session {
       if (type !== "error" || error?.operation !== "publish" || error.subject === undefined) continue;
       if (error.subject.startsWith("$")) continue; // Whoever asked hears of it.
       this.#host.forbidden.add(error.subject);
+      if (error.subject === this.#host.subjects.lost) {
+        this.#host.mute();
+        continue;
+      }
       this.#host.tell(
         new BackboneProblem(
           "forbidden",

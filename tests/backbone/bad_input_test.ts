@@ -201,26 +201,74 @@ Deno.test(
   },
 );
 
-Deno.test("A user who may only listen hears all, and is an island to speak", IGNORED, async () => {
-  await using nats = await NatsServer.start({
-    config: `authorization { users: [ { user: "site", password: "x" },
-      { user: "eye", password: "x", permissions: { publish: ["$JS.API.>", "$JS.FC.>"] } } ] }\n${JETSTREAM}`,
-  });
-  const [a] = await TestSite.joined(["a"], { servers: nats.url, auth: { user: "site", password: "x" } }) as [
-    TestSite,
-  ];
-  const [eye] = await TestSite.joined(["eye"], {
-    servers: nats.url,
-    holdMs: 300,
-    auth: { user: "eye", password: "x" },
-  }) as [TestSite];
-  eye.say();
-  await until(() => eye.problems.includes("forbidden"));
-  a.say();
-  await until(() => eye.of("a").length === 1);
-  assert.equal(a.of("eye").length, 0);
-  await closeAll([a, eye]);
-});
+for (
+  const [order, publish] of [
+    ["stream", '["$JS.API.>", "$JS.FC.>"]'],
+    ["local", '{ deny: ">" }'],
+  ] as const
+) {
+  Deno.test(
+    `With the order ${order} a user who may only listen is told so at the start and hears all; at home nobody waits`,
+    IGNORED,
+    async () => {
+      const users = (publish: string) =>
+        `max_payload: 17MB\nauthorization { users: [ { user: "site", password: "x" },
+        { user: "eye", password: "x"${publish} } ] }\n${JETSTREAM}`;
+      await using nats = await NatsServer.start({ config: users(`, permissions: { publish: ${publish} }`) });
+      const options = { servers: nats.url, order };
+      const [a] = await TestSite.joined(["a"], { ...options, auth: { user: "site", password: "x" } }) as [
+        TestSite,
+      ];
+      const [eye] = await TestSite.joined(["eye"], {
+        ...options,
+        holdMs: Infinity,
+        auth: { user: "eye", password: "x" },
+      }) as [TestSite];
+      await eye.untilState("island");
+      assert.deepEqual(eye.problems, ["mute"]);
+      assert.match(eye.backbone.status().problem!, /forbids this user.*let it publish to braviz\.lab\.>/);
+      const texts = [eye.say(), eye.say()];
+      assert.deepEqual(eye.heard, texts);
+      a.say();
+      await eye.untilHeard(3);
+      assert.equal(eye.of("a").length, 1);
+      assert.equal(a.of("eye").length, 0);
+      assert.deepEqual([eye.counts.forbidden, eye.counts.queued], [2, 0]);
+      assert.deepEqual(a.server.stats().refused, {}); // How it was found out is no message.
+      assert.deepEqual(eye.problems, ["mute"]);
+      // Once it may, it is one of them.
+      await nats.kill();
+      nats.configure(users(""));
+      await nats.start();
+      await eye.untilState("joined");
+      await a.untilState("joined");
+      assert.equal(eye.backbone.status().problem, undefined);
+      const last = eye.say();
+      await until(() => a.heard.includes(last));
+      assert.equal(a.counts.missed, 0); // Nobody had heard of it before.
+      await closeAll([a, eye]);
+    },
+  );
+}
+
+Deno.test(
+  "With the order stream a user who may not even ask for the stream is told what it lacks, and of the order local",
+  IGNORED,
+  async () => {
+    await using nats = await NatsServer.start({
+      config: `authorization { users: [
+        { user: "eye", password: "x", permissions: { publish: { deny: ">" } } } ] }\n${JETSTREAM}`,
+    });
+    const site = new TestSite({ servers: nats.url, holdMs: 50, auth: { user: "eye", password: "x" } });
+    await until(() => site.problems.includes("forbidden"));
+    const told: string = site.backbone.status().problem!;
+    assert.match(told, /STREAM\.INFO\.BRAVIZ_lab.*docs\/many-machines\.md.*--backbone-order local/);
+    await site.untilState("island");
+    const text = site.say();
+    assert.deepEqual(site.heard, [text]);
+    await closeAll([site]);
+  },
+);
 
 Deno.test(
   "A message larger than the servers take is refused with stream, heard at home with local, and counted",

@@ -24,7 +24,7 @@ export function freePort(): number {
 export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly directory: string;
-  readonly #config: string;
+  #config: string;
   readonly #isOwner: boolean;
   #process: Deno.ChildProcess | undefined;
   #output: Promise<unknown> = Promise.resolve();
@@ -47,7 +47,7 @@ export class NatsServer implements AsyncDisposable {
     } = {},
   ): Promise<NatsServer> {
     const folder = directory ?? await Deno.makeTempDir({ prefix: "nats-" });
-    const text = `listen: "127.0.0.1:${port}"\n${config.replaceAll("DIR", folder)}\n`;
+    const text = configFor(port, folder, config);
     const server = new NatsServer(port, folder, text, directory === undefined);
     await server.start();
     return server;
@@ -109,6 +109,11 @@ export class NatsServer implements AsyncDisposable {
     this.#process!.kill(signal);
   }
 
+  /** Starts with another configuration the next time. */
+  configure(config: string): void {
+    this.#config = configFor(this.port, this.directory, config);
+  }
+
   /** Loses everything that it has stored. Only while it does not run. */
   async empty(): Promise<void> {
     await Deno.remove(`${this.directory}/jetstream`, { recursive: true });
@@ -118,6 +123,10 @@ export class NatsServer implements AsyncDisposable {
     await this.kill();
     if (this.#isOwner) await removed(this.directory);
   }
+}
+
+function configFor(port: number, folder: string, config: string): string {
+  return `listen: "127.0.0.1:${port}"\n${config.replaceAll("DIR", folder)}\n`;
 }
 
 /** A server that was just killed may still be writing. */

@@ -68,6 +68,8 @@ export class ScriptedStream implements AsyncDisposable {
         highTimeMs: 0,
       },
       forbidden: new Set(),
+      isMute: false,
+      mute() {},
       connects: 1,
       deliver: ({ body }: Relayed) => void this.heard.push(new TextDecoder().decode(body)),
       drop() {},
