@@ -35,8 +35,6 @@ const WINDOW = {
 const TICK_MS = 100;
 /** Between two attempts to dial. */
 const REDIAL = { minMs: 200, maxMs: 5000 } as const;
-/** After a refusal that only a person can change. */
-const REFUSED_MS = 30_000;
 /** Senders wait while the queue is fuller than the one, until it is emptier than the other. */
 const SLOW_AT = 0.5;
 const FAST_AT = 0.25;
@@ -243,14 +241,16 @@ export class Bridge implements Backbone, SessionHost {
         const { site } = this.settings;
         this.#nc = await dial(this.#library, this.settings, servers, `braviz ${site || this.queue.instance}`);
       } catch (error) {
-        const problem = explainDial(error, servers);
+        const problem = explainDial(error, servers, this.settings.refusedMs);
         if (problem.code === "permission-denied") return this.#fail(problem);
         if (problem.code === "refused") {
           this.#rejected++;
           this.#setState("refused");
         }
         this.tell(problem);
-        await this.#pause(problem.code === "refused" ? REFUSED_MS : waitMs * (0.5 + Math.random()));
+        await this.#pause(
+          problem.code === "refused" ? this.settings.refusedMs : waitMs * (0.5 + Math.random()),
+        );
         waitMs = Math.min(2 * waitMs, REDIAL.maxMs);
         continue;
       }

@@ -42,14 +42,15 @@ export class Servers {
  *
  * @throws What stood in the way at the last one that was tried.
  */
-export function dial(
+export async function dial(
   library: NatsLibrary,
   settings: BackboneSettings,
   servers: readonly string[],
   name: string,
 ): Promise<NatsConnection> {
-  const { auth, order, isTls, ca, pingMs } = settings;
-  return library.connect({
+  const { order, isTls, ca, pingMs } = settings;
+  const auth = settings.auth();
+  return await library.connect({
     servers: [...servers],
     name,
     noEcho: order === "local",
@@ -68,8 +69,13 @@ export function dial(
       : { authenticator: library.nkeyAuthenticator(encoder.encode(auth.nkey)) }),
     ...(auth.creds === undefined
       ? {}
-      : { authenticator: library.credsAuthenticator(encoder.encode(auth.creds)) }),
+      : { authenticator: library.credsAuthenticator(encoder.encode(credsText(auth.creds))) }),
   });
+}
+
+/** The library wants each line to end as on Unix, the last one as well. */
+function credsText(text: string): string {
+  return `${text.replaceAll("\r\n", "\n").trimEnd()}\n`;
 }
 
 const encoder = new TextEncoder();

@@ -49,8 +49,11 @@ export interface NatsBackboneOptions {
   readonly replicas?: number;
   /** With `stream`: the JetStream domain where the stream lives, for servers that are leaf nodes. @default the server's own */
   readonly domain?: string;
-  /** Who we are. @default nobody */
-  readonly auth?: NatsAuth;
+  /**
+   * Who we are. A function is called at once, and again each time it dials: credentials that are renewed or repaired need no new
+   * start. @default nobody
+   */
+  readonly auth?: NatsAuth | (() => NatsAuth);
   /** The certificate authority of the servers, as PEM, for `tls://`. @default those of the system */
   readonly tls?: { readonly ca?: string };
   /** Allow servers beyond this machine without TLS: everything can be read and forged on the way. @default false */
@@ -59,6 +62,8 @@ export interface NatsBackboneOptions {
   readonly pingMs?: number;
   /** With `local`: milliseconds after a reconnect before what waits is sent: other sites dial at their own pace. @default 500 */
   readonly settleMs?: number;
+  /** Milliseconds until it tries again after the server has refused us. @default 30_000 */
+  readonly refusedMs?: number;
 }
 
 /** What they come to. */
@@ -76,9 +81,11 @@ export interface BackboneSettings {
   readonly queue: { readonly messages: number; readonly bytes: number };
   readonly replicas: number;
   readonly domain: string | undefined;
-  readonly auth: NatsAuth;
+  /** Reads it anew. */
+  readonly auth: () => NatsAuth;
   readonly pingMs: number;
   readonly settleMs: number;
+  readonly refusedMs: number;
 }
 
 const NUMBERS = {
@@ -88,6 +95,7 @@ const NUMBERS = {
   replicas: { default: 1, min: 1, max: 5 },
   pingMs: { default: 1000, min: 10 },
   settleMs: { default: 500, min: 0 },
+  refusedMs: { default: 30_000, min: 10 },
 } as const;
 
 /**
@@ -98,7 +106,9 @@ const NUMBERS = {
 export function readBackboneOptions(options: NatsBackboneOptions): BackboneSettings {
   const numbers = readNumbers(NUMBERS, options);
   const { servers, isTls } = readServers(options);
-  const { holdMs = 10_000, auth = {}, tls } = options;
+  const { holdMs = 10_000, auth: given = {}, tls } = options;
+  const auth = () => checkAuth(typeof given === "function" ? given() : given);
+  auth();
   return {
     servers,
     isTls,
@@ -112,9 +122,10 @@ export function readBackboneOptions(options: NatsBackboneOptions): BackboneSetti
     queue: { messages: numbers["queue.messages"], bytes: numbers["queue.bytes"] },
     replicas: numbers.replicas,
     domain: options.domain === undefined ? undefined : checkName("domain", options.domain),
-    auth: checkAuth(auth),
+    auth,
     pingMs: numbers.pingMs,
     settleMs: numbers.settleMs,
+    refusedMs: numbers.refusedMs,
   };
 }
 

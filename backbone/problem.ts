@@ -57,7 +57,11 @@ const LASTING: ReadonlySet<string> = new Set([
 ]);
 
 /** Why a connection could not be made. */
-export function explainDial(error: unknown, servers: readonly string[]): BackboneProblem {
+export function explainDial(
+  error: unknown,
+  servers: readonly string[],
+  refusedMs: number,
+): BackboneProblem {
   const cause = error instanceof Error ? error : new Error(String(error));
   const where = servers.join(", ");
   const problem = (code: BackboneProblem["code"], message: string) =>
@@ -72,7 +76,8 @@ export function explainDial(error: unknown, servers: readonly string[]): Backbon
   if (/^(Authorization|UserAuthenticationExpired)Error$/.test(cause.name)) {
     return problem(
       "refused",
-      `Cannot join the others at ${where}: the server does not accept who we say we are (${cause.message})`,
+      `Cannot join the others at ${where}: the server does not accept who we say we are (${cause.message}); ` +
+        `repair it here or there: it is read again, and tried, every ${refusedMs / 1000} seconds`,
     );
   }
   if (cause instanceof NotNatsError) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
-import { NatsBackbone, type NatsBackboneOptions } from "../backbone/mod.ts";
+import { type NatsAuth, NatsBackbone, type NatsBackboneOptions } from "../backbone/mod.ts";
 import { type FlagValues, UsageError } from "./arguments.ts";
 import { integerFlag, ProgramError } from "./command_line.ts";
 import { explainFile, readToken } from "./key_file.ts";
@@ -36,7 +36,7 @@ export function makeBackbone(values: FlagValues): ProgramBackbone {
       ...(replicas === undefined ? {} : { replicas }),
       ...(ca === undefined ? {} : { tls: { ca: readCa(ca) } }),
       allowPlain: values["backbone-allow-plain"] === true,
-      auth: readAuth(values),
+      auth: () => readAuth(values),
     });
   } catch (error) {
     // Matched by its code: it may come from another copy of the module.
@@ -59,7 +59,7 @@ function given<K extends keyof NatsBackboneOptions>(
   return value === undefined ? {} : { [name]: value } as Partial<Pick<NatsBackboneOptions, K>>;
 }
 
-function readAuth(values: FlagValues): NonNullable<NatsBackboneOptions["auth"]> {
+function readAuth(values: FlagValues): NatsAuth {
   const flags = ["backbone-creds", "backbone-nkey", "backbone-token-file", "backbone-user-file"] as const;
   const set = flags.filter((flag) => values[flag] !== undefined);
   if (set.length > 1) throw new UsageError(`Cannot use --${set[0]} and --${set[1]} together`);

@@ -138,9 +138,13 @@ function readPair(flag: string, file: string): Keys & { readonly secretKey: stri
   return { ...keys, secretKey };
 }
 
+/** Some files are read again and again. */
+const warned: Set<string> = new Set();
+
 function warnOfReaders(flag: string, file: string): void {
   const { mode } = Deno.statSync(file); // null on Windows, which has other means
-  if (mode === null || (mode & 0o077) === 0) return;
+  if (mode === null || (mode & 0o077) === 0 || warned.has(file)) return;
+  warned.add(file);
   complain(`warning: --${flag} ${file} can be read by others who use this machine: chmod 600 ${file}`);
 }
 

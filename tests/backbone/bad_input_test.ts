@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { soon, until } from "../support/deadline.ts";
 import { freePort, hasNatsServer, NatsServer } from "../support/nats_server.ts";
+import { NatsOperator } from "../support/nats_credentials.ts";
 import { RawNats } from "../support/raw_nats.ts";
 import { closeAll, TestSite } from "../support/sites.ts";
 
@@ -127,6 +128,73 @@ for (
     await closeAll([site]);
   });
 }
+
+Deno.test(
+  "The server is shown a .creds file, and a user of another operator is refused",
+  IGNORED,
+  async () => {
+    const operator = new NatsOperator();
+    await using nats = await NatsServer.start({ config: `${operator.config}\n${JETSTREAM}` });
+    const [a, b] = [
+      ...await TestSite.joined(["a"], { servers: nats.url, auth: { creds: operator.creds() } }),
+      // As an editor on Windows leaves it, and without its last line end.
+      ...await TestSite.joined(["b"], {
+        servers: nats.url,
+        auth: { creds: operator.creds().trim().replaceAll("\n", "\r\n") },
+      }),
+    ] as [TestSite, TestSite];
+    a.say();
+    await b.untilHeard(1);
+    const stranger = new TestSite({
+      servers: nats.url,
+      holdMs: 50,
+      auth: { creds: new NatsOperator().creds() },
+    });
+    await until(() => stranger.problems.includes("refused"));
+    await closeAll([a, b, stranger]);
+  },
+);
+
+Deno.test(
+  "Credentials that run out end the connection; those that are read then are shown, and nothing is lost",
+  IGNORED,
+  async () => {
+    const operator = new NatsOperator();
+    await using nats = await NatsServer.start({ config: `${operator.config}\n${JETSTREAM}` });
+    let read = 0;
+    const site = new TestSite({
+      servers: nats.url,
+      holdMs: Infinity,
+      auth: () => ({ creds: operator.creds(++read > 2 ? 3600 : 2) }),
+    });
+    await site.untilState("joined");
+    site.say();
+    await until(() => site.counts.connects! > 1, "another connection", 60_000);
+    site.say();
+    await site.untilState("joined");
+    await site.untilHeard(2);
+    assert.ok(read > 2);
+    await closeAll([site]);
+  },
+);
+
+Deno.test(
+  "A token that is wrong is told with the way out, and once it is repaired the site is joined",
+  IGNORED,
+  async () => {
+    await using nats = await NatsServer.start({ config: `authorization { token: "right" }\n${JETSTREAM}` });
+    let token = "wrong";
+    const site = new TestSite({ servers: nats.url, holdMs: 50, refusedMs: 100, auth: () => ({ token }) });
+    await site.untilState("refused");
+    assert.match(site.backbone.status().problem!, /repair it here or there.*every 0\.1 seconds/);
+    await until(() => site.counts.rejected! >= 3, "three attempts");
+    token = "right";
+    await site.untilState("joined");
+    assert.deepEqual(site.problems.filter((code) => code === "refused"), ["refused"]);
+    assert.equal(site.backbone.status().problem, undefined);
+    await closeAll([site]);
+  },
+);
 
 Deno.test(
   "A server without JetStream: the two ways out are told, and the site behaves as an island",

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { MessageClient } from "../../client.ts";
 import { soon, until } from "../support/deadline.ts";
+import { NatsOperator } from "../support/nats_credentials.ts";
 import { freePort, hasNatsServer, NatsServer } from "../support/nats_server.ts";
 import { type Ended, Program, run } from "../support/program.ts";
 
@@ -22,12 +23,10 @@ interface Announced {
 
 async function startBroker(
   args: readonly string[],
-  permission?: string,
+  permissions: readonly string[] = [],
 ): Promise<{ program: Program; told: Announced }> {
-  const program = new Program(
-    ["--cached-only", "broker.ts", "--json", "--broadcast-port=0", "--receive-port=0", "--http=0", ...args],
-    permission === undefined ? {} : { permission },
-  );
+  const ports = ["--broadcast-port=0", "--receive-port=0", "--http=0"];
+  const program = new Program(["--cached-only", ...permissions, "broker.ts", "--json", ...ports, ...args]);
   return { program, told: JSON.parse((await program.line())!) };
 }
 
@@ -95,6 +94,40 @@ Deno.test(
     assert.match(end.stderr, /joined the bus lab over NATS/);
     assert.match(end.stderr, /this site is an island/);
     assert.match(end.stderr, /Connection refused/);
+  },
+);
+
+Deno.test(
+  "broker.ts reads its credentials anew each time it dials: a .creds file that was replaced needs no new start",
+  IGNORED,
+  async () => {
+    const jetstream = 'jetstream { store_dir: "DIR" }';
+    const operators = [new NatsOperator(), new NatsOperator()];
+    const [before, after] = operators.map(({ config }) => `${config}\n${jetstream}`);
+    await using nats = await NatsServer.start({ config: before! });
+    const file = `${nats.directory}/site.creds`;
+    await Deno.writeTextFile(file, operators[0]!.creds(), { mode: 0o600 });
+    const { program, told } = await startBroker(
+      ["--backbone", nats.url, "--backbone-creds", file],
+      [`--allow-read=${file}`],
+    );
+    await using _program = program;
+    await untilState(told, "joined");
+    await nats.kill();
+    await Deno.writeTextFile(file, operators[1]!.creds());
+    nats.configure(after!);
+    await nats.empty();
+    await nats.start();
+    const isBack = async () => {
+      const { state, counts } = await status(told);
+      return state === "joined" && (counts as { connects: number }).connects > 1;
+    };
+    const end = performance.now() + 60_000;
+    while (!await isBack()) assert.ok(performance.now() < end, "never joined again");
+    const { code, stderr } = await ended(program);
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /does not accept/);
+    assert.doesNotMatch(stderr, /SU[A-Z2-7]{56}/);
   },
 );
 
