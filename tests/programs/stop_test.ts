@@ -114,18 +114,21 @@ for (const [name, start] of Object.entries(GATEWAYS)) {
 
   Deno.test(`${name} ends at once at the second signal`, async () => {
     await using gateway = await start();
-    await isUp(gateway.started); // A POST before the broker is there would be refused.
-    const request = PEERS["does not end its POST"]![0];
+    await isUp(gateway.started);
+    const [request, kind] = PEERS["does not read its event stream"]!;
     using connection = await connect(gateway.started, request);
-    await isUp(gateway.started); // Who connected later was answered: the POST was heard.
+    await waiting(gateway.started, kind);
+    await flood(gateway.started);
 
-    gateway.program.kill("SIGINT");
-    // It stops now: it takes nothing new, and waits for the POST.
-    for (let isStopping = false; !isStopping;) {
-      const answer = await fetch(`${gateway.started.http}/readyz`).catch(() => undefined);
-      isStopping = answer === undefined || (await answer.json()).draining === true;
-    }
-    gateway.program.kill("SIGINT");
+    // Signals that come before the first was heard are one: the next one is the second.
+    await until(() => {
+      try {
+        gateway.program.kill("SIGINT");
+        return false;
+      } catch {
+        return true; // It has ended.
+      }
+    }, "the end of the program");
 
     assert.equal((await gateway.program.ended()).code, 130);
     assert.equal(connection.localAddr.transport, "tcp");
