@@ -6,6 +6,7 @@
 import { checkArchive, repairArchive } from "../../archive/mod.ts";
 import { type FlagValues, UsageError } from "../arguments.ts";
 import type { Command } from "../command.ts";
+import { counted } from "../counted.ts";
 import { complain, print } from "../log.ts";
 import { Progress } from "../progress.ts";
 import { fileAndSession } from "../session_arguments.ts";
@@ -35,8 +36,8 @@ async function run({ repair }: FlagValues, rest: readonly string[], stop: Stop):
     if (typeof repair === "string") {
       const { sessions, messages, lost } = await repairArchive(path, repair, options);
       print(
-        `${repair} has ${sessions} sessions with ${messages} messages; ${
-          lost === 0 ? "nothing was lost" : `${lost} messages could not be read`
+        `${repair} has ${counted(sessions, "session")} with ${counted(messages, "message")}; ${
+          lost === 0 ? "nothing was lost" : `${counted(lost, "message")} could not be read`
         }`,
       );
       return 0;
@@ -44,7 +45,7 @@ async function run({ repair }: FlagValues, rest: readonly string[], stop: Stop):
     const { sessions, messages, faults } = await checkArchive(path, options);
     for (const fault of faults) complain(`client.ts: ${fault}`);
     if (faults.length === 0) {
-      print(`${path} is whole: ${sessions} sessions, ${messages} messages`);
+      print(`${path} is whole: ${counted(sessions, "session")}, ${counted(messages, "message")}`);
       return 0;
     }
     complain(`client.ts: ${path} is damaged; client.ts check ${path} --repair NEW copies what is good`);

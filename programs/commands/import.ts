@@ -4,10 +4,12 @@
  * @module
  */
 import { type ImportedMessage, importSession } from "../../archive/mod.ts";
+import { quote } from "../../base/quote.ts";
 import { explainJsonText } from "../../bus/intake.ts";
 import { type FlagValues, UsageError } from "../arguments.ts";
 import type { Command } from "../command.ts";
 import { ProgramError } from "../command_line.ts";
+import { counted } from "../counted.ts";
 import { inputLines } from "../input_lines.ts";
 import { complain, print } from "../log.ts";
 import { Progress } from "../progress.ts";
@@ -34,8 +36,12 @@ one here; without, all of it is one session of this moment. F is made if there i
 const MAX_TOLD = 10;
 
 async function run(values: FlagValues, rest: readonly string[], stop: Stop): Promise<number> {
-  const { path, id } = fileAndSession(rest);
-  if (id !== undefined) throw new UsageError("Cannot import: expected a file and no session");
+  if (rest.length > 1) {
+    throw new UsageError(
+      `Cannot use argument ${quote(rest[1]!)}: the lines come from stdin; add < before their file`,
+    );
+  }
+  const { path } = fileAndSession(rest);
   if (Deno.stdin.isTerminal()) complain("A message a line; Ctrl+D ends");
   using progress = new Progress("messages");
   const source = new Source(stop.signal, (count) => progress.tell(count));
@@ -47,7 +53,7 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
       const made = await importSession(path, source.session(), options);
       if (made === undefined) continue;
       sessions++;
-      print(`session ${made.session}: ${made.messages} messages`);
+      print(`session ${made.session}: ${counted(made.messages, "message")}`);
     } while (!source.isOver);
   } catch (error) {
     if (!stop.signal.aborted) throw error;

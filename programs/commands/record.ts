@@ -18,6 +18,7 @@ import {
 import { gapText, tellTrouble, throwReason } from "../client_notes.ts";
 import type { Command } from "../command.ts";
 import { integerFlag } from "../command_line.ts";
+import { counted } from "../counted.ts";
 import { complain, print, startStamps } from "../log.ts";
 import { fileAndSession } from "../session_arguments.ts";
 import { aborted, type Stop } from "../stop.ts";
@@ -115,7 +116,9 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
   const { onDisk, lost } = recorder.stats();
   const missing = Object.values(lost).reduce((sum, count) => sum + count, 0);
   print(
-    `Session ${recorder.session}: ${onDisk} messages${missing === 0 ? "" : `; ${missing} are missing`}`,
+    `Session ${recorder.session}: ${counted(onDisk, "message")}${
+      missing === 0 ? "" : `; ${missing} are missing`
+    }`,
   );
 }
 

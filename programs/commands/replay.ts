@@ -11,6 +11,7 @@ import { type FlagValues, UsageError } from "../arguments.ts";
 import { KEY_FLAGS, keyOptions, needAddress, RECEIVE_FLAG } from "../client_flags.ts";
 import type { Command } from "../command.ts";
 import { durationFlag, ProgramError } from "../command_line.ts";
+import { counted } from "../counted.ts";
 import { complain, print } from "../log.ts";
 import { playerKeys } from "../player_keys.ts";
 import {
@@ -100,10 +101,10 @@ async function run(values: FlagValues, rest: readonly string[], stop: Stop): Pro
   });
   const { lost } = client.stats();
   const about = [
-    `replayed ${sent} messages of session ${session.id}`,
+    `replayed ${counted(sent, "message")} of session ${session.id}`,
     ...(leftOut > 0 ? [`${leftOut} left out`] : []),
     ...(missed > 0 ? [`${missed} are missing in the recording`] : []),
-    ...(late > 0 ? [`${late} times more than a second late`] : []),
+    ...(late > 0 ? [`${counted(late, "time")} more than a second late`] : []),
     ...(lost > 0 ? [`${lost} were cut by the end of a connection`] : []),
   ];
   print(about.join("; "));

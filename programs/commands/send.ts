@@ -12,6 +12,7 @@ import { KEY_FLAGS, keyOptions, needAddress, RECEIVE_FLAG } from "../client_flag
 import { isRefused } from "../client_notes.ts";
 import type { Command } from "../command.ts";
 import { durationFlag, integerFlag, ProgramError } from "../command_line.ts";
+import { counted } from "../counted.ts";
 import { complain, print } from "../log.ts";
 import { messagesOf } from "../message_arguments.ts";
 import { type InputMessage, readMessages } from "../message_input.ts";
@@ -94,7 +95,7 @@ async function run(values: FlagValues, args: readonly string[], stop: Stop): Pro
     if (!await within(client.flush(), waitMs, stop.signal)) {
       const { queued } = client.stats();
       throw new ProgramError(
-        `Cannot send: ${queued} messages could not be delivered within ${waitMs / 1000} s`,
+        `Cannot send: ${counted(queued, "message")} could not be delivered within ${waitMs / 1000} s`,
       );
     }
   } catch (error) {
@@ -115,7 +116,9 @@ async function run(values: FlagValues, args: readonly string[], stop: Stop): Pro
     );
     return stop.code;
   }
-  if (lost > 0) throw new ProgramError(`Cannot send: ${lost} messages were cut by the end of a connection`);
+  if (lost > 0) {
+    throw new ProgramError(`Cannot send: ${counted(lost, "message")} cut by the end of a connection`);
+  }
   if (values.quiet !== true) print(`sent ${written}`);
   return refused > 0 ? 1 : 0;
 }

@@ -8,6 +8,7 @@ import type { SessionEvent, SessionInfo } from "../../bus/recording.ts";
 import { type FlagValues, UsageError } from "../arguments.ts";
 import type { Command } from "../command.ts";
 import { integerFlag } from "../command_line.ts";
+import { counted } from "../counted.ts";
 import { print, untilReaderGone } from "../log.ts";
 import { fileAndSession, openToRead, shownLength, shownTime, timeFlag } from "../session_arguments.ts";
 import type { Stop } from "../stop.ts";
@@ -121,11 +122,11 @@ function head(session: SessionInfo): string[] {
   const length = ended === null
     ? "it is being recorded"
     : `${shownLength(ended - started)}${clean === false ? ", ended without a goodbye" : ""}`;
-  const missing = gaps === 0 ? "" : `, ${lost} missing in ${gaps} ${gaps === 1 ? "gap" : "gaps"}`;
+  const missing = gaps === 0 ? "" : `, ${lost} missing in ${counted(gaps, "gap")}`;
   return [
     `session ${id} ${quote(name)}: ${shownTime(started)}, ${length}`,
     ...(description === "" ? [] : [visible(description)]),
-    `${messages} messages${missing}, ${events} events, ${notes} notes`,
+    `${counted(messages, "message")}${missing}, ${counted(events, "event")}, ${counted(notes, "note")}`,
     "",
   ];
 }

@@ -197,7 +197,7 @@ Deno.test("Several sessions in one export are as many when they are imported, wi
     "import",
     copy.path,
   ]);
-  assert.equal(imported.stdout, "session 1: 2 messages\nsession 2: 1 messages\n", imported.stderr);
+  assert.equal(imported.stdout, "session 1: 2 messages\nsession 2: 1 message\n", imported.stderr);
   await using archive = await copy.open({ readOnly: true });
   const { gaps } = await archive.messages(1);
   assert.deepEqual(gaps.map(({ after, missed, reason }) => [after, missed, reason]), [[1, 3, "slow"]]);
@@ -321,6 +321,7 @@ Deno.test("What cannot be is told in one line, with its exit code", async () => 
   const cases: readonly (readonly [args: readonly string[], code: number, pattern: RegExp])[] = [
     [["sessions"], 2, /its file is missing/],
     [["sessions", file.path, "x"], 2, /expected a number/],
+    [["import", file.path, "lines.ndjson"], 2, /the lines come from stdin; add < before their file/],
     [["sessions", file.path, "9"], 1, /it has no session 9/],
     [["sessions", file.path, "--from", "tomorrow"], 2, /expected a date/],
     [["sessions", file.path, "--from", "2026-01-02", "--to", "2026-01-01"], 2, /it ends before it begins/],
