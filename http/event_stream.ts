@@ -144,7 +144,8 @@ class EventStream implements Waiter, MemoryHolder {
   /** The position whose cursor the reader was told last. */
   #toldPosition: number;
   #isSilent = true;
-  lastProgress = performance.now();
+  /** When the oldest of what is in the queue was put there. */
+  lastProgress = 0;
   // Invariant: at least what is in the queue. The queue counts in chunks; asking it costs more than keeping this.
   #queuedBytes = 0;
 
@@ -174,7 +175,6 @@ class EventStream implements Waiter, MemoryHolder {
       // Asked only when the queue is empty.
       pull: () => {
         this.#release();
-        this.lastProgress = performance.now();
         if (this.#stall !== undefined) {
           clearTimeout(this.#stall);
           this.#stall = undefined;
@@ -274,6 +274,7 @@ class EventStream implements Waiter, MemoryHolder {
     const controller = this.#controller;
     if (controller === undefined) return;
     if (!this.gate.memory.take(chunk.byteLength, this)) return this.#cutSlow();
+    if (this.#queuedBytes === 0) this.lastProgress = this.gate.hub.now();
     this.#queuedBytes += chunk.byteLength;
     controller.enqueue(chunk);
   }

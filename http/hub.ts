@@ -67,6 +67,8 @@ export class Hub {
   #attached = false;
   // Invariant: true from the moment a round is scheduled until its last slice is done.
   #isRunning = false;
+  // Invariant: undefined outside of a slice.
+  #sliceTime: number | undefined;
   // Invariant: every waiter has been told of what is there up to this position, or is being told right now.
   #announced = 0;
 
@@ -110,6 +112,11 @@ export class Hub {
   /** The cursor of the oldest message that is held; of the newest one when none is. */
   get oldestCursor(): string {
     return oldestCursor(this.feed);
+  }
+
+  /** `performance.now()`; while a slice is served, when that began. */
+  now(): number {
+    return this.#sliceTime ?? performance.now();
   }
 
   /** Calls back after each fan-out with the time it took. */
@@ -170,14 +177,18 @@ export class Hub {
   async #run(): Promise<void> {
     do {
       this.#announced = this.feed.position;
-      const start = performance.now();
+      const start = this.#sliceTime = performance.now();
       let served = 0;
       for (const waiter of [...this.#waiters]) {
         // It may have left while the loop had its turn.
         if (!this.#waiters.has(waiter) || !this.#serve(waiter)) continue;
         served += 1;
-        if (served % SLICE === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+        if (served % SLICE !== 0) continue;
+        this.#sliceTime = undefined;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        this.#sliceTime = performance.now();
       }
+      this.#sliceTime = undefined;
       if (served > 0) {
         const seconds = (performance.now() - start) / 1000;
         for (const listener of this.#fanOutListeners) listener(seconds);

@@ -83,6 +83,7 @@ class LongPoll implements Waiter {
   #position: number;
   #missing: Missing;
   #later: Later | undefined;
+  #hasEnded = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -175,15 +176,16 @@ class LongPoll implements Waiter {
    * goes with its request, and to take the listener off it would only cost time.
    */
   handleEvent(): void {
-    if (this.#finish(new Response(null, { status: 204 }))) this.gate.counters.gone.longpoll += 1;
+    if (this.#hasEnded) return;
+    this.#finish(new Response(null, { status: 204 }));
+    this.gate.counters.gone.longpoll += 1;
   }
 
-  /** Says whether it still waited. */
-  #finish(response: Response): boolean {
-    if (!this.gate.waiting.leave(this)) return false;
+  #finish(response: Response): void {
+    if (!this.gate.waiting.leave(this)) return;
+    this.#hasEnded = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#later?.settle(response);
-    return true;
   }
 
   #mark(response: Response): Response {

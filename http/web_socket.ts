@@ -36,6 +36,8 @@ const CATCH_UP_MS = 10;
 const STALL_MS = 2000;
 /** What waits in a socket is counted from here on: a message that is on its way through is not worth it. */
 const UNCOUNTED_BYTES = 16 * 1024;
+/** Bytes of the header of a frame. */
+const MAX_FRAME_HEADER = 10;
 /** Whoever was told to go has so long for it. */
 const LINGER_MS = 2000;
 /** How often it is looked whether a queue has become shorter. */
@@ -210,10 +212,11 @@ class BusSocket implements Waiter, CuttableSocket {
   #fill(): void {
     const { hub, counters, settings } = this.gate;
     const format = this.#hasFrames ? FRAMES : RAW;
+    // No more than this can wait in the socket.
+    let most = 0;
     while (this.#isOpen && this.#position < hub.feed.position) {
-      if (this.#socket.bufferedAmount > settings.maxQueuedBytes || !this.#account()) {
-        return this.#handleFull();
-      }
+      const buffered = this.#socket.bufferedAmount;
+      if (buffered > settings.maxQueuedBytes || !this.#account(buffered)) return this.#handleFull();
       const found = hub.bodies.render(this.#position, this.#filter, format);
       this.#position = found.position;
       if (found.body === undefined) continue;
@@ -224,8 +227,10 @@ class BusSocket implements Waiter, CuttableSocket {
         this.#socket.send(frame);
       }
       counters.countSent("websocket", found.entries.length, bytes);
+      most = buffered + MAX_FRAME_HEADER * found.body.length + 3 * bytes;
     }
-    this.#account();
+    // Asking Deno for its queue costs a part of what sending does; a queue that cannot have become long is not worth it.
+    if (most >= UNCOUNTED_BYTES || this.#heldBytes > 0) this.#account();
     this.#stalledSince = undefined;
   }
 
@@ -233,11 +238,10 @@ class BusSocket implements Waiter, CuttableSocket {
    * Counts what waits in the socket against the budget, where that is much. Says whether there is room for more. Nothing tells of a
    * queue that becomes shorter, so it is looked at again after a while.
    */
-  #account(): boolean {
+  #account(buffered = this.#isGone ? 0 : this.#socket.bufferedAmount): boolean {
     // Deno tells nothing any more of a socket that was closed, but holds its queue until its peer has gone.
     if (this.isLingering && !this.#isGone) return false;
     const { memory } = this.gate;
-    const buffered = this.#isGone ? 0 : this.#socket.bufferedAmount;
     const wanted = buffered < UNCOUNTED_BYTES ? 0 : buffered;
     if (wanted <= this.#heldBytes) memory.giveFromSocket(this.#heldBytes - wanted);
     else if (!memory.takeForSocket(wanted - this.#heldBytes)) return false;
