@@ -403,41 +403,55 @@ async function measureResume(effort: Effort): Promise<Figure[]> {
 }
 
 async function measureStart(effort: Effort): Promise<Figure[]> {
-  const broker = fileURLToPath(new URL("../broker.ts", import.meta.url));
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/empty.ts`, "export {};\n");
-  const ours: number[] = [];
+  const source = fileURLToPath(new URL("../broker.ts", import.meta.url));
+  const bundle = ["bundle", "--quiet", "--code-splitting", `--outdir=${folder}`, source];
+  const { success } = await new Deno.Command(Deno.execPath(), { args: bundle, stderr: "null" }).output();
+  const programs = [
+    { name: "start", what: "start of the broker", path: source },
+    ...(success ? [{ name: "start-bundled", what: "the same, bundled", path: `${folder}/broker.js` }] : []),
+  ].map((program) => ({ ...program, ours: [] as number[] }));
   const empty: number[] = [];
   const runs = (effort.isQuick ? 3 : 5) * effort.rounds;
   for (let run = -2; run < runs; run++) {
-    const start = performance.now();
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-net=127.0.0.1", "--no-prompt", broker],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    await untilPrinted(child.stdout, ["broadcast address", "receive address"]);
-    const started = performance.now() - start;
-    child.kill("SIGTERM");
-    await child.status;
+    const times = [];
+    for (const { path } of programs) times.push(await timeOfStart(path));
     const emptyStart = performance.now();
     await new Deno.Command(Deno.execPath(), { args: ["run", `${folder}/empty.ts`], stdin: "null" }).output();
     const ended = performance.now() - emptyStart;
     if (run < 0) continue; // The caches have to be warm.
-    ours.push(started);
+    for (const [i, ms] of times.entries()) programs[i]!.ours.push(ms);
     empty.push(ended);
   }
   await Deno.remove(folder, { recursive: true });
-  return [figure({
-    name: "start",
-    what: "start of the broker, until it has printed its addresses",
-    unit: " ms",
-    ours,
-    peer: empty,
-    peerName: "empty module, until it has ended",
-    isMoreBetter: false,
-  })];
+  return programs.map(({ name, what, ours }) =>
+    figure({
+      name,
+      what: `${what}, until it has printed its addresses`,
+      unit: " ms",
+      ours,
+      peer: empty,
+      peerName: "empty module, until it has ended",
+      isMoreBetter: false,
+    })
+  );
+}
+
+/** Milliseconds until a broker has printed its addresses. */
+async function timeOfStart(path: string): Promise<number> {
+  const start = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-net=127.0.0.1", "--no-prompt", path],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  await untilPrinted(child.stdout, ["broadcast address", "receive address"]);
+  const started = performance.now() - start;
+  child.kill("SIGTERM");
+  await child.status;
+  return started;
 }
 
 /** Resolves when all the texts have come. */
