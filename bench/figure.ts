@@ -91,7 +91,6 @@ const BARS: Readonly<Record<string, Bar>> = {
   "backbone-stream-cpu": { of: "ours", is: "at most", value: 15 },
   "backbone-stream-p50": { of: "ours", is: "at most", value: 2 },
   "start": { of: "ratio", is: "at most", value: 1.4 },
-  "start-bundled": { of: "ratio", is: "at most", value: 1.4 },
   "idle-subscriber": { of: "ours", is: "at most", value: 32 },
   "stuck-subscriber-growth": { of: "ours", is: "at most", value: 1.1 },
 };
