@@ -91,6 +91,11 @@ export class Child implements AsyncDisposable {
 export class LoadGenerator implements AsyncDisposable {
   readonly #child = new Child(Deno.execPath(), ["run", "-A", "--no-prompt", join(FOLDER, "load.ts")]);
 
+  /** Process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Asks it for something. */
   async ask<Result>(request: LoadRequest): Promise<Result> {
     const result = await this.#child.ask(request) as { readonly error?: string };

@@ -25,3 +25,13 @@ export function memoryBytes(pid: number): { readonly now: number; readonly peak:
   const read = (name: string) => 1024 * Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(text)?.[1]);
   return { now: read("VmRSS"), peak: read("VmHWM") };
 }
+
+/** Keeps all threads of a process on one processor. Says whether that could be done: by `taskset`, which Linux has. */
+export async function putOnProcessor(pid: number, processor: number): Promise<boolean> {
+  const args = ["-acp", `${processor}`, `${pid}`];
+  try {
+    return (await new Deno.Command("taskset", { args, stdout: "null", stderr: "null" }).output()).success;
+  } catch {
+    return false;
+  }
+}
