@@ -200,6 +200,7 @@ export class Bridge implements Backbone, SessionHost {
         connects: this.#connects,
         rejected: this.#rejected,
         lastSeq: this.stream.lastSeq ?? 0,
+        lag: Math.max(0, this.stream.endSeq - (this.stream.lastSeq ?? 0)),
         ...this.#latency.counts,
       },
     };

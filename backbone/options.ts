@@ -62,7 +62,7 @@ export interface NatsBackboneOptions {
   readonly pingMs?: number;
   /** With `local`: milliseconds after a reconnect before what waits is sent: other sites dial at their own pace. @default 500 */
   readonly settleMs?: number;
-  /** Milliseconds until it tries again after the server has refused us. @default 30_000 */
+  /** Milliseconds until it tries again what only a person can change, such as wrong credentials. @default 30_000 */
   readonly refusedMs?: number;
 }
 

@@ -24,8 +24,8 @@ const CONFIRM_MS = 2000;
 const RETRY_MS = 200;
 /** A consumer that is silent for longer is made anew; it says something every second. */
 const SILENT_MS = 3000;
-/** What only a person can change is looked at so often. */
-const LASTING_RETRY_MS = 30_000;
+/** One that brings nothing is made anew at least so often. */
+const MAX_STUCK_MS = 30_000;
 /** The window of 1024 is filled again from here on, in one write: a write for each confirmation cost a quarter of all CPU. */
 const REFILL_AT = 512;
 /** A sender goes back by a window at most, so whoever has seen so many messages knows whose turn it is. */
@@ -94,7 +94,7 @@ export class StreamSession implements Session {
         if (this.#life.isEnded) break;
         const problem = this.#api.explain(error);
         this.#host.tell(problem);
-        await this.#life.pause(problem.isLasting ? LASTING_RETRY_MS : RETRY_MS);
+        await this.#life.pause(problem.isLasting ? this.#host.settings.refusedMs : RETRY_MS);
       }
       this.#stopConsuming();
     }
@@ -134,7 +134,7 @@ export class StreamSession implements Session {
     // One that lives and yet brings nothing is as bad: its server may be cut off from those that take our messages.
     if (this.#consumer !== undefined) {
       const isStuck = (stream.lastSeq ?? 0) < stream.endSeq && now - this.#deliveredAt > this.#stuckMs;
-      if (isStuck) this.#stuckMs = Math.min(2 * this.#stuckMs, LASTING_RETRY_MS);
+      if (isStuck) this.#stuckMs = Math.min(2 * this.#stuckMs, MAX_STUCK_MS);
       if (isStuck || now - this.#heardAt > SILENT_MS) this.#renew?.();
     }
     if (queue.inFlight > 0 && now - this.#progressAt > CONFIRM_MS) this.#goBack(now);

@@ -8,7 +8,7 @@ import type { AddMetric } from "./archive_metrics.ts";
 
 const STATES = ["connecting", "joined", "holding", "island", "refused", "closed"] as const;
 /** Those that can fall again; all others only rise. */
-const GAUGES: ReadonlySet<string> = new Set(["queued", "queuedBytes", "lastSeq", "left"]);
+const GAUGES: ReadonlySet<string> = new Set(["queued", "queuedBytes", "lastSeq", "left", "lag"]);
 const LATENCY = /^confirmedIn([\d.]+)Ms$/;
 
 /** See the module. */
@@ -75,5 +75,7 @@ const HELP: Readonly<Record<string, string>> = {
   skippedOld: "Messages that were too old to be caught up with.",
   islands: "How often this site became an island.",
   islandMessages: "Messages that local people heard without waiting.",
+  lastSeq: "The stream's number of the last message that was heard.",
+  lag: "Messages of the stream that were not heard yet, as far as its end is known.",
   cut: "Messages that the stream's limits cut before they were read here.",
 };

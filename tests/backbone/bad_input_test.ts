@@ -229,7 +229,7 @@ Deno.test("A stream that is set up for something else is told of, and never alte
   });
   await raw.say(`PUB $JS.API.STREAM.CREATE.BRAVIZ_lab answers ${config.length}\r\n${config}\r\n`);
   await until(() => raw.text.includes('"created"'));
-  const site = new TestSite({ servers: nats.url, holdMs: 50 });
+  const site = new TestSite({ servers: nats.url, holdMs: 50, refusedMs: 100 });
   await until(() => site.problems.includes("stream-differs"));
   await site.untilState("island");
   assert.match(site.backbone.status().problem!, /other\.>.*It was not changed/);
@@ -237,6 +237,10 @@ Deno.test("A stream that is set up for something else is told of, and never alte
   await raw.say("PUB $JS.API.STREAM.INFO.BRAVIZ_lab answers 0\r\n\r\n");
   await until(() => raw.text.includes('"config"'));
   assert.match(raw.text, /"subjects":\["other\.\\u003e"\]/);
+  // Once somebody has moved it out of the way the site is joined.
+  await raw.say("PUB $JS.API.STREAM.DELETE.BRAVIZ_lab answers 0\r\n\r\n");
+  await site.untilState("joined");
+  assert.equal(site.backbone.status().problem, undefined);
   await closeAll([site]);
 });
 

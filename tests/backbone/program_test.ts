@@ -79,6 +79,7 @@ Deno.test(
     const metrics = await (await fetch(new URL("/metrics", b.http))).text();
     assert.match(metrics, /^braviz_backbone_state\{state="joined"\} 1$/m);
     assert.match(metrics, /^braviz_backbone_received_total 1$/m);
+    assert.match(metrics, /^braviz_backbone_lag 0$/m);
     // Confirmed by its number once it has come back from the stream.
     const posted = await fetch(new URL("/messages?confirm=5", a.http), {
       method: "POST",
@@ -130,6 +131,26 @@ Deno.test(
     assert.doesNotMatch(stderr, /SU[A-Z2-7]{56}/);
   },
 );
+
+Deno.test("broker.ts --backbone ends when its NATS client is not to be had, and says how to get it", async () => {
+  const folder = await Deno.makeTempDir();
+  const program = new Program(
+    [
+      "--cached-only",
+      "broker.ts",
+      "--broadcast-port=0",
+      "--receive-port=0",
+      "--backbone",
+      "nats://127.0.0.1",
+    ],
+    { env: { DENO_DIR: folder } },
+  );
+  await using _program = program;
+  const { code, stderr } = await program.ended();
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /its NATS client cannot be loaded; run "deno cache npm:@nats-io\/nats-core@[\d.]+"/);
+  await Deno.remove(folder, { recursive: true });
+});
 
 Deno.test(
   "broker.ts --backbone ends when the sandbox does not allow the server, and names the flag",

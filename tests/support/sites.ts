@@ -110,7 +110,22 @@ export function assertCounts(sites: readonly TestSite[]): void {
         (missed! - others.reduce((sum, { counts }) => sum + counts.dropped! + counts.forbidden!, 0)),
       JSON.stringify(site.counts),
     );
+    assertStream(site, sites);
   }
+}
+
+/** What a site has read of the stream is all that is in it, and what is in it more than once was sent more than once. */
+function assertStream(site: TestSite, sites: readonly TestSite[]): void {
+  if (site.backbone.status().order !== "stream") return;
+  const { received, ownBack, repeats, outOfTurn, foreign, skippedOld, cut, lastSeq } = site
+    .counts as Record<string, number>;
+  const text = JSON.stringify(site.counts);
+  const read = received! + ownBack! + repeats! + outOfTurn! + foreign! + skippedOld!;
+  assert.ok(read + cut! >= lastSeq!, `not all was counted: ${text}`);
+  const sum = (name: string) => sites.reduce((sum, { counts }) => sum + counts[name]!, 0);
+  // A consumer that is made anew may read some of it again.
+  const readAgain = read + cut! - lastSeq!;
+  assert.ok(repeats! + outOfTurn! <= sum("resent") + readAgain, `more repeats than were sent: ${text}`);
 }
 
 /** Both talk all the while something happens; then everything must have arrived. */
