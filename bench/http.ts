@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { MessageServer } from "../broker.ts";
 import { load, requestOnce, roundTrips, Waiter } from "./http_load.ts";
 import type { PostOrder } from "./http_poster.ts";
+import { Pinned } from "./pinned.ts";
 
 const MESSAGE = '{"type":"subject","subject":119}';
 const FORM = `message=${encodeURIComponent(MESSAGE)}`;
@@ -48,6 +49,11 @@ class Server implements AsyncDisposable {
     const { value } = await reader.read();
     reader.releaseLock();
     return new Server(process, Number(new TextDecoder().decode(value)));
+  }
+
+  /** Of its process. */
+  get pid(): number {
+    return this.#process.pid;
   }
 
   /** Processor time so far, in seconds; `undefined` where the system does not tell. */
@@ -114,7 +120,9 @@ await requests("GET, the constant with the same headers", "constantWithHeaders",
 // a header more, so this is what is left of the ratio where nothing but headers is in the way.
 await requests("GET last value, 4 at once on each connection", "constant", getLast, { depth: 4 });
 // A prototype that leaves the body unread is no partner: Deno closes the connection after each of its answers.
-await requests("POST form", "reader", (port) => post(port, "/messages"), { bar: 0.65 });
+const postForm = (port: number): string => post(port, "/messages");
+await requests("POST form", "reader", postForm, { bar: 0.65 });
+await requests("POST, a reader with the same headers", "readerWithHeaders", postForm);
 
 await latency(
   "POST with confirm, in the process of the broker",
@@ -189,7 +197,7 @@ async function requests(
   }
 }
 
-/** Median time of one request after the other on one connection, beside a prototype that reads the body. */
+/** Median time of one request after the other on one connection, beside a prototype that reads the body; all on one processor. */
 async function latency(
   what: string,
   kind: "local" | "gateway",
@@ -199,6 +207,7 @@ async function latency(
   await using ours = await Server.start(kind, ...addresses);
   await using bare = await Server.start("reader");
   const times: Record<"ours" | "bare", number[]> = { ours: [], bare: [] };
+  using _ = Pinned.together(Deno.pid, ours.pid, bare.pid);
   for (let round = -1; round < (flags.quick ? 3 : 7); round += 1) {
     for (const [name, server] of [["ours", ours], ["bare", bare]] as const) {
       const all = await roundTrips(server.port, request(server.port), 2000);

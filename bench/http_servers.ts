@@ -44,6 +44,15 @@ function reader(): Handler {
   };
 }
 
+/** The same with the headers that all our answers have. */
+function readerWithHeaders(): Handler {
+  const headers = HEADERS.slice(1, 5);
+  return async (request) => {
+    await request.text();
+    return new Response(null, { status: 202, headers });
+  };
+}
+
 /** Long-poll: a set of resolvers, with what it takes to let go of clients that are gone. */
 function longPoll(): Handler {
   return longPollWith([["content-type", "application/json"]]);
@@ -129,6 +138,7 @@ const BARE: Readonly<Record<string, () => Handler>> = {
   constant,
   constantWithHeaders,
   reader,
+  readerWithHeaders,
   longPoll,
   longPollWithHeaders,
   stream,

@@ -11,23 +11,20 @@ export type Header = readonly [name: string, value: string];
 export type AnswerBody = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 
 /** On every answer but the page's: no cache keeps it, no browser guesses its type, no foreign page embeds it. */
-const BASE_HEADERS: readonly Header[] = [
-  ["cache-control", "no-store"],
-  ["x-content-type-options", "nosniff"],
-  ["cross-origin-resource-policy", "same-origin"],
-  ["vary", "Origin"],
-];
+const BASE_HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "cross-origin-resource-policy": "same-origin",
+  "vary": "Origin",
+};
 
 /** The content type of every success that is JSON. */
 export const JSON_TYPE = "application/json; charset=UTF-8";
 
 /** Any answer, with the headers that all answers have; those given win. */
 export function answer(body: AnswerBody, status: number, headers: readonly Header[]): Response {
-  const base = BASE_HEADERS.filter(([name]) => !headers.some(([given]) => given === name));
-  return new Response(body, {
-    status,
-    headers: [...base, ...headers].map(([name, value]): [string, string] => [name, value]),
-  });
+  // As an object: Deno takes a list of pairs apart by its iterators, which costs twice as much.
+  return new Response(body, { status, headers: { ...BASE_HEADERS, ...Object.fromEntries(headers) } });
 }
 
 /** A body that is JSON, with the headers that all answers have. */
