@@ -2,7 +2,8 @@
 
 /** Part of the worker's name: tabs that were loaded from an older gateway do not share one with newer tabs. */
 const VERSION = 1;
-const HELLO_DEADLINE_MS = 4000;
+/** A busy machine takes its time to start a worker. One that is forbidden tells so at once, in most browsers. */
+const HELLO_DEADLINE_MS = 15_000;
 const PING_MS = 10_000;
 const WORKER_URL = new URL("./worker.js", import.meta.url);
 
@@ -64,14 +65,18 @@ export class Wire {
 
   async #open() {
     this.#leave();
-    const port = this.#isShared ? sharedPort() : undefined;
-    if (port === undefined) return await this.#openOwn();
+    const worker = this.#isShared ? sharedWorker() : undefined;
+    if (worker === undefined) return await this.#openOwn();
+    const { port } = worker;
     this.#take(port);
-    this.#expect(HELLO_DEADLINE_MS, () => {
-      // A policy of the page may forbid workers.
+    // A policy of the page may forbid workers.
+    const goAlone = () => {
+      if (this.#isHeard || port !== this.#port) return;
       this.#isShared = false;
       this.#open();
-    });
+    };
+    this.#expect(HELLO_DEADLINE_MS, goAlone);
+    worker.onerror = goAlone;
   }
 
   async #openOwn() {
@@ -111,12 +116,12 @@ function canShare() {
   return typeof SharedWorker === "function" && WORKER_URL.origin === globalThis.location?.origin;
 }
 
-function sharedPort() {
+function sharedWorker() {
   try {
     // Where a page demands it, scripts are loaded from trusted addresses only; this one is our own.
     const policy = globalThis.trustedTypes?.createPolicy("message-bus", { createScriptURL: (url) => url });
     const url = policy === undefined ? WORKER_URL.href : policy.createScriptURL(WORKER_URL.href);
-    return new SharedWorker(url, { type: "module", name: `message bus ${VERSION}` }).port;
+    return new SharedWorker(url, { type: "module", name: `message bus ${VERSION}` });
   } catch {
     return undefined;
   }

@@ -131,6 +131,7 @@ Deno.test(
       await using _second = serveGateway(client.server, { port: first.port, ...quiet });
       await page.locator("#list li.gap", { hasText: "40 messages are missing here" }).waitFor();
       assert.equal(await page.innerText("#missed"), "40");
+      await page.waitForFunction(() => document.querySelectorAll("#list li").length >= 12);
       assert.equal(await rows(page).count(), 12);
     },
   ),

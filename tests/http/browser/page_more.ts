@@ -232,16 +232,18 @@ Deno.test(browserTest("page: a message is copied as a program, edited, and sent 
   bus.broker.sendJsonMessage(text);
   await page.locator("#list .head").click();
   for (
-    const [name, line] of [
+    const [i, [name, line]] of [
       ["curl", `curl ${bus.url}/messages -H 'content-type: application/json' --data-binary '${text}'`],
       ["Python", `sender.connect("${bus.broker.receiveAddress}")`],
       ["R", `connect.socket(sender, "${bus.broker.receiveAddress}")`],
       ["JavaScript", `body: '${text}'`],
-    ]
+    ].entries()
   ) {
-    const button = page.locator("#list .copy-as button", { hasText: new RegExp(`^${name}$`) });
+    const button = page.locator("#list .copy-as button").nth(i);
+    assert.equal(await button.innerText(), name);
     await button.click();
-    await page.locator("#list .copy-as button", { hasText: "Copied" }).first().waitFor();
+    // The one before says so, too, for a while.
+    await button.filter({ hasText: "Copied" }).waitFor();
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     assert.ok(copied.includes(line!), copied);
   }
