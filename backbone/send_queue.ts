@@ -62,6 +62,11 @@ export class SendQueue {
   /** On the wire the numbers of `#sent` are consecutive, from the one behind this on. */
   #wireBase = 0;
   #round = 1;
+  /**
+   * Something of this round is confirmed. Until then one message goes out alone: the first number that receivers hear of us is their base, so
+   * nothing may be stored in front of it; and while nobody answers, a window each time would be for nothing.
+   */
+  #isRoundOpen = false;
   #bytes = 0;
   #number = 0;
   /** Up to this number all was broadcast at home, or never will be. */
@@ -175,8 +180,7 @@ export class SendQueue {
   next(maxBytes: number, given: number[]): Outgoing | undefined {
     const { windowMessages, windowBytes } = this.#limits;
     if (this.inFlight >= windowMessages || this.#windowBytes >= windowBytes) return undefined;
-    // The first number that receivers hear is their base, so nothing may be stored in front of it.
-    if (this.inFlight > 0 && this.#wireNumber(this.#confirmedCount) === 0) return undefined;
+    if (this.inFlight > 0 && !this.#isRoundOpen) return undefined;
     let waiting = this.#sent.at(this.#sentCount);
     if (waiting === undefined) {
       for (let first; (first = this.#fresh.first) !== undefined && first.body.length > maxBytes;) {
@@ -253,6 +257,7 @@ export class SendQueue {
   /** Everything that is not confirmed is sent again. */
   goBack(): void {
     this.#round++;
+    this.#isRoundOpen = false;
     if (this.inFlight > 0) this.#counts.goBacks++;
     this.#sentCount = this.#confirmedCount;
     this.#windowBytes = 0;
@@ -324,7 +329,10 @@ export class SendQueue {
 
   #confirmFirst(forbidden?: ReadonlySet<string>): void {
     const { body, gone, subject } = this.#sent.at(this.#confirmedCount)!;
-    if (this.#confirmedCount < this.#sentCount) this.#windowBytes -= body.length;
+    if (this.#confirmedCount < this.#sentCount) {
+      this.#windowBytes -= body.length;
+      this.#isRoundOpen = true;
+    }
     this.#confirmedCount++;
     this.#sentCount = Math.max(this.#sentCount, this.#confirmedCount);
     if (gone === 0) this.#counts[forbidden?.has(subject) ? "forbidden" : "confirmed"]++;

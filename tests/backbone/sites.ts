@@ -301,7 +301,7 @@ class Site {
     const number = this.queue.push("t", encodeId(id), isIsland);
     if (number === undefined) this.refused.add(id);
     else this.#ids.set(number, id);
-    this.#world.longestQueue = Math.max(this.#world.longestQueue, this.queue.length);
+    if (isIsland) this.#world.longestQueue = Math.max(this.#world.longestQueue, this.queue.length);
     this.#pump();
   }
 

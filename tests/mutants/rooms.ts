@@ -182,7 +182,7 @@ const SEND_QUEUE = mutantsOf("backbone/send_queue.ts", [
   ],
   [
     "sends a second one before the first is stored",
-    "if (this.inFlight > 0 && this.#wireNumber(this.#confirmedCount) === 0) return undefined;",
+    "if (this.inFlight > 0 && !this.#isRoundOpen) return undefined;",
     "",
   ],
   [
