@@ -76,13 +76,18 @@ export class LineWriter {
   line(text: string, isClean = false): void {
     const { maxLine = Infinity, maxQueued } = this.#options;
     const cut = text.length > maxLine ? `${text.slice(0, maxLine)}… (${text.length} characters)` : text;
-    const line = `${this.#stamps ? `${new Date().toISOString()} ` : ""}${isClean ? cut : visible(cut)}\n`;
+    const line = this.#stamped(isClean ? cut : visible(cut));
     // One line alone may be longer than all that may wait.
     const isFull = this.#queued > 0 && this.#queued + line.length > maxQueued;
-    if (this.#isGone || isFull) {
-      this.#untold++;
-      return;
-    }
+    if (this.#isGone || isFull) this.#untold++;
+    else this.#push(line);
+  }
+
+  #stamped(text: string): string {
+    return `${this.#stamps ? `${new Date().toISOString()} ` : ""}${text}\n`;
+  }
+
+  #push(line: string): void {
     this.#queue.push(line);
     this.#queued += line.length;
     if (this.#isPumping) return;
@@ -172,7 +177,8 @@ export class LineWriter {
   #tellLost(): void {
     const lines = this.takeLost();
     if (this.#options.handleLost !== undefined) return this.#options.handleLost(lines);
-    this.line(`${linesText(lines)} not written`);
+    // Even when the queue is full again: the number would be lost with it.
+    this.#push(this.#stamped(`${linesText(lines)} not written`));
   }
 }
 
