@@ -44,7 +44,7 @@ async function askUntil<Answer>(
   isWanted: (answer: Answer) => boolean,
   what: string,
 ): Promise<Answer> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 20_000;
   while (true) {
     const answer = await ask<Answer>(child, "report");
     if (isWanted(answer)) return answer;

@@ -503,7 +503,7 @@ async function reportOf(program: Program): Promise<ResumeReport> {
 }
 
 async function reportAt(program: Program, place: string): Promise<ResumeReport> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 20_000;
   while (true) {
     const report = await reportOf(program);
     if (report.place === place) return report;

@@ -405,7 +405,7 @@ Deno.test("MessageServer answers PING behind SUBSCRIBE in order, so that a PONG 
 });
 
 Deno.test("MessageServer closes a connection that is silent longer than handshakeTimeoutMs, and serves others", async () => {
-  await using server = new MessageServer({ handshakeTimeoutMs: 50 });
+  await using server = new MessageServer({ handshakeTimeoutMs: 500 });
   await using silent = await RawPeer.connect(server.receiveAddress);
 
   await silent.ended();

@@ -39,7 +39,7 @@ Deno.test("client.ts bench --json prints one line, and --count may be more than 
 Deno.test("client.ts bench asks whether both addresses are of the same broker when nothing comes back", async () => {
   await using server = new MessageServer();
   await using other = new MessageServer();
-  const args = ["--broadcast", server.broadcastAddress, "--receive", other.receiveAddress, "--wait", "0.2"];
+  const args = ["--broadcast", server.broadcastAddress, "--receive", other.receiveAddress, "--wait", "2"];
   const { code, stderr } = await run(["client.ts", "bench", ...args]);
   assert.equal(code, 1);
   assert.match(stderr, /^client\.ts: Cannot measure: .* are both addresses of the same broker\?\n$/);

@@ -239,7 +239,7 @@ const HOSTILE = '{"type":"\\u001b[2J\\u0007\\n12:00:00  forged","text":"\u009b31
 const HARMFUL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u202e]/;
 
 for (
-  const args of [["listen", "--count", "1"], ["listen", "--count", "1", "--json"], ["last", "--wait", "1"]]
+  const args of [["listen", "--count", "1"], ["listen", "--count", "1", "--json"], ["last", "--wait", "30"]]
 ) {
   Deno.test(`client.ts ${args.join(" ")} shows nothing that acts on a terminal`, async () => {
     await using server = new MessageServer();
@@ -283,6 +283,7 @@ Deno.test("client.ts send takes lines of stdin, tells which one is wrong, and se
 
   assert.equal(code, 1);
   assert.match(stderr, /^client\.ts: line 2: .*no JSON.*\n$/);
+  await until(() => listener.count === 2, "both messages");
   assert.deepEqual(listener.messagesAfter(0).entries.map(({ text }) => text), [
     '{"type":"a"}',
     '{"type":"b"}',

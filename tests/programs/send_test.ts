@@ -53,12 +53,14 @@ Deno.test("client.ts send type=subject subject:=119 sends one message and says s
 });
 
 Deno.test("client.ts send --repeat N --every MS sends again and again, so long apart", async () => {
+  const before = Date.now();
   const { code, stdout, texts, times } = await sent(
-    ["--repeat", "3", "--every", "40", '{"type":"a"}', '{"type":"b"}'],
+    ["--repeat", "3", "--every", "300", '{"type":"a"}', '{"type":"b"}'],
   );
   assert.deepEqual([code, stdout], [0, "sent 6\n"]);
   assert.deepEqual(texts.map((text) => JSON.parse(text).type).join(""), "ababab");
-  assert.ok(times.at(-1)! - times[0]! >= 5 * 40 - 10, String(times));
+  // From before the start: a busy broker may be late at the first one.
+  assert.ok(times.at(-1)! - before >= 5 * 300 - 10, String([before, ...times]));
 });
 
 Deno.test("client.ts send --quiet prints nothing", async () => {

@@ -37,7 +37,7 @@ Deno.test("client.ts top prints who is here, rates and losses, and what was refu
       "--http",
       bus.gateway.url,
       "--every",
-      "0.3",
+      "1",
     ]);
 
     assert.deepEqual([code, stderr], [0, ""]);

@@ -3,8 +3,8 @@ import { deadline as within } from "@std/async/deadline.js";
 import type { ClientEvents } from "../../client.ts";
 import type { MessageServerEvents } from "../../broker.ts";
 
-/** Rejects when the promise has not settled in time; ten seconds are plenty on a busy machine. */
-export function soon<T>(promise: Promise<T>, what = "an event", ms = 10_000): Promise<T> {
+/** Rejects when the promise has not settled in time; twenty seconds are plenty on a busy machine. */
+export function soon<T>(promise: Promise<T>, what = "an event", ms = 20_000): Promise<T> {
   return within(promise, ms).catch((error: unknown) => {
     if (error instanceof DOMException && error.name === "TimeoutError") {
       throw new Error(`Waited ${ms} ms in vain for ${what}`, { cause: error });
@@ -29,7 +29,7 @@ export function nextEvent<K extends keyof Events>(
 }
 
 /** Polls a condition that no event tells of, such as a counter of another thread. */
-export async function until(condition: () => boolean, what = "a condition", ms = 10_000): Promise<void> {
+export async function until(condition: () => boolean, what = "a condition", ms = 20_000): Promise<void> {
   const end = performance.now() + ms;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`Waited ${ms} ms in vain for ${what}`);

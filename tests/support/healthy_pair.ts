@@ -34,7 +34,7 @@ export class HealthyPair implements Disposable {
   }
 
   /** Sends one message and waits until it comes, once, behind those that were sent before. */
-  async pass(ms = 10_000): Promise<void> {
+  async pass(ms = 20_000): Promise<void> {
     const number = ++this.#number;
     await send(this.#push, JSON.stringify({ type: TYPE, number }));
     let got: number | undefined;
@@ -51,7 +51,7 @@ export class HealthyPair implements Disposable {
 
   /** libzmq tells nobody when its subscription is in place: messages are repeated until one is heard, however late. */
   async #probe(): Promise<void> {
-    const end = performance.now() + 10_000;
+    const end = performance.now() + 20_000;
     for (let isHeard = false; !isHeard;) {
       await send(this.#push, JSON.stringify({ type: TYPE, number: ++this.#number }));
       try {

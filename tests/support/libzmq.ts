@@ -51,7 +51,7 @@ export class LibzmqSub extends zeromq.Subscriber implements Disposable {
 }
 
 /** Receives one message of a PULL or a SUB without libzmq waiting: asks again every millisecond. */
-export async function receive(socket: zeromq.Pull | zeromq.Subscriber, ms = 10_000): Promise<string[]> {
+export async function receive(socket: zeromq.Pull | zeromq.Subscriber, ms = 20_000): Promise<string[]> {
   const end = performance.now() + ms;
   while (true) {
     try {
@@ -80,7 +80,7 @@ export async function send(
   message: string | Uint8Array | (string | Uint8Array)[],
 ): Promise<void> {
   let done = false;
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 20_000;
   while (!done) {
     try {
       await socket.send(message as zeromq.MessageLike);

@@ -43,7 +43,7 @@ Deno.test(browserTest(
       pages.push(await openPage(context, `${broker.url}/${name}.html`));
     }
     let waiting = "";
-    for (const end = AbortSignal.timeout(10_000); waiting !== '{"longpoll":2,"sse":1,"websocket":1}';) {
+    for (const end = AbortSignal.timeout(20_000); waiting !== '{"longpoll":2,"sse":1,"websocket":1}';) {
       assert.ok(!end.aborted, `not all of them wait at the gateway: ${waiting}`);
       waiting = await (await fetch(`${broker.url}/messages/subscribers`)).text();
     }

@@ -75,7 +75,7 @@ export async function openPage(
       complaints.push(message.text());
     }
   });
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(20_000);
   await page.goto(url);
   return { page, complaints };
 }
