@@ -1,6 +1,6 @@
 /**
  * libzmq's own C code at one end, called from Deno, since nothing here needs a compiler: `send ADDRESS COUNT BYTES` sends so many each time
- * it is asked, `listen ADDRESS COUNT BYTES` counts them, round by round; `mix ADDRESS MILLISECONDS` sends a mixed load for so long, and
+ * it is asked, `listen ADDRESS COUNT BYTES` counts them, round by round; `idle ADDRESS MILLISECONDS` says how long the machine kept it waiting; `mix ADDRESS MILLISECONDS` sends a mixed load for so long, and
  * `probe RECEIVE BROADCAST MILLISECONDS` a message each millisecond, and says how long they took to come back. Debian's `libzmq5`, which
  * `python3-zmq` brings.
  *
@@ -125,6 +125,18 @@ function probe(push: Deno.PointerValue, broadcast: string, milliseconds: number)
   return { heard, p50: sorted[heard >> 1], p99: sorted[Math.floor(0.99 * heard)], longest: sorted.at(-1) };
 }
 
+/** By how many milliseconds a sleep of one was ever too long: nobody can be quicker than that on this machine. */
+function idle(milliseconds: number): unknown {
+  let [now, longest] = [performance.now(), 0];
+  for (const end = now + milliseconds; now < end;) {
+    const before = now;
+    sleep(1);
+    now = performance.now();
+    longest = Math.max(longest, now - before - 1);
+  }
+  return { longest };
+}
+
 function sleep(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
@@ -137,6 +149,7 @@ zmq.zmq_msg_init(struct);
 say("ready");
 for await (const _ of createInterface({ input: stdin })) {
   if (role === "mix") say(mix(socket, Number(count)));
+  else if (role === "idle") say(idle(Number(count)));
   else if (role === "probe") say(probe(socket, count, Number(bytes)));
   else if (role === "listen") say(listen(socket, Number(count), struct));
   else {

@@ -16,6 +16,8 @@ interface Delays {
   readonly p50: number;
   readonly p99: number;
   readonly longest: number;
+  /** What a program that only sleeps had to wait for at longest meanwhile. */
+  readonly idle: number;
 }
 
 /** The web side of our broker has readers too. */
@@ -50,8 +52,13 @@ async function delays(
   }
   const mix = await child("mix", broker.receiveAddress, milliseconds);
   const probe = await child("probe", broker.receiveAddress, broker.broadcastAddress, milliseconds);
-  const [, found] = await Promise.all([mix.ask({}), probe.ask({})]);
-  return found as Delays;
+  const idle = await child("idle", broker.receiveAddress, milliseconds);
+  const [found, { longest }] = await Promise.all([probe.ask({}), idle.ask({}), mix.ask({})]) as [
+    Delays,
+    { longest: number },
+    unknown,
+  ];
+  return { ...found, idle: longest };
 }
 
 /** The rows, in milliseconds. */
@@ -69,7 +76,9 @@ export async function measurePauses({ isQuick }: Effort): Promise<Figure[]> {
       peer: [peer[name]],
       peerName: `zmq_proxy with ${LISTENERS} listening`,
       isMoreBetter: false,
-      note: `${ours.heard} and ${peer.heard} heard`,
+      note: `${ours.heard} and ${peer.heard} heard; a program that only slept waited for ${
+        ours.idle.toFixed(1)
+      } and ${peer.idle.toFixed(1)} ms at longest`,
     })
   );
 }
