@@ -39,7 +39,13 @@ export class TestSite implements AsyncDisposable {
     server: MessageServerOptions = {},
   ): Promise<TestSite[]> {
     const sites = names.map((site) => new TestSite({ ...options, site }, server));
-    await Promise.all(sites.map((site) => soon(site.backbone.ready, "joining", 60_000)));
+    await Promise.all(
+      sites.map((site) =>
+        soon(site.backbone.ready, "joining", 120_000).catch((cause) => {
+          throw new Error(`never joined: ${JSON.stringify(site.backbone.status())}`, { cause });
+        })
+      ),
+    );
     return sites;
   }
 
