@@ -53,9 +53,11 @@ function say(value: unknown): void {
   Deno.stdout.writeSync(encoder.encode(`${JSON.stringify(value)}\n`));
 }
 
-/** A log message with a screenshot, as long as it has to be. */
+/** A small message is about a subject; a large one is an action with its picture, which an archive searches too. */
 function message(size: number): Uint8Array {
-  const [head, tail] = ['{"type":"log","screenshot":"', '"}'];
+  const [head, tail] = size < 1000
+    ? ['{"type":"subject","subject":119,"application":"', '"}']
+    : ['{"type":"log","screenshot":"', '"}'];
   return encoder.encode(head + "A".repeat(Math.max(0, size - head.length - tail.length)) + tail);
 }
 
