@@ -12,7 +12,9 @@ import bus as module
 from bus import BusError, connect
 broadcast, receive, *rest = sys.argv[1:]
 def say(*words):
-    print(*words, flush=True)
+    # A line at once: handlers say something in a thread of their own.
+    sys.stdout.write(" ".join(str(word) for word in words) + "\\n")
+    sys.stdout.flush()
 `;
 
 /** Hears with a handler, sends what it is told, says its place. */
