@@ -44,8 +44,8 @@ export function socketsOf(transport: Transport = zmtp): SocketTransport {
   throw new OptionError("bad-option", "Cannot use transport: expected `libzmq` of ./libzmq, or nothing");
 }
 
-function isSocketTransport(transport: Partial<SocketTransport>): transport is SocketTransport {
-  return [transport.pull, transport.pub, transport.push, transport.sub].every((open) =>
+function isSocketTransport(transport: Partial<SocketTransport> | null): transport is SocketTransport {
+  return [transport?.pull, transport?.pub, transport?.push, transport?.sub].every((open) =>
     typeof open === "function"
   );
 }

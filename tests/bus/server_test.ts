@@ -1,6 +1,6 @@
 /** The broker, with raw peers and our clients around it. */
 import assert from "node:assert/strict";
-import { MessageServer } from "../../broker.ts";
+import { MessageServer, type Transport } from "../../broker.ts";
 import { PassiveMessageClient } from "../../client.ts";
 import { ClosedError, ListenError, MessageError, OptionError } from "../../base/errors.ts";
 import { encodeLegacySubscription, encodeSubscription } from "../../zmtp/command.ts";
@@ -84,6 +84,7 @@ for (
     ["a negative limit", { maxMessageBytes: -1 }],
     ["a queue that cannot hold one message", { subscriberQueue: { bytes: 1024 } }],
     ["a hostname beyond this machine", { hostname: "192.168.0.1" }],
+    ["null as transport", { transport: null as unknown as Transport }],
     ["a transport that is none", { transport: { name: "carrier pigeon" } }],
   ] as const
 ) {
