@@ -15,7 +15,14 @@ import { Patience } from "./patience.ts";
 import { BackboneProblem, explainDial } from "./problem.ts";
 import { Receiver } from "./receiver.ts";
 import { SendQueue } from "./send_queue.ts";
-import type { ReceiveCounts, Session, SessionHost, StreamMemory } from "./session.ts";
+import {
+  noCounts,
+  type ReceiveCounts,
+  type Session,
+  type SessionHost,
+  type StreamMemory,
+  unknownStream,
+} from "./session.ts";
 import { StreamSession } from "./stream_session.ts";
 import { Subjects } from "./subject.ts";
 
@@ -48,23 +55,8 @@ export class Bridge implements Backbone, SessionHost {
   readonly subjects: Subjects;
   readonly queue: SendQueue;
   readonly receiver: Receiver;
-  readonly counts: ReceiveCounts = {
-    foreign: 0,
-    ownBack: 0,
-    skippedOld: 0,
-    replayed: 0,
-    cut: 0,
-    consumers: 0,
-  };
-  readonly stream: StreamMemory = {
-    lastSeq: undefined,
-    created: undefined,
-    endSeq: 0,
-    hasBegun: false,
-    learnUpTo: 0,
-    highSeq: 0,
-    highTimeMs: 0,
-  };
+  readonly counts: ReceiveCounts = noCounts();
+  readonly stream: StreamMemory = unknownStream();
   readonly forbidden: Set<string> = new Set();
   readonly #handler: BridgeHandler;
   #library: NatsLibrary | undefined;

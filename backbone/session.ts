@@ -38,6 +38,27 @@ export interface StreamMemory {
   highTimeMs: number;
 }
 
+/** Nothing has come yet. */
+export const noCounts = (): ReceiveCounts => ({
+  foreign: 0,
+  ownBack: 0,
+  skippedOld: 0,
+  replayed: 0,
+  cut: 0,
+  consumers: 0,
+});
+
+/** Nothing is known yet. */
+export const unknownStream = (): StreamMemory => ({
+  lastSeq: undefined,
+  created: undefined,
+  endSeq: 0,
+  hasBegun: false,
+  learnUpTo: 0,
+  highSeq: 0,
+  highTimeMs: 0,
+});
+
 /** What a session needs of the backbone. */
 export interface SessionHost {
   readonly settings: BackboneSettings;

@@ -5,6 +5,7 @@
  */
 import type { MessageServer } from "../bus/server.ts";
 import { quote } from "../base/quote.ts";
+import { counted } from "./counted.ts";
 import { SUMMARY_MS, Troubles } from "./troubles.ts";
 
 /** Losses come by the thousand, so they are looked for so often instead of told one by one. */
@@ -47,11 +48,10 @@ export function tellTroubles(
   const look = () => {
     for (const { address, name, lost } of losses.look(server)) {
       const who = name === undefined ? address : `${address} (${name})`;
-      const count = lost === 1 ? "1 message" : `${lost} messages`;
       add(
         "messages lost by slow listeners",
         address,
-        () => `${who} reads too slowly and has lost ${count}`,
+        () => `${who} reads too slowly and has lost ${counted(lost, "message")}`,
         lost,
       );
     }

@@ -5,7 +5,7 @@ import { readBackboneOptions } from "../../backbone/options.ts";
 import { makeInstance } from "../../backbone/origin.ts";
 import { Receiver } from "../../backbone/receiver.ts";
 import { SendQueue } from "../../backbone/send_queue.ts";
-import type { SessionHost } from "../../backbone/session.ts";
+import { noCounts, type SessionHost, unknownStream } from "../../backbone/session.ts";
 import { StreamSession } from "../../backbone/stream_session.ts";
 import { Subjects } from "../../backbone/subject.ts";
 import { until } from "./deadline.ts";
@@ -57,16 +57,8 @@ export class ScriptedStream implements AsyncDisposable {
       library: { createInbox: () => "_INBOX.x" } as NatsLibrary,
       queue: new SendQueue(makeInstance("me"), limits, subjects.lost),
       receiver: new Receiver("stream"),
-      counts: { foreign: 0, ownBack: 0, skippedOld: 0, replayed: 0, cut: 0, consumers: 0 },
-      stream: {
-        lastSeq: undefined,
-        created: undefined,
-        endSeq: 0,
-        hasBegun: false,
-        learnUpTo: 0,
-        highSeq: 0,
-        highTimeMs: 0,
-      },
+      counts: noCounts(),
+      stream: unknownStream(),
       forbidden: new Set(),
       isMute: false,
       mute() {},
